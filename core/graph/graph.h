@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FLOW_GRAPH_GRAPH_H
+#define FLOW_GRAPH_GRAPH_H
+
+/*
+ * A graph: stages and the edges between them, read from a JSON text of format 1 and checked.  A
+ * struct flow_graph that exists is sound: every name resolves, every parameter fits, there is no
+ * cycle, and every rule of docs/graph-format.md holds.  Reading touches no socket and no thread.
+ *
+ * Threads: immutable once read; any number of readers.  Memory: flow_graph_free releases all.
+ */
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/diag.h"
+#include "flowrun/error.h"
+#include "flowrun/stage.h"
+
+/* Limits of a graph file; beyond one, the file is refused with the limit named. */
+#define FLOW_GRAPH_MAX_BYTES ((size_t)8 << 20)
+#define FLOW_GRAPH_MAX_DEPTH 32
+#define FLOW_GRAPH_MAX_STAGES 10000
+#define FLOW_GRAPH_MAX_WORKERS 1024
+#define FLOW_GRAPH_MAX_NAME 64
+
+/* The errors port of a stage, as a port index. */
+#define FLOW_PORT_ERRORS 0xffffu
+
+enum flow_mode { FLOW_THREADS, FLOW_PROCESSES };
+enum flow_share { FLOW_BALANCE, FLOW_KEY, FLOW_ALL };
+enum flow_order { FLOW_ORDER_INPUT, FLOW_ORDER_KEY, FLOW_ORDER_NONE };
+enum flow_when_full { FLOW_BLOCK, FLOW_DROP_NEW, FLOW_DROP_OLD, FLOW_FAIL };
+enum flow_on_error { FLOW_STOP, FLOW_SKIP, FLOW_ROUTE };
+
+#define FLOW_WORKERS_AUTO 0
+
+struct flow_queue {
+    uint64_t items; /* records; 0: the plan chooses */
+    uint64_t bytes; /* 0: the plan chooses */
+    enum flow_when_full when_full;
+};
+
+struct flow_error_policy {
+    enum flow_on_error then; /* after the retries */
+    unsigned retries;
+    int64_t backoff_ns;     /* before the first retry; doubles with each */
+    int64_t backoff_max_ns; /* the doubling stops here */
+};
+
+struct flow_graph_stage {
+    char *name;
+    const struct flow_stage_type *type; /* borrowed from the catalogue */
+    json_t *with;                       /* parameters after interpolation; NULL: none */
+    unsigned workers;                   /* FLOW_WORKERS_AUTO or 1.. */
+    enum flow_order order;
+    struct flow_error_policy errors;
+    bool isolate;
+    char *description; /* NULL: none */
+};
+
+struct flow_graph_edge {
+    size_t from; /* index of the stage */
+    unsigned from_port; /* index in its outputs, or FLOW_PORT_ERRORS */
+    size_t to;
+    unsigned to_port;
+    enum flow_share share;
+    char *key; /* a JSON pointer; NULL: the record's own key (or, without one, its bytes) */
+    struct flow_queue queue;
+};
+
+struct flow_graph {
+    char *name; /* from the file, else the file's name without folder and ending */
+    char *description;
+    char *folder; /* of the file; "." when it is read from stdin or memory */
+    struct flow_graph_stage *stages; /* in file order */
+    size_t stage_count;
+    struct flow_graph_edge *edges; /* in file order of the readers */
+    size_t edge_count;
+    enum flow_mode mode;
+    uint64_t memory;  /* bytes in flight; 0: the plan chooses */
+    int64_t drain_ns; /* how long draining may take; 0: no limit */
+};
+
+/* Where stage types come from: the catalogue, or a table of a test's own. */
+struct flow_types {
+    void *context;
+    /*
+     * The type that `use` names.  A `use` with a '/' is a plugin's file, relative to `folder`, with
+     * an optional ":type".  On failure NULL, and `err` says why; FLOW_ENOENT: no such type.
+     */
+    const struct flow_stage_type *(*find)(void *context, const char *use, const char *folder,
+                                          struct flow_error *err);
+    /* All names known without opening plugins by path, for "did you mean"; NULL ends the list. */
+    const char *const *(*names)(void *context);
+};
+
+/* "k=v" and its like from the command line, in order. */
+struct flow_graph_options {
+    const char *path; /* as the user wrote it, for messages and relative plugins; NULL: "<memory>" */
+    const char *const *params; /* "NAME=VALUE", NULL ends the list; NULL: none */
+    const char *const *sets;   /* "STAGE.KEY=VALUE" */
+    const char *const *workers; /* "STAGE=N" or "STAGE=auto" */
+    const char *mode;          /* "threads", "processes" or NULL: as the graph says */
+};
+
+/*
+ * Read and check.  On failure NULL; every fault of the text is in `diag`, which has borrowed `text`
+ * (`size` bytes, which need not end with a zero).  Faults of the options are findings without a
+ * place, with diag->count > 0 as well; FLOW_ENOMEM alone leaves diag->failed set.
+ */
+struct flow_graph *flow_graph_read(const char *text, size_t size,
+                                   const struct flow_graph_options *options,
+                                   const struct flow_types *types, struct flow_diag *diag);
+
+void flow_graph_free(struct flow_graph *graph);
+
+/* Names of enum values as they stand in a graph file. */
+const char *flow_share_name(enum flow_share share);
+const char *flow_order_name(enum flow_order order);
+const char *flow_when_full_name(enum flow_when_full policy);
+const char *flow_on_error_name(enum flow_on_error policy);
+
+/* The ports of a type, with the defaults of stage.h filled in; NULL name ends the table. */
+const struct flow_port *flow_type_inputs(const struct flow_stage_type *type);
+const struct flow_port *flow_type_outputs(const struct flow_stage_type *type);
+size_t flow_port_count(const struct flow_port *ports);
+
+/* The name of an output port; "errors" for FLOW_PORT_ERRORS. */
+const char *flow_output_name(const struct flow_stage_type *type, unsigned port);
+
+#endif /* FLOW_GRAPH_GRAPH_H */

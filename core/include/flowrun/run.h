@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FLOWRUN_RUN_H
+#define FLOWRUN_RUN_H
+
+/*
+ * For programs that embed the engine, and what the flowrun program itself is written with: read a
+ * graph, look at it, run it.
+ *
+ *     struct flow_session *session = flow_session_new(NULL, &err);
+ *     char *messages = NULL;
+ *     struct flow_graph *graph = flow_graph_load(session, "graph.json", NULL, &messages, &err);
+ *     if (graph != NULL)
+ *         rc = flow_run(session, graph, &options, &result, &err);
+ *
+ * The library never prints, exits, or installs a signal handler, unless an option says so.
+ *
+ * Threads: a session and what was made from it belong to one thread at a time.
+ * Memory: texts returned are the caller's, to be released with free().
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "flowrun/error.h"
+#include "flowrun/stage.h"
+
+struct flow_session;
+struct flow_graph;
+
+struct flow_session_options {
+    const char *const *plugin_folders; /* searched first; NULL ends the list; NULL: only the usual */
+    const char *worker_program; /* what is started for a process of a run; NULL: this executable */
+};
+
+/*
+ * The catalogue of stage types: built in, in `plugin_folders`, in $FLOWRUN_PLUGIN_PATH (a list
+ * separated by ':'), and in the installed folder.
+ */
+FLOW_EXPORT struct flow_session *flow_session_new(const struct flow_session_options *options,
+                                                  struct flow_error *err);
+FLOW_EXPORT void flow_session_free(struct flow_session *session);
+
+/* What the command line changes in a graph; all lists end with NULL and may be NULL. */
+struct flow_load_options {
+    const char *const *params;  /* "NAME=VALUE" */
+    const char *const *sets;    /* "STAGE.KEY=VALUE" */
+    const char *const *workers; /* "STAGE=N" or "STAGE=auto" */
+    const char *mode;           /* "threads", "processes", or NULL: as the graph says */
+};
+
+/*
+ * Read and check the graph in the file `path` ("-": standard input).  On failure NULL; then either
+ * `messages` holds all findings as they are to be printed (FLOW_EINVAL), or only `err` is set
+ * (FLOW_EIO, FLOW_ENOMEM).
+ */
+FLOW_EXPORT struct flow_graph *flow_graph_load(struct flow_session *session, const char *path,
+                                               const struct flow_load_options *options,
+                                               char **messages, struct flow_error *err);
+FLOW_EXPORT void flow_graph_unload(struct flow_graph *graph);
+
+enum flow_format { FLOW_FORMAT_TEXT, FLOW_FORMAT_JSON, FLOW_FORMAT_DOT, FLOW_FORMAT_MERMAID };
+
+/* The plan (text or JSON), the drawing (text, DOT or Mermaid).  NULL: see `err`. */
+FLOW_EXPORT char *flow_graph_explain(const struct flow_graph *graph, enum flow_format format,
+                                     struct flow_error *err);
+FLOW_EXPORT char *flow_graph_draw(const struct flow_graph *graph, enum flow_format format,
+                                  struct flow_error *err);
+
+/* The JSON Schema of graph files with every known stage type. */
+FLOW_EXPORT char *flow_schema(struct flow_session *session, struct flow_error *err);
+
+/* All stage types, a line each (text) or whole (JSON); and one of them in full. */
+FLOW_EXPORT char *flow_stages_list(struct flow_session *session, enum flow_format format,
+                                   struct flow_error *err);
+FLOW_EXPORT char *flow_stage_describe(struct flow_session *session, const char *use,
+                                      enum flow_format format, struct flow_error *err);
+
+/* How a run is going, handed to flow_run_options.progress about five times a second. */
+struct flow_progress {
+    int64_t elapsed_ns;
+    uint64_t records_in;   /* emitted by producers so far */
+    uint64_t records_done; /* taken by consumers so far */
+    uint64_t errors;       /* records skipped or routed */
+    double rate;           /* records a second taken by consumers, lately */
+    const char *slowest;   /* the busiest stage, lately */
+};
+
+struct flow_run_options {
+    /*
+     * A descriptor that becomes readable when somebody wants the run to stop; one byte is read each
+     * time: the first drains, the second aborts.  -1: nobody will.
+     */
+    int stop_fd;
+    void *context;
+    void (*progress)(void *context, const struct flow_progress *progress); /* NULL: not wanted */
+    void (*log)(void *context, const char *line); /* what stages say; NULL: not wanted */
+};
+
+struct flow_run_result {
+    char *report_text; /* NULL when the run did not start */
+    char *report_json;
+    bool stopped;      /* drained or aborted at somebody's wish */
+    bool stuck;        /* threads of this process are stuck in a stage: leave with _exit */
+};
+
+/*
+ * Run the graph to its end.  FLOW_OK: every record was accounted for.  On failure the result is
+ * filled as far as it goes and `err` says what happened.  FLOW_EABORT: aborted at somebody's wish.
+ */
+FLOW_EXPORT FLOW_NODISCARD enum flow_status flow_run(struct flow_session *session,
+                                                     const struct flow_graph *graph,
+                                                     const struct flow_run_options *options,
+                                                     struct flow_run_result *result,
+                                                     struct flow_error *err);
+
+/*
+ * What a program that serves as `worker_program` calls first in main: if it was started as a process
+ * of a run it does that work and returns true, with the exit code for main.
+ */
+FLOW_EXPORT bool flow_worker_main(int argc, char **argv, int *exit_code);
+
+#endif /* FLOWRUN_RUN_H */

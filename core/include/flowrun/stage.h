@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FLOWRUN_STAGE_H
+#define FLOWRUN_STAGE_H
+
+/*
+ * What a stage type is, and what it may ask of the engine: the only header a plugin includes.
+ *
+ * A stage type is one constant struct: a name, a line of help, a role, ports, a table of parameters
+ * and callbacks.  A plugin is a shared object that exports one symbol, written by FLOW_PLUGIN.  It
+ * links to nothing: the engine hands its calls over with every callback.
+ *
+ * Life of a replica: its state is allocated, zeroed and filled from the parameters; then open;
+ * then produce again and again, or process (or process_batch) for what arrives; finish once the
+ * input has ended on every edge; close always, also when open failed or the run is aborted.
+ *
+ * Threads: all callbacks of one replica run on one thread, one at a time.  Two replicas of a stage
+ * run at the same time on two threads, or in two processes, each with a state of its own.
+ *
+ * Memory: records handed to a callback are borrowed until it returns.  Bytes handed to the engine
+ * are copied before the call returns, or were reserved in the engine's own batch and are written in
+ * place.
+ *
+ * Blocking: flow_emit and its kin block while the readers of a port have no room; that is how a slow
+ * stage holds its upstream back.  They return FLOW_EABORT when the run is being aborted: return it.
+ */
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "flowrun/param.h"
+#include "flowrun/status.h"
+
+#define FLOW_ABI 1
+
+/* The stage as the engine sees it: a handle, valid during a callback. */
+struct flow_stage;
+
+/* One record.  The bytes need not be aligned and are not terminated by a zero. */
+struct flow_record {
+    const void *data; /* never NULL, also when size is 0 */
+    size_t size;      /* bytes */
+    const void *key;  /* NULL: the record has no key */
+    size_t key_size;  /* bytes */
+    uint64_t number;  /* its place in what arrived on this edge from one upstream replica, from 0 */
+    unsigned port;    /* the input port it arrived on */
+};
+
+/*
+ * A view of several records.  Read it with flow_batch_record; the layout below is private and may
+ * change with FLOW_ABI.
+ *
+ * `bytes` holds the records one after the other, each with its key first.  The column grows down
+ * from `top`: the u32 just below `top` is the end of record 0 in `bytes`, or, in a keyed batch, its
+ * end and below that the size of its key.
+ */
+struct flow_batch {
+    const uint8_t *bytes;
+    const uint8_t *top;
+    uint32_t first;  /* index of the first record of the view */
+    uint32_t count;  /* records in the view */
+    bool keyed;      /* the column has key sizes */
+    unsigned port;   /* the input port they arrived on */
+    uint64_t number; /* the number of the first record of the view */
+};
+
+enum flow_role {
+    FLOW_PRODUCER, /* has no input */
+    FLOW_WORKER,   /* takes records and emits records */
+    FLOW_CONSUMER, /* emits nothing */
+    FLOW_EITHER,   /* a worker that may also end a path: nothing needs to take from it */
+};
+
+/* What a type promises or needs; or them together. */
+enum flow_trait {
+    FLOW_STATEFUL = 1, /* keeps something from record to record: parallel only over keys */
+    FLOW_SINGLE = 2,   /* never more than one replica */
+};
+
+/* A named input or output. */
+struct flow_port {
+    const char *name; /* lower_snake_case; NULL ends the table; not "errors", which all stages have */
+    const char *type; /* "bytes" (anything), "text", "json", or a name of the stage's own */
+    const char *help; /* one line */
+};
+
+/*
+ * A stage type.  Zero what you do not need: a missing callback is skipped, missing `inputs` mean one
+ * port "in" and missing `outputs` one port "out", both of "bytes" (a producer has no input and a
+ * consumer no output, whatever the tables say).
+ */
+struct flow_stage_type {
+    const char *name; /* "group.verb", as in "lines.read" */
+    const char *help; /* one line */
+    enum flow_role role;
+    unsigned traits; /* enum flow_trait */
+    const struct flow_port *inputs;
+    const struct flow_port *outputs;
+    const struct flow_param *params; /* NULL: the type has no parameters */
+    size_t state_size;               /* of the struct that `params` describes, in bytes */
+
+    /* Prepare: open files, allocate.  Called once, after the parameters are in place. */
+    enum flow_status (*open)(void *self, struct flow_stage *stage);
+
+    /*
+     * Producers: emit some records, at most for a few milliseconds' work, and return FLOW_OK to be
+     * called again or FLOW_ECLOSED when there are no more.  Wait with flow_wait only.
+     */
+    enum flow_status (*produce)(void *self, struct flow_stage *stage);
+
+    /*
+     * Workers and consumers: take one record.  FLOW_OK, or what flow_reject (this record is bad) or
+     * flow_stage_fail (the stage cannot go on) returned.
+     */
+    enum flow_status (*process)(void *self, struct flow_stage *stage,
+                                const struct flow_record *record);
+
+    /*
+     * Instead of `process`, for hot stages: take a whole batch.  Refuse single records with
+     * flow_batch_reject and go on.
+     */
+    enum flow_status (*process_batch)(void *self, struct flow_stage *stage,
+                                      const struct flow_batch *batch);
+
+    /* The input has ended on every edge: emit what is left. */
+    enum flow_status (*finish)(void *self, struct flow_stage *stage);
+
+    /*
+     * Release what open took; also called when open failed half-way or the run is aborted.  It may
+     * not emit.  What can fail belongs into finish.
+     */
+    void (*close)(void *self, struct flow_stage *stage);
+};
+
+/* What a stage can know of itself. */
+struct flow_info {
+    const char *name;  /* the stage's name in the graph */
+    unsigned replica;  /* 0 to replicas - 1 */
+    unsigned replicas; /* how many run */
+    unsigned inputs;   /* how many input ports are connected */
+    const char *folder; /* the folder of the graph file: relative paths of parameters start at the
+                           working folder, this one is for files that belong to the graph */
+};
+
+/* Where an emitted record goes and what key it has. */
+struct flow_target {
+    unsigned port; /* index in the type's outputs */
+    const void *key;
+    size_t key_size;
+};
+
+/* The engine's side, one table per engine.  Use the functions below instead. */
+struct flow_calls {
+    uint32_t abi;
+    enum flow_status (*emit)(struct flow_stage *stage, const struct flow_target *to,
+                             const void *data, size_t size);
+    enum flow_status (*forward)(struct flow_stage *stage, unsigned port,
+                                const struct flow_record *record);
+    enum flow_status (*forward_batch)(struct flow_stage *stage, unsigned port,
+                                      const struct flow_batch *batch);
+    void *(*reserve)(struct flow_stage *stage, unsigned port, size_t size);
+    enum flow_status (*commit)(struct flow_stage *stage, const struct flow_target *to, size_t size);
+    enum flow_status (*fail)(struct flow_stage *stage, enum flow_status status, uint32_t index,
+                             const char *fmt, va_list args);
+    enum flow_status (*wait)(struct flow_stage *stage, int fd, short events, int64_t timeout_ns);
+    bool (*stopping)(const struct flow_stage *stage);
+    bool (*connected)(const struct flow_stage *stage, unsigned port);
+    void (*log)(struct flow_stage *stage, const char *fmt, va_list args);
+};
+
+/* Private: the visible head of the engine's struct. */
+struct flow_stage {
+    const struct flow_calls *calls;
+    const struct flow_info *info;
+};
+
+/* Emit a copy of `size` bytes, at most FLOW_RECORD_MAX, on output port 0, without a key. */
+static inline enum flow_status flow_emit(struct flow_stage *stage, const void *data, size_t size)
+{
+    const struct flow_target to = {0};
+    return stage->calls->emit(stage, &to, data, size);
+}
+
+/* The same, to a port and with a key (both copied). */
+static inline enum flow_status flow_emit_to(struct flow_stage *stage, const struct flow_target *to,
+                                            const void *data, size_t size)
+{
+    return stage->calls->emit(stage, to, data, size);
+}
+
+/* Pass the record in hand, with its key, to an output port as it is; not copied where it need not be. */
+static inline enum flow_status flow_forward(struct flow_stage *stage, unsigned port,
+                                            const struct flow_record *record)
+{
+    return stage->calls->forward(stage, port, record);
+}
+
+/* Pass the batch in hand, or a part of it, to an output port as it is. */
+static inline enum flow_status flow_forward_batch(struct flow_stage *stage, unsigned port,
+                                                  const struct flow_batch *batch)
+{
+    return stage->calls->forward_batch(stage, port, batch);
+}
+
+/*
+ * Room for a record of up to `size` bytes in the outgoing batch, to be written in place and then
+ * committed with its true size before anything else is emitted.  A reservation that is never
+ * committed vanishes.  NULL: the run is being aborted, or there is no memory; return FLOW_EABORT.
+ */
+static inline void *flow_reserve(struct flow_stage *stage, unsigned port, size_t size)
+{
+    return stage->calls->reserve(stage, port, size);
+}
+
+/* Emit the first `size` bytes of what was reserved on `to->port`. */
+static inline enum flow_status flow_commit(struct flow_stage *stage, const struct flow_target *to,
+                                           size_t size)
+{
+    return stage->calls->commit(stage, to, size);
+}
+
+/* Say what is wrong with the record in hand and return FLOW_EBAD: the error policy applies. */
+FLOW_PRINTF(2, 3)
+static inline enum flow_status flow_reject(struct flow_stage *stage, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    const enum flow_status rc = stage->calls->fail(stage, FLOW_EBAD, 0, fmt, args);
+    va_end(args);
+    return rc;
+}
+
+/*
+ * In process_batch: say what is wrong with record `index` of the view.  FLOW_OK: go on with the
+ * next; anything else: return it.
+ */
+FLOW_PRINTF(3, 4)
+static inline enum flow_status flow_batch_reject(struct flow_stage *stage, uint32_t index,
+                                                 const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    const enum flow_status rc = stage->calls->fail(stage, FLOW_EBAD, index, fmt, args);
+    va_end(args);
+    return rc;
+}
+
+/* The stage cannot go on (a disk is full, a file is missing): the run ends with this message. */
+FLOW_PRINTF(3, 4)
+static inline enum flow_status flow_stage_fail(struct flow_stage *stage, enum flow_status status,
+                                               const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    const enum flow_status rc = stage->calls->fail(stage, status, 0, fmt, args);
+    va_end(args);
+    return rc;
+}
+
+/*
+ * Wait for `events` (as for poll) on `fd`, or with fd -1 only for time, at most `timeout_ns` (< 0:
+ * for ever).  What was emitted so far is sent first.  FLOW_OK: the descriptor is ready;
+ * FLOW_EAGAIN: the time has passed; FLOW_ECLOSED: the run wants to stop, a producer should end;
+ * FLOW_EABORT.  Workers are not told to stop while their input goes on.
+ */
+static inline enum flow_status flow_wait(struct flow_stage *stage, int fd, short events,
+                                         int64_t timeout_ns)
+{
+    return stage->calls->wait(stage, fd, events, timeout_ns);
+}
+
+/* Has the run been asked to stop?  For long loops without flow_wait. */
+static inline bool flow_stopping(const struct flow_stage *stage)
+{
+    return stage->calls->stopping(stage);
+}
+
+/* Does anything take from this output port?  If not, what is emitted there is not kept. */
+static inline bool flow_connected(const struct flow_stage *stage, unsigned port)
+{
+    return stage->calls->connected(stage, port);
+}
+
+/* A line for the operator on standard error, with the stage's name before it. */
+FLOW_PRINTF(2, 3)
+static inline void flow_log(struct flow_stage *stage, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    stage->calls->log(stage, fmt, args);
+    va_end(args);
+}
+
+static inline const struct flow_info *flow_stage_info(const struct flow_stage *stage)
+{
+    return stage->info;
+}
+
+/* Private: entry i of a column with `step` words a record. */
+static inline uint32_t flow_column_(const uint8_t *top, size_t i)
+{
+    uint32_t value;
+    memcpy(&value, top - (i + 1) * sizeof(value), sizeof(value));
+    return value;
+}
+
+/* Record i (from 0) of a view. */
+static inline struct flow_record flow_batch_record(const struct flow_batch *batch, uint32_t i)
+{
+    const size_t at = (size_t)batch->first + i;
+    const size_t step = batch->keyed ? 2 : 1;
+    const uint32_t start = at == 0 ? 0 : flow_column_(batch->top, (at - 1) * step);
+    const uint32_t end = flow_column_(batch->top, at * step);
+    const uint32_t key_size = batch->keyed ? flow_column_(batch->top, at * step + 1) : 0;
+    const uint8_t *data = batch->bytes + start;
+    return (struct flow_record){
+        .data = data + key_size,
+        .size = end - start - key_size,
+        .key = key_size > 0 ? data : NULL,
+        .key_size = key_size,
+        .number = batch->number + i,
+        .port = batch->port,
+    };
+}
+
+/* The largest record, key included. */
+#define FLOW_RECORD_MAX ((size_t)256 << 20)
+
+/* What a plugin exports.  The sizes let the engine refuse a plugin built against another layout. */
+struct flow_plugin {
+    uint32_t abi;         /* FLOW_ABI */
+    uint32_t type_size;   /* sizeof(struct flow_stage_type) */
+    uint32_t param_size;  /* sizeof(struct flow_param) */
+    uint32_t record_size; /* sizeof(struct flow_record) */
+    const struct flow_stage_type *const *types; /* NULL ends the list */
+};
+
+#define FLOW_PLUGIN_SYMBOL "flow_plugin"
+
+/* Export the stage types named, each a `const struct flow_stage_type`: FLOW_PLUGIN(&a, &b); */
+#define FLOW_PLUGIN(...)                                                                           \
+    FLOW_EXPORT extern const struct flow_plugin FLOW_PLUGIN_NAME_;                                 \
+    FLOW_EXPORT const struct flow_plugin FLOW_PLUGIN_NAME_ = {                                     \
+        FLOW_ABI, sizeof(struct flow_stage_type), sizeof(struct flow_param),                       \
+        sizeof(struct flow_record),                                                                \
+        (const struct flow_stage_type *const[]){__VA_ARGS__, NULL}}
+
+/* Built-in stages are linked into the program, each under a name of its own. */
+#ifndef FLOW_PLUGIN_NAME_
+#define FLOW_PLUGIN_NAME_ flow_plugin
+#endif
+
+#endif /* FLOWRUN_STAGE_H */
