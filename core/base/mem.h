@@ -13,6 +13,10 @@
 void *flow_alloc(size_t size);
 void *flow_calloc(size_t count, size_t size);
 void *flow_realloc(void *old, size_t size);
+
+/* `alignment` is a power of two and at least sizeof(void *); not zeroed. */
+void *flow_alloc_aligned(size_t alignment, size_t size);
+
 char *flow_strdup(const char *text);
 
 /* A copy of `size` bytes and a zero after them. */

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "engine/replica.h"
+
+/* What a callback may call; the functions of flowrun/stage.h end here. */
+
+static struct flow_replica *replica_of(struct flow_stage *stage)
+{
+    return (struct flow_replica *)stage;
+}
+
+/* A port that the type has?  The errors port is not for stages to write to. */
+static enum flow_status check_port(struct flow_replica *replica, unsigned port)
+{
+    const size_t count = replica->output.port_count - 1;
+    if (port < count)
+        return FLOW_OK;
+    return flow_replica_fail(replica, FLOW_EINVAL, NULL, "emits on port %u, but has %zu", port,
+                             count);
+}
+
+static enum flow_status call_emit(struct flow_stage *stage, const struct flow_target *to,
+                                  const void *data, size_t size)
+{
+    struct flow_replica *replica = replica_of(stage);
+    const enum flow_status rc = check_port(replica, to->port);
+    if (rc != FLOW_OK)
+        return rc;
+    const struct flow_piece piece = {data, size, to->key, to->key != NULL ? to->key_size : 0};
+    return flow_output_emit(&replica->output, to->port, &piece);
+}
+
+/* The index, in its block, of a record of the batch in hand; false for a stranger. */
+static bool find_record(const struct flow_replica *replica, const struct flow_record *record,
+                        uint32_t *index)
+{
+    if (replica->item.block == NULL || record->number < replica->batch.number ||
+        record->number - replica->batch.number >= replica->batch.count)
+        return false;
+    const uint32_t at = (uint32_t)(record->number - replica->batch.number);
+    const struct flow_record same = flow_batch_record(&replica->batch, at);
+    *index = replica->batch.first + at;
+    return same.data == record->data && same.size == record->size && same.key == record->key;
+}
+
+static enum flow_status call_forward(struct flow_stage *stage, unsigned port,
+                                     const struct flow_record *record)
+{
+    struct flow_replica *replica = replica_of(stage);
+    const enum flow_status rc = check_port(replica, port);
+    if (rc != FLOW_OK)
+        return rc;
+
+    uint32_t index;
+    if (find_record(replica, record, &index))
+        return flow_output_forward(&replica->output, port, replica->item.block, index, 1);
+    const struct flow_piece piece = {record->data, record->size, record->key, record->key_size};
+    return flow_output_emit(&replica->output, port, &piece);
+}
+
+static enum flow_status call_forward_batch(struct flow_stage *stage, unsigned port,
+                                           const struct flow_batch *batch)
+{
+    struct flow_replica *replica = replica_of(stage);
+    const enum flow_status rc = check_port(replica, port);
+    if (rc != FLOW_OK || batch->count == 0)
+        return rc;
+    if (batch->top != replica->batch.top || batch->bytes != replica->batch.bytes ||
+        batch->first < replica->batch.first ||
+        batch->first + batch->count > replica->batch.first + replica->batch.count)
+        return flow_replica_fail(replica, FLOW_EINVAL, NULL,
+                                 "forwards a batch that is not the one in hand");
+    return flow_output_forward(&replica->output, port, replica->item.block, batch->first,
+                               batch->count);
+}
+
+static void *call_reserve(struct flow_stage *stage, unsigned port, size_t size)
+{
+    struct flow_replica *replica = replica_of(stage);
+    if (check_port(replica, port) != FLOW_OK)
+        return NULL;
+    return flow_output_reserve(&replica->output, port, size);
+}
+
+static enum flow_status call_commit(struct flow_stage *stage, const struct flow_target *to,
+                                    size_t size)
+{
+    struct flow_replica *replica = replica_of(stage);
+    const enum flow_status rc = check_port(replica, to->port);
+    if (rc != FLOW_OK)
+        return rc;
+    return flow_output_commit(&replica->output, to->port, size, to->key,
+                              to->key != NULL ? to->key_size : 0);
+}
+
+static enum flow_status call_fail(struct flow_stage *stage, enum flow_status status,
+                                  uint32_t index, const char *fmt, va_list args)
+{
+    struct flow_replica *replica = replica_of(stage);
+    (void)vsnprintf(replica->reason, sizeof(replica->reason), fmt, args);
+    replica->has_reason = true;
+    return flow_policy_refuse(replica, status, index);
+}
+
+static enum flow_status wait_step(struct flow_replica *replica, struct pollfd *fds, size_t count,
+                                  int64_t left)
+{
+    bool arrived;
+    const enum flow_status rc = flow_replica_pump(replica, &arrived);
+    if (rc != FLOW_OK || arrived)
+        return rc;
+    return flow_replica_sleep(replica, FLOW_STATE_WAIT_SELF, fds, count, left);
+}
+
+static enum flow_status call_wait(struct flow_stage *stage, int fd, short events,
+                                  int64_t timeout_ns)
+{
+    struct flow_replica *replica = replica_of(stage);
+    const bool stops = replica->info.inputs == 0;
+    const int64_t until = flow_now_ns() + (timeout_ns > 0 ? timeout_ns : 0);
+    enum flow_status rc = flow_output_flush(&replica->output, false);
+    while (rc == FLOW_OK) {
+        if (stops && atomic_load_explicit(replica->env->draining, memory_order_relaxed))
+            return FLOW_ECLOSED;
+        struct pollfd fds[2] = {{.fd = fd, .events = events},
+                                {.fd = stops ? replica->env->drain_fd : -1, .events = POLLIN}};
+        int64_t left = timeout_ns < 0 ? -1 : until - flow_now_ns();
+        if (timeout_ns >= 0 && left <= 0)
+            left = 0;
+        rc = wait_step(replica, fds, 2, left);
+        if (rc == FLOW_OK && fds[0].revents != 0)
+            return FLOW_OK;
+        if (rc == FLOW_OK && timeout_ns >= 0 && flow_now_ns() >= until)
+            return FLOW_EAGAIN;
+    }
+    return rc;
+}
+
+static bool call_stopping(const struct flow_stage *stage)
+{
+    const struct flow_replica *replica = (const struct flow_replica *)stage;
+    return atomic_load_explicit(replica->env->draining, memory_order_relaxed) ||
+           atomic_load_explicit(replica->env->aborting, memory_order_relaxed);
+}
+
+static bool call_connected(const struct flow_stage *stage, unsigned port)
+{
+    const struct flow_replica *replica = (const struct flow_replica *)stage;
+    return flow_output_is_connected(&replica->output, port);
+}
+
+static void call_log(struct flow_stage *stage, const char *fmt, va_list args)
+{
+    struct flow_replica *replica = replica_of(stage);
+    if (replica->env->log == NULL)
+        return;
+    char line[1024];
+    int used = snprintf(line, sizeof(line), "%s: ", replica->info.name);
+    if (used < 0 || (size_t)used >= sizeof(line))
+        used = 0;
+    (void)vsnprintf(line + used, sizeof(line) - (size_t)used, fmt, args);
+    replica->env->log(replica->env->context, line);
+}
+
+const struct flow_calls flow_replica_calls = {
+    .abi = FLOW_ABI,
+    .emit = call_emit,
+    .forward = call_forward,
+    .forward_batch = call_forward_batch,
+    .reserve = call_reserve,
+    .commit = call_commit,
+    .fail = call_fail,
+    .wait = call_wait,
+    .stopping = call_stopping,
+    .connected = call_connected,
+    .log = call_log,
+};
+
+static enum flow_status pass_on(void *self, struct flow_stage *stage,
+                                const struct flow_batch *batch)
+{
+    (void)self;
+    return flow_forward_batch(stage, 0, batch);
+}
+
+const struct flow_stage_type flow_sequencer_type = {
+    .name = "flow.sequencer",
+    .help = "pass batches on, in one order",
+    .role = FLOW_WORKER,
+    .process_batch = pass_on,
+};

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/input.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+#define COST_WEIGHT 4 /* a report changes the average by 1/4 of the difference */
+
+/* A batch that was processed and waits for its results to arrive. */
+struct finished {
+    uint64_t order; /* its results are among those begun up to this */
+};
+
+struct flow_inlet {
+    uint32_t id;
+    unsigned port;
+    struct flow_inlet_edge *edge;
+    struct flow_outbox *writer;
+    struct flow_board_link *slot;
+    struct flow_credit credit;
+    bool prompt;   /* balance among several: the writer deals by what we report, so report always */
+    bool counts;   /* the writer holds batches, or itself owes acknowledgements: report when idle */
+    bool ended;
+    uint64_t sequence; /* the last one received, to expand the next */
+    uint64_t received, done, acked;             /* batches */
+    uint64_t told_received, told_done, told_acked; /* ... as last reported */
+    uint64_t quiet_records, quiet_bytes;        /* processed since the last report */
+    struct finished *unacked; /* by number, from `acked` to `done`; NULL: acked follows done */
+    size_t unacked_mask;
+};
+
+struct flow_inlet_edge {
+    size_t edge;
+    bool merges;
+    bool total_known;
+    uint64_t total; /* results, once a writer has ended */
+    struct flow_merge merge;
+};
+
+/* Does the writer of this link need to hear of arrivals and acknowledgements in time? */
+static bool writer_counts(const struct flow_plan *plan, const struct flow_plan_link *link)
+{
+    if (!link->local)
+        return true;
+    const struct flow_plan_replica *writer = &plan->replicas[link->from];
+    for (size_t i = 0; i < writer->in_count; i++) {
+        if (!plan->links[writer->in[i]].local)
+            return true;
+    }
+    return false;
+}
+
+static enum flow_status init_edge(struct flow_input *input, size_t edge)
+{
+    struct flow_inlet_edge *made = &input->edges[input->edge_count];
+    made->edge = edge;
+    made->merges = input->host->plan->edges[edge].merge_numbered;
+    if (made->merges) {
+        const enum flow_status rc = flow_merge_init(&made->merge, &input->host->err);
+        if (rc != FLOW_OK)
+            return rc;
+    }
+    input->edge_count++;
+    return FLOW_OK;
+}
+
+static enum flow_status init_link(struct flow_input *input, struct flow_inlet *inlet, size_t id)
+{
+    struct flow_host *host = input->host;
+    const struct flow_plan_link *link = &host->plan->links[id];
+    const struct flow_plan_edge *edge = &host->plan->edges[link->edge];
+    if (input->edge_count == 0 || input->edges[input->edge_count - 1].edge != link->edge) {
+        const enum flow_status rc = init_edge(input, link->edge);
+        if (rc != FLOW_OK)
+            return rc;
+    }
+    *inlet = (struct flow_inlet){
+        .id = (uint32_t)id,
+        .port = edge->to_port,
+        .edge = &input->edges[input->edge_count - 1],
+        .writer = flow_host_outbox(host, link->from),
+        .slot = &host->board->links[id],
+        .credit = link->credit,
+        .prompt = edge->share == FLOW_BALANCE &&
+                  host->plan->stages[edge->to].replica_count > 1,
+        .counts = writer_counts(host->plan, link),
+    };
+    return FLOW_OK;
+}
+
+enum flow_status flow_input_init(struct flow_input *input, struct flow_host *host)
+{
+    const struct flow_plan_replica *self = &host->plan->replicas[host->replica];
+    *input = (struct flow_input){.host = host};
+    input->links = flow_calloc(self->in_count, sizeof(*input->links));
+    input->edges = flow_calloc(self->in_count, sizeof(*input->edges));
+    if (input->links == NULL || input->edges == NULL)
+        return flow_fail(&host->err, FLOW_ENOMEM, "out of memory for %zu links", self->in_count);
+    for (size_t i = 0; i < self->in_count; i++) {
+        const enum flow_status rc = init_link(input, &input->links[i], self->in[i]);
+        if (rc != FLOW_OK)
+            return rc;
+        input->link_count++;
+    }
+    return FLOW_OK;
+}
+
+void flow_input_clear(struct flow_input *input)
+{
+    for (; input->ready_count > 0; input->ready_count--) {
+        flow_block_unref(input->ready[input->ready_first].message.batch.block);
+        input->ready_first = (input->ready_first + 1) % input->ready_capacity;
+    }
+    free(input->ready);
+    for (size_t i = 0; i < input->edge_count; i++)
+        flow_merge_clear(&input->edges[i].merge);
+    for (size_t i = 0; i < input->link_count; i++)
+        free(input->links[i].unacked);
+    free(input->edges);
+    free(input->links);
+    *input = (struct flow_input){0};
+}
+
+static enum flow_status widen_ready(struct flow_input *input)
+{
+    const size_t capacity = input->ready_capacity > 0 ? input->ready_capacity * 2 : 16;
+    struct flow_arrival *ready = flow_calloc(capacity, sizeof(*ready));
+    if (ready == NULL)
+        return flow_fail(&input->host->err, FLOW_ENOMEM, "out of memory for arrivals");
+    for (size_t i = 0; i < input->ready_count; i++)
+        ready[i] = input->ready[(input->ready_first + i) % input->ready_capacity];
+    free(input->ready);
+    input->ready = ready;
+    input->ready_first = 0;
+    input->ready_capacity = capacity;
+    return FLOW_OK;
+}
+
+static enum flow_status make_ready(struct flow_input *input, const struct flow_arrival *arrival)
+{
+    if (input->ready_count == input->ready_capacity) {
+        const enum flow_status rc = widen_ready(input);
+        if (rc != FLOW_OK) {
+            flow_block_unref(arrival->message.batch.block);
+            return rc;
+        }
+    }
+    input->ready[(input->ready_first + input->ready_count) % input->ready_capacity] = *arrival;
+    input->ready_count++;
+    return FLOW_OK;
+}
+
+/* Move what the merge has in order to the ready queue. */
+static enum flow_status advance_merge(struct flow_input *input, struct flow_merge *merge)
+{
+    struct flow_arrival arrival;
+    while (flow_merge_take(merge, &arrival)) {
+        const enum flow_status rc = make_ready(input, &arrival);
+        if (rc != FLOW_OK)
+            return rc;
+    }
+    return FLOW_OK;
+}
+
+static enum flow_status bad_link(struct flow_input *input, const struct flow_inlet *inlet,
+                                 const char *what, uint64_t met, uint64_t expected)
+{
+    const struct flow_plan *plan = input->host->plan;
+    char name[160];
+    return flow_fail(&input->host->err, FLOW_EPROTO,
+                     "what arrives from %s does not add up: %s %llu instead of %llu",
+                     flow_plan_replica_name(plan, plan->links[inlet->id].from, name, sizeof(name)),
+                     what, (unsigned long long)met, (unsigned long long)expected);
+}
+
+static enum flow_status accept_end(struct flow_input *input, struct flow_inlet *inlet,
+                                   const struct flow_message *message)
+{
+    if (message->sequence != (uint32_t)inlet->received)
+        return bad_link(input, inlet, "the number of batches is", message->sequence,
+                        (uint32_t)inlet->received);
+    if (inlet->edge->merges) {
+        if (inlet->edge->total_known && inlet->edge->total != message->batch.number)
+            return bad_link(input, inlet, "the number of results is", message->batch.number,
+                            inlet->edge->total);
+        inlet->edge->total_known = true;
+        inlet->edge->total = message->batch.number;
+    }
+    input->results = message->batch.number;
+    inlet->ended = true;
+    input->ended++;
+    return FLOW_OK;
+}
+
+static enum flow_status accept_batch(struct flow_input *input, struct flow_inlet *inlet,
+                                     uint32_t index, const struct flow_message *message)
+{
+    const struct flow_plan_edge *edge = &input->host->plan->edges[inlet->edge->edge];
+    const bool free_numbers = edge->merge_numbered || input->host->plan->stages[edge->to].numbered;
+    const struct flow_arrival arrival = {
+        .message = *message,
+        .sequence = flow_sequence_expand(inlet->sequence, message->sequence),
+        .link = index,
+    };
+    if (!free_numbers && arrival.sequence != inlet->received) {
+        flow_block_unref(message->batch.block);
+        return bad_link(input, inlet, "the batch's number is", arrival.sequence, inlet->received);
+    }
+    inlet->sequence = arrival.sequence + (free_numbers ? 0 : 1);
+    inlet->received++;
+    flow_count(&inlet->slot->received, message->count);
+    flow_count(&inlet->slot->received_batches, 1);
+    if (!inlet->edge->merges)
+        return make_ready(input, &arrival);
+
+    const enum flow_status rc =
+        flow_merge_put(&inlet->edge->merge, &arrival, &input->host->err);
+    if (rc != FLOW_OK) {
+        flow_block_unref(message->batch.block);
+        return rc;
+    }
+    return advance_merge(input, &inlet->edge->merge);
+}
+
+enum flow_status flow_input_accept(struct flow_input *input, const struct flow_message *message)
+{
+    const struct flow_plan_replica *self = &input->host->plan->replicas[input->host->replica];
+    const size_t index = flow_host_find(self->in, self->in_count, message->link);
+    struct flow_inlet *inlet = index != FLOW_NONE ? &input->links[index] : NULL;
+    if (inlet == NULL || inlet->ended) {
+        if (message->kind == FLOW_MESSAGE_BATCH)
+            flow_block_unref(message->batch.block);
+        return flow_fail(&input->host->err, FLOW_EPROTO, "a batch has come by link %u, which %s",
+                         message->link, inlet == NULL ? "does not lead here" : "has ended");
+    }
+    if (message->kind == FLOW_MESSAGE_END)
+        return accept_end(input, inlet, message);
+    return accept_batch(input, inlet, (uint32_t)index, message);
+}
+
+bool flow_input_next(struct flow_input *input, struct flow_item *item)
+{
+    if (input->ready_count == 0)
+        return false;
+    const struct flow_arrival *arrival = &input->ready[input->ready_first];
+    *item = (struct flow_item){
+        .link = arrival->link,
+        .port = input->links[arrival->link].port,
+        .block = arrival->message.batch.block,
+        .first = arrival->message.first,
+        .count = arrival->message.count,
+        .number = arrival->message.batch.number,
+        .sequence = arrival->sequence,
+    };
+    input->ready_first = (input->ready_first + 1) % input->ready_capacity;
+    input->ready_count--;
+    return true;
+}
+
+static enum flow_status report(struct flow_input *input, struct flow_inlet *inlet)
+{
+    const struct flow_message message = {
+        .kind = FLOW_MESSAGE_CREDIT,
+        .link = inlet->id,
+        .credit = {(uint32_t)inlet->received, (uint32_t)inlet->done, (uint32_t)inlet->acked,
+                   input->cost_ns},
+    };
+    inlet->told_received = inlet->received;
+    inlet->told_done = inlet->done;
+    inlet->told_acked = inlet->acked;
+    inlet->quiet_records = 0;
+    inlet->quiet_bytes = 0;
+    return flow_outbox_send(inlet->writer, &message, input->host->pool, &input->host->err);
+}
+
+static bool is_half(uint64_t used, uint64_t credit)
+{
+    return used >= credit - credit / 2;
+}
+
+static bool must_report(const struct flow_inlet *inlet)
+{
+    return inlet->prompt || is_half(inlet->done - inlet->told_done, inlet->credit.batches) ||
+           is_half(inlet->quiet_records, inlet->credit.records) ||
+           is_half(inlet->quiet_bytes, inlet->credit.bytes);
+}
+
+/* Remember when the results of batch `inlet->done` were begun. */
+static enum flow_status note_finished(struct flow_input *input, struct flow_inlet *inlet)
+{
+    const uint64_t count = inlet->done - inlet->acked;
+    if (inlet->unacked == NULL || count > inlet->unacked_mask) {
+        const size_t size = inlet->unacked == NULL ? 16 : (inlet->unacked_mask + 1) * 2;
+        struct finished *wider = flow_calloc(size, sizeof(*wider));
+        if (wider == NULL)
+            return flow_fail(&input->host->err, FLOW_ENOMEM, "out of memory for acknowledgements");
+        for (uint64_t n = inlet->acked; n < inlet->done; n++)
+            wider[n & (size - 1)] = inlet->unacked[n & inlet->unacked_mask];
+        free(inlet->unacked);
+        inlet->unacked = wider;
+        inlet->unacked_mask = size - 1;
+    }
+    inlet->unacked[inlet->done & inlet->unacked_mask].order = input->host->opened;
+    return FLOW_OK;
+}
+
+static void learn_cost(struct flow_input *input, uint32_t count, int64_t elapsed_ns)
+{
+    if (count == 0 || elapsed_ns < 0)
+        return;
+    int64_t cost = elapsed_ns / count;
+    if (cost < 1)
+        cost = 1;
+    if (cost > INT32_MAX)
+        cost = INT32_MAX;
+    const int64_t before = input->cost_ns;
+    input->cost_ns = (uint32_t)(before == 0 ? cost : before + (cost - before) / COST_WEIGHT);
+}
+
+enum flow_status flow_input_done(struct flow_input *input, const struct flow_item *item,
+                                 int64_t elapsed_ns)
+{
+    struct flow_inlet *inlet = &input->links[item->link];
+    const uint64_t bytes =
+        item->block != NULL ? flow_block_span(item->block, item->first, item->count) : 0;
+    if (input->host->tracks) {
+        const enum flow_status rc = note_finished(input, inlet);
+        if (rc != FLOW_OK)
+            return rc;
+        inlet->done++;
+    } else {
+        inlet->done++;
+        inlet->acked = inlet->done;
+    }
+    inlet->quiet_records += item->count;
+    inlet->quiet_bytes += bytes;
+    learn_cost(input, item->count, elapsed_ns);
+    return must_report(inlet) ? report(input, inlet) : FLOW_OK;
+}
+
+enum flow_status flow_input_acknowledge(struct flow_input *input, uint64_t oldest, bool all)
+{
+    enum flow_status rc = FLOW_OK;
+    for (size_t i = 0; i < input->link_count && rc == FLOW_OK; i++) {
+        struct flow_inlet *inlet = &input->links[i];
+        while (inlet->acked < inlet->done &&
+               inlet->unacked[inlet->acked & inlet->unacked_mask].order < oldest)
+            inlet->acked++;
+        const bool news = inlet->told_received != inlet->received ||
+                          inlet->told_done != inlet->done || inlet->told_acked != inlet->acked;
+        if (news && (all || inlet->counts))
+            rc = report(input, inlet);
+    }
+    return rc;
+}
+
+bool flow_input_is_complete(const struct flow_input *input)
+{
+    if (input->ended < input->link_count || input->ready_count > 0)
+        return false;
+    for (size_t i = 0; i < input->edge_count; i++) {
+        const struct flow_inlet_edge *edge = &input->edges[i];
+        if (edge->merges && (edge->merge.next != edge->total || edge->merge.held > 0))
+            return false;
+    }
+    return true;
+}
+
+bool flow_input_is_settled(const struct flow_input *input)
+{
+    for (size_t i = 0; i < input->link_count; i++) {
+        const struct flow_inlet *inlet = &input->links[i];
+        if (inlet->counts && inlet->told_acked != inlet->received)
+            return false;
+    }
+    return true;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FLOW_ENGINE_INPUT_H
+#define FLOW_ENGINE_INPUT_H
+
+/*
+ * The input side of a replica: what has arrived and is to be processed, in which order; what the
+ * writers must be told of it; and whether there can be more.
+ *
+ * Everything that is ready lies in one queue, first come, first served, whatever edge it came by;
+ * credits keep any one writer from filling it.  Batches of a numbered edge pass an ordered merge
+ * before they get there.
+ *
+ * End of stream is counted: a link has ended when its writer has said so and everything that it says
+ * to have sent has arrived; the input is complete when that holds for every link and nothing waits.
+ *
+ * Threads: the replica's own.
+ */
+
+#include "engine/host.h"
+#include "engine/merge.h"
+
+struct flow_inlet; /* private: the reader's end of a link */
+struct flow_inlet_edge;
+
+struct flow_input {
+    struct flow_host *host;
+    struct flow_inlet *links; /* as in the plan's replica->in */
+    size_t link_count;
+    struct flow_inlet_edge *edges;
+    size_t edge_count;
+    size_t ended; /* links */
+    struct flow_arrival *ready; /* a ring */
+    size_t ready_first, ready_count, ready_capacity;
+    uint64_t results; /* numbered input: how many input batches there are in all, once known */
+    uint32_t cost_ns; /* a record's time, a moving average */
+};
+
+/* A batch to be processed. */
+struct flow_item {
+    uint32_t link;            /* for flow_input_done */
+    unsigned port;
+    struct flow_block *block; /* the caller's reference; NULL: no records */
+    uint32_t first, count;
+    uint64_t number;          /* of the first record */
+    uint64_t sequence;        /* of the batch, on its edge */
+};
+
+FLOW_NODISCARD enum flow_status flow_input_init(struct flow_input *input, struct flow_host *host);
+void flow_input_clear(struct flow_input *input);
+
+/* Take a batch or an end from the inbox; its block reference is taken over, also on failure. */
+FLOW_NODISCARD enum flow_status flow_input_accept(struct flow_input *input,
+                                                  const struct flow_message *message);
+
+/* The next batch to process; false: none is ready. */
+bool flow_input_next(struct flow_input *input, struct flow_item *item);
+
+/*
+ * A batch has been processed, with all that was emitted for it begun up to `host->opened`;
+ * `elapsed_ns` is the time it took, waiting for room not included.  Tells the writer if it may be
+ * waiting to hear.
+ */
+FLOW_NODISCARD enum flow_status flow_input_done(struct flow_input *input,
+                                                const struct flow_item *item, int64_t elapsed_ns);
+
+/*
+ * Everything emitted before `oldest` has arrived: acknowledge the input it came from.  To be
+ * called when the replica is about to sleep, or has heard of arrivals; `all` tells every writer
+ * everything, else only those that keep count.
+ */
+FLOW_NODISCARD enum flow_status flow_input_acknowledge(struct flow_input *input, uint64_t oldest,
+                                                       bool all);
+
+/* Has everything arrived and been taken? */
+bool flow_input_is_complete(const struct flow_input *input);
+
+/* Is everything acknowledged that came from other processes? */
+bool flow_input_is_settled(const struct flow_input *input);
+
+#endif /* FLOW_ENGINE_INPUT_H */

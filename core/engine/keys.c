@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/keys.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* FNV-1a, then the finalizer of MurmurHash3, since FNV's low bits are weak for short keys. */
+static uint64_t hash_of(const void *bytes, size_t size)
+{
+    const uint8_t *at = bytes;
+    uint64_t hash = 14695981039346656037u;
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ at[i]) * 1099511628211u;
+    hash ^= hash >> 33;
+    hash *= 0xff51afd7ed558ccdu;
+    hash ^= hash >> 33;
+    return hash;
+}
+
+/* One token of a pointer, with ~1 and ~0 undone, into `token`. */
+static void read_token(const char *from, size_t size, struct flow_str *token)
+{
+    for (size_t i = 0; i < size; i++) {
+        const bool escaped = from[i] == '~' && i + 1 < size;
+        const char c = !escaped ? from[i] : from[i + 1] == '1' ? '/' : '~';
+        flow_str_add_bytes(token, &c, 1);
+        i += escaped;
+    }
+}
+
+static const json_t *child_of(const json_t *value, const char *token)
+{
+    if (json_is_object(value))
+        return json_object_get(value, token);
+    if (!json_is_array(value) || token[0] < '0' || token[0] > '9')
+        return NULL;
+    char *end;
+    const unsigned long long index = strtoull(token, &end, 10);
+    return *end == '\0' ? json_array_get(value, (size_t)index) : NULL;
+}
+
+static const json_t *find(const json_t *root, const char *pointer, struct flow_str *token)
+{
+    const json_t *value = root;
+    while (value != NULL && *pointer == '/') {
+        const size_t size = strcspn(++pointer, "/");
+        flow_str_clear(token);
+        read_token(pointer, size, token);
+        value = child_of(value, token->text != NULL ? token->text : "");
+        pointer += size;
+    }
+    return value;
+}
+
+static enum flow_status json_key(const struct flow_piece *record, const char *pointer,
+                                 struct flow_str *key, struct flow_error *err)
+{
+    json_error_t error;
+    json_t *root = json_loadb(record->data, record->size, JSON_DECODE_ANY, &error);
+    if (root == NULL)
+        return flow_fail(err, FLOW_EBAD, "cannot take the key %s: the record is not JSON (%s)",
+                         pointer, error.text);
+    const json_t *value = find(root, pointer, key);
+    flow_str_clear(key);
+    if (json_is_string(value)) {
+        flow_str_add_bytes(key, json_string_value(value), json_string_length(value));
+    } else if (value != NULL) {
+        char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_SORT_KEYS);
+        flow_str_add(key, text != NULL ? text : "");
+        key->failed = key->failed || text == NULL;
+        free(text);
+    }
+    json_decref(root);
+    if (value == NULL)
+        return flow_fail(err, FLOW_EBAD, "the record has nothing at its key %s", pointer);
+    return key->failed ? flow_fail(err, FLOW_ENOMEM, "out of memory for a key") : FLOW_OK;
+}
+
+enum flow_status flow_key_reader(const struct flow_piece *record, const char *pointer,
+                                 size_t readers, struct flow_str *key, size_t *reader,
+                                 struct flow_error *err)
+{
+    const void *bytes = record->key_size > 0 ? record->key : record->data;
+    size_t size = record->key_size > 0 ? record->key_size : record->size;
+    if (pointer != NULL) {
+        const enum flow_status rc = json_key(record, pointer, key, err);
+        if (rc != FLOW_OK)
+            return rc;
+        bytes = key->text != NULL ? key->text : "";
+        size = key->size;
+    }
+    *reader = (size_t)(hash_of(bytes, size) % readers);
+    return FLOW_OK;
+}

@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/outlet.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+#define SLICE_NS 500000       /* what a slice should take its reader */
+#define SLICE_GROWTH 8        /* at most by this factor from report to report */
+#define HELD_ROOM 4           /* batches held for acknowledgement, in multiples of the credit */
+#define WAITING_MOST 64       /* slices that a drop_old edge keeps */
+
+/* A batch on its way, or held. */
+struct sent_batch {
+    uint32_t records;
+    uint64_t bytes;
+    uint64_t order;
+    struct flow_block *held; /* NULL: the reader is in this process */
+};
+
+/* drop_old: what waits at the sender for room, oldest first, in a ring of WAITING_MOST. */
+struct waiting {
+    struct flow_slice *slices;
+    size_t first, count;
+    uint64_t records, bytes;
+};
+
+/* All counts are of batches since the run began: acked <= done, received <= sent, done <= received. */
+struct flow_outlet_link {
+    uint32_t id;
+    bool remote;
+    struct flow_credit credit;
+    struct flow_outbox *outbox;
+    struct flow_board_link *slot;
+    uint64_t sent, received, done, acked;
+    uint64_t out_records, out_bytes; /* sent and not done */
+    uint64_t held_bytes;             /* sent and not acked */
+    uint32_t most;                   /* records in the next slice */
+    struct sent_batch *ring;         /* by number, from `acked` to `sent` */
+    uint64_t ring_mask;
+    struct waiting waiting; /* a balance edge uses that of its first link alone */
+};
+
+static uint64_t power_of_two(uint64_t least)
+{
+    uint64_t size = 1;
+    while (size < least)
+        size *= 2;
+    return size;
+}
+
+static enum flow_status init_link(struct flow_outlet_link *link, struct flow_host *host, size_t id,
+                                  bool deals)
+{
+    const struct flow_plan_link *plan = &host->plan->links[id];
+    const uint64_t room =
+        plan->local ? (uint64_t)plan->credit.batches + 1 : (uint64_t)plan->credit.batches * HELD_ROOM;
+    link->id = (uint32_t)id;
+    link->remote = !plan->local;
+    link->credit = plan->credit;
+    link->slot = &host->board->links[id];
+    link->outbox = flow_host_outbox(host, plan->to);
+    link->most = deals ? 1 : FLOW_BATCH_RECORDS_MAX;
+    link->ring_mask = power_of_two(room) - 1;
+    link->ring = flow_calloc(link->ring_mask + 1, sizeof(*link->ring));
+    if (link->ring == NULL)
+        return flow_fail(&host->err, FLOW_ENOMEM, "out of memory for a link");
+    return FLOW_OK;
+}
+
+enum flow_status flow_outlet_init(struct flow_outlet *outlet, struct flow_host *host, size_t edge,
+                                  size_t first_link, size_t link_count)
+{
+    const struct flow_plan_edge *plan = &host->plan->edges[edge];
+    *outlet = (struct flow_outlet){
+        .host = host,
+        .edge = plan,
+        .first_link = first_link,
+        .deals = plan->share == FLOW_BALANCE && link_count > 1,
+        .numbers = host->plan->stages[plan->to].numbered,
+    };
+    outlet->links = flow_calloc(link_count, sizeof(*outlet->links));
+    if (outlet->links == NULL)
+        return flow_fail(&host->err, FLOW_ENOMEM, "out of memory for %zu links", link_count);
+    outlet->link_count = link_count;
+    for (size_t i = 0; i < link_count; i++) {
+        struct flow_outlet_link *link = &outlet->links[i];
+        const enum flow_status rc = init_link(link, host, first_link + i, outlet->deals);
+        if (rc != FLOW_OK)
+            return rc;
+        if (plan->when_full != FLOW_DROP_OLD)
+            continue;
+        link->waiting.slices = flow_calloc(WAITING_MOST, sizeof(*link->waiting.slices));
+        if (link->waiting.slices == NULL)
+            return flow_fail(&host->err, FLOW_ENOMEM, "out of memory for a queue");
+    }
+    return FLOW_OK;
+}
+
+static struct flow_slice *oldest_of(const struct waiting *queue)
+{
+    return &queue->slices[queue->first];
+}
+
+static void forget_oldest(struct waiting *queue)
+{
+    struct flow_slice *oldest = oldest_of(queue);
+    queue->records -= oldest->count;
+    queue->bytes -= flow_block_span(oldest->block, oldest->first, oldest->count);
+    flow_block_unref(oldest->block);
+    queue->first = (queue->first + 1) % WAITING_MOST;
+    queue->count--;
+}
+
+void flow_outlet_clear(struct flow_outlet *outlet)
+{
+    for (size_t i = 0; i < outlet->link_count; i++) {
+        struct flow_outlet_link *link = &outlet->links[i];
+        for (uint64_t n = link->acked; link->ring != NULL && n < link->sent; n++)
+            flow_block_unref(link->ring[n & link->ring_mask].held);
+        free(link->ring);
+        while (link->waiting.count > 0)
+            forget_oldest(&link->waiting);
+        free(link->waiting.slices);
+    }
+    free(outlet->links);
+    *outlet = (struct flow_outlet){0};
+}
+
+static bool link_has_room(const struct flow_outlet_link *link)
+{
+    return link->sent - link->done < link->credit.batches &&
+           link->out_records < link->credit.records && link->out_bytes < link->credit.bytes &&
+           link->sent - link->acked <= link->ring_mask &&
+           (!link->remote || link->held_bytes < 2 * link->credit.bytes);
+}
+
+/* The link with room and the fewest batches, then records, outstanding; NULL: none has room. */
+static struct flow_outlet_link *least_loaded(struct flow_outlet *outlet)
+{
+    struct flow_outlet_link *best = NULL;
+    for (size_t i = 0; i < outlet->link_count; i++) {
+        struct flow_outlet_link *link = &outlet->links[(outlet->turn + i) % outlet->link_count];
+        if (!link_has_room(link))
+            continue;
+        if (best == NULL || link->sent - link->done < best->sent - best->done)
+            best = link;
+    }
+    outlet->turn = (outlet->turn + 1) % outlet->link_count;
+    return best;
+}
+
+bool flow_outlet_has_room(const struct flow_outlet *outlet, size_t reader)
+{
+    if (outlet->edge->when_full != FLOW_BLOCK)
+        return true;
+    if (outlet->edge->share == FLOW_KEY)
+        return link_has_room(&outlet->links[reader]);
+
+    const bool any = outlet->edge->share == FLOW_BALANCE;
+    for (size_t i = 0; i < outlet->link_count; i++) {
+        if (link_has_room(&outlet->links[i]) == any)
+            return any;
+    }
+    return !any;
+}
+
+static enum flow_status send_slice(struct flow_outlet *outlet, struct flow_outlet_link *link,
+                                   const struct flow_slice *slice, uint64_t number)
+{
+    const uint64_t bytes =
+        slice->block != NULL ? flow_block_span(slice->block, slice->first, slice->count) : 0;
+    const uint64_t sequence = outlet->edge->merge_numbered ? slice->result
+                              : outlet->numbers            ? outlet->sequence++
+                                                           : link->sent;
+    const struct flow_message message = {
+        .kind = FLOW_MESSAGE_BATCH,
+        .flags = slice->last ? FLOW_MESSAGE_LAST : 0,
+        .first = (uint16_t)slice->first,
+        .count = (uint16_t)slice->count,
+        .link = link->id,
+        .sequence = (uint32_t)sequence,
+        .batch = {slice->block != NULL ? flow_block_ref(slice->block) : NULL, number},
+    };
+
+    struct sent_batch *entry = &link->ring[link->sent & link->ring_mask];
+    *entry = (struct sent_batch){.records = slice->count, .bytes = bytes, .order = slice->order};
+    if (link->remote && slice->block != NULL)
+        entry->held = flow_block_ref(slice->block);
+    link->sent++;
+    link->out_records += slice->count;
+    link->out_bytes += bytes;
+    link->held_bytes += bytes;
+    flow_count(&link->slot->sent, slice->count);
+    flow_count(&link->slot->sent_batches, 1);
+    flow_count(&link->slot->sent_bytes, bytes);
+    return flow_outbox_send(link->outbox, &message, outlet->host->pool, &outlet->host->err);
+}
+
+/* As much of `rest` as the link may take now; `rest` shrinks by it. */
+static enum flow_status send_part(struct flow_outlet *outlet, struct flow_outlet_link *link,
+                                  struct flow_slice *rest, uint64_t *number)
+{
+    struct flow_slice part = *rest;
+    const uint64_t room = link->credit.records - link->out_records;
+    if (part.count > link->most)
+        part.count = link->most;
+    if (part.count > room)
+        part.count = (uint32_t)room;
+    part.last = rest->last && part.count == rest->count;
+
+    rest->first += part.count;
+    rest->count -= part.count;
+    *number += part.count;
+    return send_slice(outlet, link, &part, *number - part.count);
+}
+
+static struct flow_outlet_link *pick(struct flow_outlet *outlet, size_t reader)
+{
+    if (outlet->edge->share == FLOW_BALANCE)
+        return least_loaded(outlet);
+    struct flow_outlet_link *link = &outlet->links[reader];
+    return link_has_room(link) ? link : NULL;
+}
+
+static enum flow_status refuse(struct flow_outlet *outlet)
+{
+    const struct flow_plan *plan = outlet->host->plan;
+    return flow_fail(&outlet->host->err, FLOW_ERANGE,
+                     "the queue of its edge to '%s' is full and \"when_full\" is \"fail\"; a larger "
+                     "queue, more workers of '%s', or \"block\" would help",
+                     plan->stages[outlet->edge->to].name, plan->stages[outlet->edge->to].name);
+}
+
+static void count_dropped(struct flow_outlet *outlet, size_t reader, uint32_t records)
+{
+    flow_count(&outlet->links[reader].slot->dropped, records);
+}
+
+/* Send a slice to one reader (or, by balance, to whoever is free), waiting for room. */
+static enum flow_status send_blocking(struct flow_outlet *outlet, const struct flow_slice *slice,
+                                      size_t reader, uint64_t *number)
+{
+    struct flow_slice rest = *slice;
+    for (;;) {
+        struct flow_outlet_link *link = pick(outlet, reader);
+        const enum flow_status rc = link != NULL ? send_part(outlet, link, &rest, number)
+                                                 : outlet->host->wait_room(outlet->host->waiter);
+        if (rc != FLOW_OK || (link != NULL && rest.count == 0))
+            return rc;
+    }
+}
+
+/* The same as far as there is room; what is left stays in `rest`. */
+static enum flow_status send_what_fits(struct flow_outlet *outlet, struct flow_slice *rest,
+                                       size_t reader, uint64_t *number)
+{
+    enum flow_status rc = FLOW_OK;
+    struct flow_outlet_link *link;
+    while (rc == FLOW_OK && rest->count > 0 && (link = pick(outlet, reader)) != NULL)
+        rc = send_part(outlet, link, rest, number);
+    return rc;
+}
+
+/* Keep the newest records of `slice` that the queue may hold, at the cost of older ones. */
+static void keep_newest(struct flow_outlet *outlet, const struct flow_slice *slice, size_t reader)
+{
+    struct flow_outlet_link *link = &outlet->links[reader];
+    struct waiting *queue = &link->waiting;
+    struct flow_slice kept = *slice;
+    if (kept.count > link->credit.records) {
+        const uint32_t surplus = kept.count - (uint32_t)link->credit.records;
+        count_dropped(outlet, reader, surplus);
+        kept.first += surplus;
+        kept.count -= surplus;
+    }
+    while (queue->count > 0 &&
+           (queue->count == WAITING_MOST || queue->bytes >= link->credit.bytes ||
+            queue->records + kept.count > link->credit.records)) {
+        count_dropped(outlet, reader, oldest_of(queue)->count);
+        forget_oldest(queue);
+    }
+    (void)flow_block_ref(kept.block);
+    queue->slices[(queue->first + queue->count) % WAITING_MOST] = kept;
+    queue->count++;
+    queue->records += kept.count;
+    queue->bytes += flow_block_span(kept.block, kept.first, kept.count);
+}
+
+static enum flow_status drain_reader(struct flow_outlet *outlet, size_t reader)
+{
+    struct waiting *queue = &outlet->links[reader].waiting;
+    while (queue->count > 0) {
+        struct flow_slice *oldest = oldest_of(queue);
+        struct flow_slice rest = *oldest;
+        const enum flow_status rc = send_what_fits(outlet, &rest, reader, &outlet->number);
+        queue->records -= oldest->count - rest.count;
+        queue->bytes -= flow_block_span(oldest->block, oldest->first, oldest->count - rest.count);
+        *oldest = rest;
+        if (rest.count == 0)
+            forget_oldest(queue);
+        if (rc != FLOW_OK || (queue->count > 0 && rest.count > 0))
+            return rc;
+    }
+    return FLOW_OK;
+}
+
+static enum flow_status offer_dropping(struct flow_outlet *outlet, const struct flow_slice *slice,
+                                       size_t reader, uint64_t *number)
+{
+    struct flow_slice rest = *slice;
+    enum flow_status rc = FLOW_OK;
+    if (outlet->links[reader].waiting.count > 0)
+        rc = drain_reader(outlet, reader);
+    if (rc == FLOW_OK && outlet->links[reader].waiting.count == 0)
+        rc = send_what_fits(outlet, &rest, reader, number);
+    if (rc != FLOW_OK || rest.count == 0)
+        return rc;
+
+    if (outlet->edge->when_full == FLOW_FAIL)
+        return refuse(outlet);
+    if (outlet->edge->when_full == FLOW_DROP_NEW)
+        count_dropped(outlet, reader, rest.count);
+    else
+        keep_newest(outlet, &rest, reader);
+    return FLOW_OK;
+}
+
+static enum flow_status offer_one(struct flow_outlet *outlet, const struct flow_slice *slice,
+                                  size_t reader, uint64_t *number)
+{
+    return outlet->edge->when_full == FLOW_BLOCK ? send_blocking(outlet, slice, reader, number)
+                                                 : offer_dropping(outlet, slice, reader, number);
+}
+
+enum flow_status flow_outlet_offer(struct flow_outlet *outlet, const struct flow_slice *slice,
+                                   size_t reader)
+{
+    if (outlet->edge->share == FLOW_BALANCE)
+        return offer_one(outlet, slice, 0, &outlet->number);
+    if (outlet->edge->share == FLOW_KEY)
+        return offer_one(outlet, slice, reader, &outlet->number);
+
+    const uint64_t start = outlet->number;
+    for (size_t i = 0; i < outlet->link_count; i++) {
+        uint64_t number = start;
+        const enum flow_status rc = offer_one(outlet, slice, i, &number);
+        if (rc != FLOW_OK)
+            return rc;
+    }
+    outlet->number = start + slice->count;
+    return FLOW_OK;
+}
+
+static void release_to(struct flow_outlet_link *link, uint64_t acked)
+{
+    for (; link->acked < acked; link->acked++) {
+        struct sent_batch *entry = &link->ring[link->acked & link->ring_mask];
+        link->held_bytes -= entry->bytes;
+        flow_block_unref(entry->held);
+        entry->held = NULL;
+    }
+}
+
+/* So many records that the reader is busy with a slice for about SLICE_NS. */
+static void adapt_slice(struct flow_outlet_link *link, uint32_t cost_ns)
+{
+    uint64_t wanted = cost_ns > 0 ? SLICE_NS / cost_ns : FLOW_BATCH_RECORDS_MAX;
+    if (wanted > (uint64_t)link->most * SLICE_GROWTH)
+        wanted = (uint64_t)link->most * SLICE_GROWTH;
+    if (wanted > FLOW_BATCH_RECORDS_MAX)
+        wanted = FLOW_BATCH_RECORDS_MAX;
+    link->most = wanted > 0 ? (uint32_t)wanted : 1;
+}
+
+enum flow_status flow_outlet_credit(struct flow_outlet *outlet, size_t reader,
+                                    const struct flow_message *message)
+{
+    struct flow_outlet_link *link = &outlet->links[reader];
+    const uint64_t received = flow_sequence_expand(link->received, message->credit.received);
+    const uint64_t done = flow_sequence_expand(link->done, message->credit.done);
+    const uint64_t acked = flow_sequence_expand(link->acked, message->credit.acked);
+    if (received < link->received || done < link->done || acked < link->acked ||
+        received > link->sent || done > received || acked > done)
+        return flow_fail(&outlet->host->err, FLOW_EPROTO,
+                         "link %u reports more than was sent to it: %llu of %llu batches", link->id,
+                         (unsigned long long)received, (unsigned long long)link->sent);
+
+    for (; link->done < done; link->done++) {
+        const struct sent_batch *entry = &link->ring[link->done & link->ring_mask];
+        link->out_records -= entry->records;
+        link->out_bytes -= entry->bytes;
+    }
+    link->received = received;
+    release_to(link, acked);
+    if (outlet->deals)
+        adapt_slice(link, message->credit.cost_ns);
+    return FLOW_OK;
+}
+
+enum flow_status flow_outlet_drain(struct flow_outlet *outlet)
+{
+    if (outlet->edge->when_full != FLOW_DROP_OLD)
+        return FLOW_OK;
+    enum flow_status rc = FLOW_OK;
+    for (size_t i = 0; i < outlet->link_count && rc == FLOW_OK; i++)
+        rc = drain_reader(outlet, i);
+    return rc;
+}
+
+static bool is_drained(const struct flow_outlet *outlet)
+{
+    for (size_t i = 0; i < outlet->link_count; i++) {
+        if (outlet->links[i].waiting.count > 0)
+            return false;
+    }
+    return true;
+}
+
+enum flow_status flow_outlet_end(struct flow_outlet *outlet, uint64_t total)
+{
+    enum flow_status rc = flow_outlet_drain(outlet);
+    while (rc == FLOW_OK && !is_drained(outlet)) {
+        rc = outlet->host->wait_room(outlet->host->waiter);
+        if (rc == FLOW_OK)
+            rc = flow_outlet_drain(outlet);
+    }
+    for (size_t i = 0; i < outlet->link_count && rc == FLOW_OK; i++) {
+        struct flow_outlet_link *link = &outlet->links[i];
+        const uint64_t last = outlet->edge->merge_numbered ? total
+                              : outlet->numbers            ? outlet->sequence
+                                                           : link->sent;
+        const struct flow_message message = {
+            .kind = FLOW_MESSAGE_END,
+            .link = link->id,
+            .sequence = (uint32_t)link->sent,
+            .batch = {NULL, last},
+        };
+        rc = flow_outbox_send(link->outbox, &message, outlet->host->pool, &outlet->host->err);
+    }
+    return rc;
+}
+
+bool flow_outlet_is_settled(const struct flow_outlet *outlet)
+{
+    for (size_t i = 0; i < outlet->link_count; i++) {
+        if (outlet->links[i].remote && outlet->links[i].acked < outlet->links[i].sent)
+            return false;
+    }
+    return true;
+}
+
+uint64_t flow_outlet_oldest(const struct flow_outlet *outlet)
+{
+    uint64_t oldest = UINT64_MAX;
+    for (size_t i = 0; i < outlet->link_count; i++) {
+        const struct flow_outlet_link *link = &outlet->links[i];
+        const struct sent_batch *first = &link->ring[link->received & link->ring_mask];
+        if (link->received < link->sent && first->order < oldest)
+            oldest = first->order;
+        if (link->waiting.count > 0 && oldest_of(&link->waiting)->order < oldest)
+            oldest = oldest_of(&link->waiting)->order;
+    }
+    return oldest;
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FLOW_ENGINE_OUTPUT_H
+#define FLOW_ENGINE_OUTPUT_H
+
+/*
+ * The output side of a replica: its ports, each with a batch being filled and the edges that take
+ * from it.
+ *
+ * Edges that take whole batches (balance, all) share one batch per port, by reference: a broadcast
+ * costs no copy.  A keyed edge has a batch of its own for each reader.  What is forwarded untouched
+ * is not copied either: a long enough run of records of the batch in hand goes on as a slice of it.
+ *
+ * A batch goes out when it is full, and when the replica has nothing left to read.
+ *
+ * Threads: the replica's own.
+ */
+
+#include "engine/host.h"
+#include "engine/outlet.h"
+
+struct flow_port_out; /* private */
+
+struct flow_output {
+    struct flow_host *host;
+    struct flow_port_out *ports; /* the type's outputs, then the errors port */
+    size_t port_count;
+    bool numbered;        /* results carry the number of their input batch */
+    uint64_t result;      /* ... which is this */
+    uint64_t emitted;     /* records on ports that something takes from */
+    uint64_t emitted_bytes;
+    uint64_t unread;      /* records on ports that nothing takes from */
+    struct flow_str key;  /* scratch */
+    void *judge;
+    /* An emitted record has no key for a keyed edge, for the reason given: do as the policy says. */
+    enum flow_status (*unkeyed)(void *judge, const struct flow_piece *record, const char *reason);
+};
+
+/* `port_count` without the errors port, which comes last. */
+FLOW_NODISCARD enum flow_status flow_output_init(struct flow_output *output,
+                                                 struct flow_host *host, size_t port_count);
+void flow_output_clear(struct flow_output *output);
+
+bool flow_output_is_connected(const struct flow_output *output, size_t port);
+
+/* Emit a copy. */
+FLOW_NODISCARD enum flow_status flow_output_emit(struct flow_output *output, size_t port,
+                                                 const struct flow_piece *record);
+
+/* Room for `size` bytes, and their commitment; see flowrun/stage.h. */
+void *flow_output_reserve(struct flow_output *output, size_t port, size_t size);
+FLOW_NODISCARD enum flow_status flow_output_commit(struct flow_output *output, size_t port,
+                                                   size_t size, const void *key, size_t key_size);
+
+/* Pass on `count` records of a sealed block, from `first` on, as they are. */
+FLOW_NODISCARD enum flow_status flow_output_forward(struct flow_output *output, size_t port,
+                                                    struct flow_block *block, uint32_t first,
+                                                    uint32_t count);
+
+/* The batch in hand has been processed: runs of it that are being forwarded end. */
+FLOW_NODISCARD enum flow_status flow_output_settle_runs(struct flow_output *output);
+
+/* Withdraw what record `host->record_id` has emitted, as far as it has not been sent. */
+void flow_output_rollback(struct flow_output *output);
+
+/* Send every open batch; with `try_only`, those that go out at once. */
+FLOW_NODISCARD enum flow_status flow_output_flush(struct flow_output *output, bool try_only);
+
+/* Numbered: send what is left of result `output->result`, and that it is complete. */
+FLOW_NODISCARD enum flow_status flow_output_complete_result(struct flow_output *output);
+
+/* After the last flush: end every edge.  `results` is the number of results for numbered ones. */
+FLOW_NODISCARD enum flow_status flow_output_end(struct flow_output *output, uint64_t results);
+
+/* A reader of link `message->link` has reported. */
+FLOW_NODISCARD enum flow_status flow_output_credit(struct flow_output *output,
+                                                   const struct flow_message *message);
+
+/* Everything begun before this number (of host->opened) has arrived. */
+uint64_t flow_output_oldest(const struct flow_output *output);
+
+/* Has every reader in another process acknowledged everything? */
+bool flow_output_is_settled(const struct flow_output *output);
+
+#endif /* FLOW_ENGINE_OUTPUT_H */

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * What happens to a bad record.  A record callback returns FLOW_EBAD; a batch callback refuses
+ * records one by one, and those to be tried again are handed to it once more, each as a batch of one.
+ *
+ *   bad ──> tries left? ──yes──> wait (backoff, doubling) ──> again
+ *              │ no
+ *              ├─ stop    the run fails with the message
+ *              ├─ skip    counted
+ *              └─ route   to the errors port, as a JSON object
+ *
+ * What the record had emitted before it failed is withdrawn, unless it has been sent already because
+ * it filled a batch, or because the stage waited in between.
+ */
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "engine/replica.h"
+
+static const char base64_digits[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+static json_t *base64(const uint8_t *bytes, size_t size)
+{
+    const size_t length = (size + 2) / 3 * 4;
+    char *text = flow_alloc(length + 1);
+    if (text == NULL)
+        return NULL;
+    char *at = text;
+    for (size_t i = 0; i < size; i += 3) {
+        const size_t left = size - i;
+        const uint32_t triple = (uint32_t)bytes[i] << 16 |
+                                (left > 1 ? (uint32_t)bytes[i + 1] << 8 : 0) |
+                                (left > 2 ? bytes[i + 2] : 0u);
+        *at++ = base64_digits[triple >> 18];
+        *at++ = base64_digits[triple >> 12 & 63];
+        *at++ = left > 1 ? base64_digits[triple >> 6 & 63] : '=';
+        *at++ = left > 2 ? base64_digits[triple & 63] : '=';
+    }
+    json_t *json = json_stringn(text, length);
+    free(text);
+    return json;
+}
+
+/* Bytes as text where they are UTF-8, else as base64, under one of two names. */
+static bool add_bytes(json_t *object, const char *text_name, const char *base64_name,
+                      const void *bytes, size_t size)
+{
+    json_t *text = json_stringn(bytes, size); /* NULL: not UTF-8 */
+    if (text != NULL)
+        return json_object_set_new(object, text_name, text) == 0;
+    return json_object_set_new(object, base64_name, base64(bytes, size)) == 0;
+}
+
+static char *describe(const struct flow_replica *replica, const struct flow_record *record,
+                      const char *reason, unsigned tries)
+{
+    json_t *object = json_object();
+    bool good = object != NULL;
+    good = good && json_object_set_new(object, "stage", json_string(replica->info.name)) == 0;
+    good = good &&
+           json_object_set_new(object, "replica", json_integer(replica->info.replica)) == 0;
+    good = good &&
+           json_object_set_new(object, "record", json_integer((json_int_t)record->number)) == 0;
+    json_t *why = json_string(reason);
+    good = good && json_object_set_new(object, "reason",
+                                       why != NULL ? why : json_string("(not UTF-8)")) == 0;
+    good = good && json_object_set_new(object, "tries", json_integer(tries)) == 0;
+    good = good && add_bytes(object, "text", "base64", record->data, record->size);
+    if (record->key_size > 0)
+        good = good && add_bytes(object, "key", "key_base64", record->key, record->key_size);
+    char *text = good ? json_dumps(object, JSON_COMPACT) : NULL;
+    json_decref(object);
+    return text;
+}
+
+static enum flow_status route(struct flow_replica *replica, const struct flow_record *record,
+                              const char *reason, unsigned tries)
+{
+    char *text = describe(replica, record, reason, tries);
+    if (text == NULL)
+        return flow_replica_fail(replica, FLOW_ENOMEM, &record->number,
+                                 "out of memory for its error record");
+    const struct flow_piece piece = {.data = text, .size = strlen(text)};
+    const enum flow_status rc =
+        flow_output_emit(&replica->output, replica->output.port_count - 1, &piece);
+    free(text);
+    return rc;
+}
+
+/* The tries are used up: do as the policy says. */
+static enum flow_status give_up(struct flow_replica *replica, const struct flow_record *record,
+                                const char *reason, unsigned tries)
+{
+    struct flow_board_replica *slot = replica->host.slot;
+    switch (replica->policy->then) {
+    case FLOW_SKIP:
+        flow_count(&slot->skipped, 1);
+        return FLOW_OK;
+    case FLOW_ROUTE:
+        flow_count(&slot->routed, 1);
+        return route(replica, record, reason, tries);
+    case FLOW_STOP:
+        break;
+    }
+    flow_count(&slot->failed, 1);
+    return flow_replica_fail(replica, FLOW_EBAD, &record->number, "%s", reason);
+}
+
+static const char *reason_of(const struct flow_replica *replica)
+{
+    return replica->has_reason ? replica->reason : "the stage refused it without a reason";
+}
+
+/* The wait before try number `tries` + 1. */
+static int64_t backoff_of(const struct flow_error_policy *policy, unsigned tries)
+{
+    int64_t wait = policy->backoff_ns;
+    for (unsigned i = 1; i < tries && wait < policy->backoff_max_ns; i++)
+        wait *= 2;
+    return wait < policy->backoff_max_ns || policy->backoff_max_ns == 0 ? wait
+                                                                        : policy->backoff_max_ns;
+}
+
+static enum flow_status wait_for_retry(struct flow_replica *replica, unsigned tries)
+{
+    const int64_t wait = backoff_of(replica->policy, tries);
+    const int64_t until = flow_now_ns() + wait;
+    flow_count(&replica->host.slot->retried, 1);
+    for (int64_t left = wait; left > 0; left = until - flow_now_ns()) {
+        bool arrived;
+        enum flow_status rc = flow_replica_pump(replica, &arrived);
+        if (rc == FLOW_OK && !arrived)
+            rc = flow_replica_sleep(replica, FLOW_STATE_WAIT_SELF, NULL, 0, left);
+        if (rc != FLOW_OK && rc != FLOW_EAGAIN)
+            return rc;
+    }
+    return FLOW_OK;
+}
+
+/* One try of one record, by whichever callback the type has. */
+static enum flow_status try_record(struct flow_replica *replica, uint32_t index,
+                                   const struct flow_record *record)
+{
+    const struct flow_stage_type *type = replica->type;
+    replica->has_reason = false;
+    if (replica->may_undo)
+        replica->host.record_id = ++replica->serial;
+    enum flow_status rc;
+    if (type->process != NULL) {
+        rc = type->process(replica->self, &replica->stage, record);
+    } else {
+        struct flow_batch one = replica->batch;
+        one.first += index;
+        one.number += index;
+        one.count = 1;
+        replica->trying_again = true;
+        rc = type->process_batch(replica->self, &replica->stage, &one);
+        if (rc == FLOW_OK && replica->has_reason)
+            rc = FLOW_EBAD;
+        replica->trying_again = false;
+    }
+    if (rc == FLOW_EBAD)
+        flow_output_rollback(&replica->output);
+    replica->host.record_id = 0;
+    return rc;
+}
+
+/* A record has been refused `tries` times: try on or give up. */
+static enum flow_status handle_bad(struct flow_replica *replica, uint32_t index,
+                                   const struct flow_record *record, unsigned tries)
+{
+    enum flow_status rc = FLOW_EBAD;
+    for (; rc == FLOW_EBAD && tries <= replica->policy->retries; tries++) {
+        rc = wait_for_retry(replica, tries);
+        if (rc == FLOW_OK)
+            rc = try_record(replica, index, record);
+        if (rc == FLOW_OK)
+            flow_count(&replica->host.slot->done, 1);
+    }
+    return rc == FLOW_EBAD ? give_up(replica, record, reason_of(replica), tries) : rc;
+}
+
+/* A callback returned something else than FLOW_OK and FLOW_EBAD. */
+static enum flow_status stop(struct flow_replica *replica, enum flow_status status,
+                             const uint64_t *number)
+{
+    if (status == FLOW_EABORT && !replica->has_reason)
+        return status;
+    return flow_replica_fail(replica, status, number, "%s",
+                             replica->has_reason ? replica->reason
+                                                 : "the stage failed without a reason");
+}
+
+#define CHECK_EVERY_NS 20000 /* how often a stage of slow records looks at the clock */
+#define FLUSH_AFTER_NS 1000000
+#define STRIDE_MOST 256
+
+/* Slow records: what is done goes on while the rest of the batch is being worked on. */
+static enum flow_status flush_if_slow(struct flow_replica *replica, uint32_t *stride,
+                                      int64_t *checked_ns)
+{
+    const int64_t now = flow_now_ns();
+    const int64_t passed = now - *checked_ns;
+    *checked_ns = now;
+    if (passed < CHECK_EVERY_NS && *stride < STRIDE_MOST)
+        *stride *= 2;
+    else if (passed > CHECK_EVERY_NS * 4)
+        *stride = *stride > 8 ? *stride / 8 : 1;
+    if (now - replica->flushed_ns < FLUSH_AFTER_NS)
+        return FLOW_OK;
+    replica->flushed_ns = now;
+    bool arrived;
+    const enum flow_status rc = flow_replica_pump(replica, &arrived);
+    return rc == FLOW_OK ? flow_output_flush(&replica->output, true) : rc;
+}
+
+static enum flow_status process_records(struct flow_replica *replica)
+{
+    struct flow_board_replica *slot = replica->host.slot;
+    int64_t checked_ns = flow_now_ns();
+    uint32_t stride = 1;
+    uint32_t until_check = stride;
+    uint64_t done = 0;
+    uint64_t filtered = 0;
+    enum flow_status rc = FLOW_OK;
+    for (uint32_t i = 0; i < replica->batch.count && rc == FLOW_OK; i++) {
+        const struct flow_record record = flow_batch_record(&replica->batch, i);
+        const uint64_t before = replica->output.emitted;
+        rc = try_record(replica, i, &record);
+        if (rc == FLOW_OK) {
+            done++;
+            filtered += replica->output.emitted == before;
+        } else if (rc == FLOW_EBAD) {
+            rc = handle_bad(replica, i, &record, 1);
+        } else {
+            rc = stop(replica, rc, &record.number);
+        }
+        if (rc == FLOW_OK && --until_check == 0) {
+            rc = flush_if_slow(replica, &stride, &checked_ns);
+            until_check = stride;
+        }
+    }
+    flow_count(&slot->done, done);
+    flow_count(&slot->filtered, filtered);
+    return rc;
+}
+
+static enum flow_status process_whole(struct flow_replica *replica)
+{
+    replica->in_batch = true;
+    replica->refused_count = 0;
+    replica->has_reason = false;
+    const uint64_t bad_before = flow_read(&replica->host.slot->skipped) +
+                                flow_read(&replica->host.slot->routed);
+    enum flow_status rc =
+        replica->type->process_batch(replica->self, &replica->stage, &replica->batch);
+    replica->in_batch = false;
+    if (rc != FLOW_OK)
+        return stop(replica, rc, NULL);
+
+    const uint64_t bad = flow_read(&replica->host.slot->skipped) +
+                         flow_read(&replica->host.slot->routed) - bad_before;
+    flow_count(&replica->host.slot->done, replica->batch.count - bad - replica->refused_count);
+    for (size_t i = 0; i < replica->refused_count && rc == FLOW_OK; i++) {
+        const struct flow_record record = flow_batch_record(&replica->batch, replica->refused[i]);
+        rc = handle_bad(replica, replica->refused[i], &record, 1);
+    }
+    return rc;
+}
+
+enum flow_status flow_policy_process(struct flow_replica *replica)
+{
+    if (replica->batch.count == 0)
+        return FLOW_OK;
+    return replica->type->process != NULL ? process_records(replica) : process_whole(replica);
+}
+
+/* flow_reject, flow_batch_reject and flow_stage_fail end here; the reason has been noted. */
+enum flow_status flow_policy_refuse(struct flow_replica *replica, enum flow_status status,
+                                    uint32_t index)
+{
+    if (status != FLOW_EBAD || !replica->in_batch || replica->trying_again)
+        return replica->trying_again && status == FLOW_EBAD ? FLOW_OK : status;
+    if (index >= replica->batch.count)
+        return flow_replica_fail(replica, FLOW_EINVAL, NULL,
+                                 "refuses record %" PRIu32 " of a batch of %" PRIu32, index,
+                                 replica->batch.count);
+
+    const struct flow_record record = flow_batch_record(&replica->batch, index);
+    if (replica->policy->retries == 0) {
+        replica->has_reason = false;
+        return give_up(replica, &record, replica->reason, 1);
+    }
+    if (!flow_grow(&replica->refused, &replica->refused_capacity, replica->refused_count + 1,
+                   sizeof(*replica->refused)))
+        return flow_replica_fail(replica, FLOW_ENOMEM, NULL, "out of memory for refused records");
+    replica->refused[replica->refused_count++] = index;
+    replica->has_reason = false;
+    return FLOW_OK;
+}
+
+enum flow_status flow_policy_unkeyed(void *context, const struct flow_piece *piece,
+                                     const char *reason)
+{
+    struct flow_replica *replica = context;
+    const struct flow_record record = {
+        .data = piece->data,
+        .size = piece->size,
+        .key = piece->key,
+        .key_size = piece->key_size,
+        .number = replica->output.emitted - 1,
+    };
+    flow_count(&replica->host.slot->unkeyed, 1);
+    switch (replica->policy->then) {
+    case FLOW_SKIP:
+        return FLOW_OK;
+    case FLOW_ROUTE:
+        return route(replica, &record, reason, 1);
+    case FLOW_STOP:
+        break;
+    }
+    return flow_replica_fail(replica, FLOW_EBAD, NULL, "emitted a record that its edge cannot "
+                                                       "share by key: %s",
+                             reason);
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FLOW_LINK_TRANSPORT_H
+#define FLOW_LINK_TRANSPORT_H
+
+/*
+ * How replicas reach each other: the seam between the engine and the sockets.
+ *
+ * Every replica has one inbox, into which everything flows that others say to it: batches from
+ * upstream, credits from downstream, ends.  It sends through outboxes, one per neighbour.  So a
+ * replica with any number of neighbours waits on one descriptor, and an idle look at the inbox costs
+ * one system call at the most.
+ *
+ * Sending never blocks and never drops: what may be in flight is bounded by credits, not by the
+ * transport.  Messages of one outbox arrive in order.
+ *
+ * Threads: an inbox or outbox belongs to one thread at a time; handing it over needs a fence.
+ */
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "flowrun/error.h"
+#include "record/frame.h"
+
+struct flow_transport;
+struct flow_inbox;
+struct flow_outbox;
+
+struct flow_transport_options {
+    const char *folder; /* private folder for the sockets between processes; NULL: there are none */
+    uint64_t run_id;
+    size_t sockets; /* the most inboxes and outboxes that will be open at once */
+};
+
+/* The real one: ZeroMQ, inproc between threads and ipc between processes. */
+FLOW_NODISCARD enum flow_status
+flow_transport_new(const struct flow_transport_options *options,
+                   struct flow_transport **transport, struct flow_error *err);
+
+/* Inboxes and outboxes must be closed; waits until what was sent to other processes has gone out. */
+void flow_transport_free(struct flow_transport *transport);
+
+/* With `remote`, other processes can reach it too. */
+FLOW_NODISCARD enum flow_status flow_inbox_open(struct flow_transport *transport, size_t replica,
+                                                bool remote, struct flow_inbox **inbox,
+                                                struct flow_error *err);
+void flow_inbox_close(struct flow_inbox *inbox);
+
+/*
+ * The next message, if there is one.  FLOW_OK, FLOW_EAGAIN (nothing there), FLOW_EPROTO (bytes from
+ * another process that are no frame of this run), FLOW_ENOMEM, FLOW_EIO.
+ */
+FLOW_NODISCARD enum flow_status flow_inbox_receive(struct flow_inbox *inbox,
+                                                   struct flow_message *message,
+                                                   struct flow_error *err);
+
+/*
+ * Sleep until the inbox may have a message or one of `fds` (`count` of them, at most 6) is ready, at
+ * most `timeout_ns` (< 0: for ever).  To be called only after flow_inbox_receive has returned
+ * FLOW_EAGAIN.  FLOW_OK or, when the time has passed, FLOW_EAGAIN.
+ */
+enum flow_status flow_inbox_wait(struct flow_inbox *inbox, struct pollfd *fds, size_t count,
+                                 int64_t timeout_ns);
+
+/* To the inbox of `replica`; with `remote`, in another process. */
+FLOW_NODISCARD enum flow_status flow_outbox_open(struct flow_transport *transport, size_t replica,
+                                                 bool remote, struct flow_outbox **outbox,
+                                                 struct flow_error *err);
+/* With `abandon`, what has not gone out yet is thrown away. */
+void flow_outbox_close(struct flow_outbox *outbox, bool abandon);
+
+bool flow_outbox_is_remote(const struct flow_outbox *outbox);
+
+/*
+ * Takes over the message's reference to its block.  To another process a block goes in place if it
+ * is sent whole for the first time, else as a copy from `pool`.  FLOW_ENOMEM or FLOW_EIO; the
+ * reference is gone also then.
+ */
+FLOW_NODISCARD enum flow_status flow_outbox_send(struct flow_outbox *outbox,
+                                                 const struct flow_message *message,
+                                                 struct flow_pool *pool, struct flow_error *err);
+
+#endif /* FLOW_LINK_TRANSPORT_H */

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FLOW_RECORD_BLOCK_H
+#define FLOW_RECORD_BLOCK_H
+
+/*
+ * A block: the memory of one batch, counted by reference.  Once sealed it never changes, so any
+ * number of readers share it, and a broadcast costs no copy.
+ *
+ *      frame header        data ──>                               <── column
+ *     ┌────────────┬────────────────────────┬──────────────────┬────────────────┐
+ *     │  64 bytes  │ record 0, record 1, …  │      unused      │ … end 1, end 0 │
+ *     └────────────┴────────────────────────┴──────────────────┴────────────────┘
+ *     frame        data                     data + size                         top
+ *
+ * Blocks come from the pool of the replica that fills them and go back to it, from whichever thread
+ * lets go of them last: in the steady state nothing is allocated, and no block's memory is freed by a
+ * core that did not allocate it.
+ *
+ * Threads: a pool is taken from by its owner only; flow_block_unref may be called anywhere.
+ */
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "flowrun/stage.h"
+
+#define FLOW_FRAME_HEADER 64u
+#define FLOW_POOL_CLASSES 21 /* powers of two from 256 B to 256 MiB */
+
+struct flow_pool;
+
+struct flow_block {
+    _Atomic uint32_t refs;
+    bool keyed;
+    bool framed; /* the header is in use by a frame on its way */
+    uint8_t size_class;
+    struct flow_pool *pool;                    /* NULL: `release` knows what to do */
+    void (*release)(struct flow_block *block); /* for memory that is not a pool's */
+    struct flow_block *next;                   /* in a free list */
+    uint8_t *frame;                            /* FLOW_FRAME_HEADER bytes, then `data` */
+    size_t capacity;                           /* of data and column together, bytes */
+    /* The batch, once sealed. */
+    const uint8_t *data;
+    const uint8_t *top;
+    size_t size; /* bytes of data */
+    uint32_t count;
+};
+
+struct flow_pool *flow_pool_new(void);
+
+/* Every block must have come back. */
+void flow_pool_free(struct flow_pool *pool);
+
+/* A block with one reference and room for at least `capacity` bytes; NULL when memory is short. */
+struct flow_block *flow_pool_take(struct flow_pool *pool, size_t capacity);
+
+static inline struct flow_block *flow_block_ref(struct flow_block *block)
+{
+    atomic_fetch_add_explicit(&block->refs, 1, memory_order_relaxed);
+    return block;
+}
+
+/* Takes NULL. */
+void flow_block_unref(struct flow_block *block);
+
+/* Words that the column holds for each record. */
+static inline size_t flow_block_step(const struct flow_block *block)
+{
+    return block->keyed ? 2 : 1;
+}
+
+/* Bytes of data that records `first` to `first + count - 1` take, keys included. */
+size_t flow_block_span(const struct flow_block *block, uint32_t first, uint32_t count);
+
+/* A part of a sealed block, as callbacks see it. */
+static inline struct flow_batch flow_block_view(const struct flow_block *block, uint32_t first,
+                                                uint32_t count)
+{
+    return (struct flow_batch){
+        .bytes = block->data,
+        .top = block->top,
+        .first = first,
+        .count = count,
+        .keyed = block->keyed,
+    };
+}
+
+#endif /* FLOW_RECORD_BLOCK_H */

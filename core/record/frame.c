@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+#include "record/frame.h"
+
+#include <string.h>
+
+#define MAGIC 0x31524c46u /* "FLR1" */
+#define VERSION 1
+#define FLAG_KEYED 0x80u /* beside enum flow_message_flag */
+#define WORD sizeof(uint32_t)
+
+struct header {
+    uint32_t magic;
+    uint16_t version;
+    uint8_t kind;
+    uint8_t flags;
+    uint32_t link;
+    uint32_t count;
+    uint64_t run_id;
+    union {
+        struct {
+            uint64_t sequence;
+            uint64_t number;
+        };
+        struct {
+            uint32_t received, done, acked, cost_ns;
+        };
+    };
+    uint32_t data_size;
+    uint32_t frame_size;
+    uint32_t epoch;
+    uint32_t incarnation;
+    uint32_t reserved;
+    uint32_t checksum;
+};
+_Static_assert(sizeof(struct header) == FLOW_FRAME_HEADER, "the header has its size");
+
+/* FNV-1a over the header before the checksum: against strangers and mix-ups, not against wire noise,
+ * which a local socket does not have. */
+static uint32_t checksum_of(const struct header *header)
+{
+    const uint8_t *bytes = (const uint8_t *)header;
+    uint32_t sum = 2166136261u;
+    for (size_t i = 0; i < offsetof(struct header, checksum); i++)
+        sum = (sum ^ bytes[i]) * 16777619u;
+    return sum;
+}
+
+static struct header header_of(const struct flow_message *message, uint64_t run_id)
+{
+    struct header header = {
+        .magic = MAGIC,
+        .version = VERSION,
+        .kind = message->kind,
+        .flags = message->flags,
+        .link = message->link,
+        .run_id = run_id,
+        .frame_size = FLOW_FRAME_HEADER,
+    };
+    if (message->kind == FLOW_MESSAGE_CREDIT) {
+        header.received = message->credit.received;
+        header.done = message->credit.done;
+        header.acked = message->credit.acked;
+        header.cost_ns = message->credit.cost_ns;
+    } else {
+        header.sequence = message->sequence;
+        header.number = message->batch.number;
+    }
+    return header;
+}
+
+static size_t word_aligned(size_t size)
+{
+    return (size + WORD - 1) & ~(WORD - 1);
+}
+
+size_t flow_frame_seal(const struct flow_message *message, uint64_t run_id)
+{
+    const struct flow_block *block = message->batch.block;
+    struct header header = header_of(message, run_id);
+    header.count = block->count;
+    header.data_size = (uint32_t)block->size;
+    header.frame_size = (uint32_t)(FLOW_FRAME_HEADER + (size_t)(block->top - block->data));
+    if (block->keyed)
+        header.flags |= FLAG_KEYED;
+    header.checksum = checksum_of(&header);
+    memcpy(block->frame, &header, sizeof(header));
+    return header.frame_size;
+}
+
+void flow_frame_write(const struct flow_message *message, uint64_t run_id, uint8_t *frame)
+{
+    struct header header = header_of(message, run_id);
+    header.checksum = checksum_of(&header);
+    memcpy(frame, &header, sizeof(header));
+}
+
+static enum flow_status check_header(const struct header *header, size_t size, uint64_t run_id,
+                                     struct flow_error *err)
+{
+    if (header->magic != MAGIC)
+        return flow_fail(err, FLOW_EPROTO, "a frame starts with %08x instead of %08x",
+                         header->magic, MAGIC);
+    if (header->version != VERSION)
+        return flow_fail(err, FLOW_EPROTO, "a frame has version %u, this program speaks %u",
+                         header->version, VERSION);
+    if (header->checksum != checksum_of(header))
+        return flow_fail(err, FLOW_EPROTO, "a frame's header has a wrong checksum");
+    if (header->run_id != run_id)
+        return flow_fail(err, FLOW_EPROTO, "a frame belongs to another run");
+    if (header->frame_size != size)
+        return flow_fail(err, FLOW_EPROTO, "a frame of %zu bytes says that it has %u", size,
+                         header->frame_size);
+    if (header->kind < FLOW_MESSAGE_BATCH || header->kind > FLOW_MESSAGE_END)
+        return flow_fail(err, FLOW_EPROTO, "a frame has the unknown kind %u", header->kind);
+    if (header->epoch != 0 || header->incarnation != 0 || header->reserved != 0)
+        return flow_fail(err, FLOW_EPROTO, "a frame uses reserved fields of its header");
+    return FLOW_OK;
+}
+
+/* Every end lies behind the one before it, and each key inside its record. */
+static bool is_column_sound(const struct flow_block *view)
+{
+    const size_t step = view->keyed ? 2 : 1;
+    uint32_t before = 0;
+    for (size_t i = 0; i < view->count; i++) {
+        const uint32_t end = flow_column_(view->top, i * step);
+        if (end < before || (view->keyed && flow_column_(view->top, i * step + 1) > end - before))
+            return false;
+        before = end;
+    }
+    return before == view->size;
+}
+
+static enum flow_status read_records(const uint8_t *frame, const struct header *header,
+                                     struct flow_block *view, struct flow_error *err)
+{
+    const bool keyed = (header->flags & FLAG_KEYED) != 0;
+    const size_t column = (size_t)header->count * WORD * (keyed ? 2 : 1);
+    if (header->count > FLOW_BATCH_RECORDS_MAX)
+        return flow_fail(err, FLOW_EPROTO, "a frame has %u records, at most %u are possible",
+                         header->count, FLOW_BATCH_RECORDS_MAX);
+    if (FLOW_FRAME_HEADER + word_aligned(header->data_size) + column != header->frame_size)
+        return flow_fail(err, FLOW_EPROTO,
+                         "a frame of %u bytes cannot hold %u records with %u bytes of data",
+                         header->frame_size, header->count, header->data_size);
+
+    view->data = frame + FLOW_FRAME_HEADER;
+    view->top = frame + header->frame_size;
+    view->size = header->data_size;
+    view->count = header->count;
+    view->keyed = keyed;
+    if (!is_column_sound(view))
+        return flow_fail(err, FLOW_EPROTO, "a frame's record ends are out of order");
+    return FLOW_OK;
+}
+
+enum flow_status flow_frame_read(const uint8_t *frame, size_t size, uint64_t run_id,
+                                 struct flow_message *message, struct flow_block *view,
+                                 struct flow_error *err)
+{
+    struct header header;
+    if (size < sizeof(header))
+        return flow_fail(err, FLOW_EPROTO, "a frame of %zu bytes is shorter than its header", size);
+    memcpy(&header, frame, sizeof(header));
+    enum flow_status rc = check_header(&header, size, run_id, err);
+    if (rc != FLOW_OK)
+        return rc;
+
+    *message = (struct flow_message){
+        .kind = header.kind,
+        .flags = header.flags & (uint8_t)~FLAG_KEYED,
+        .link = header.link,
+    };
+    if (header.kind == FLOW_MESSAGE_CREDIT) {
+        message->credit.received = header.received;
+        message->credit.done = header.done;
+        message->credit.acked = header.acked;
+        message->credit.cost_ns = header.cost_ns;
+    } else {
+        message->sequence = (uint32_t)header.sequence;
+        message->batch.number = header.number;
+    }
+    if (header.kind == FLOW_MESSAGE_BATCH && header.count > 0) {
+        message->count = (uint16_t)header.count;
+        return read_records(frame, &header, view, err);
+    }
+    if (header.count != 0 || size != FLOW_FRAME_HEADER || header.data_size != 0)
+        return flow_fail(err, FLOW_EPROTO, "a frame without records has %zu bytes", size);
+    return FLOW_OK;
+}
