@@ -96,8 +96,8 @@ static enum flow_status call_commit(struct flow_stage *stage, const struct flow_
                               to->key != NULL ? to->key_size : 0);
 }
 
-static enum flow_status call_fail(struct flow_stage *stage, enum flow_status status,
-                                  uint32_t index, const char *fmt, va_list args)
+static enum flow_status call_fail(struct flow_stage *stage, enum flow_status status, uint32_t index,
+                                  const char *fmt, va_list args)
 {
     struct flow_replica *replica = replica_of(stage);
     (void)vsnprintf(replica->reason, sizeof(replica->reason), fmt, args);

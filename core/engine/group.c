@@ -45,7 +45,8 @@ struct flow_group {
     struct flow_error error;
 };
 
-/* An inbox (two sockets where others can reach it) and an outbox per neighbour, over all replicas. */
+/* An inbox (two sockets where others can reach it) and an outbox per neighbour, over all replicas.
+ */
 static size_t count_sockets(const struct flow_plan *plan, const struct flow_plan_group *group)
 {
     size_t count = 0;
@@ -97,8 +98,8 @@ static enum flow_status make_members(struct flow_group *group, struct flow_error
     return FLOW_OK;
 }
 
-enum flow_status flow_group_new(const struct flow_group_options *options,
-                                struct flow_group **group, struct flow_error *err)
+enum flow_status flow_group_new(const struct flow_group_options *options, struct flow_group **group,
+                                struct flow_error *err)
 {
     struct flow_group *made = flow_alloc(sizeof(*made));
     if (made == NULL)

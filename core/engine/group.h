@@ -10,9 +10,9 @@
  *      └───────┴─────────┴──────────┴──────── abort ────────┘
  *
  * `new` binds every inbox of the group.  Once all groups of a run have done so, `open` starts the
- * threads, which connect to their neighbours and open their stages.  Once all groups have done that,
- * `start` lets records flow.  So no record moves before every stage of the run is ready, and a stage
- * that cannot open ends the run before anything has been written.
+ * threads, which connect to their neighbours and open their stages.  Once all groups have done
+ * that, `start` lets records flow.  So no record moves before every stage of the run is ready, and
+ * a stage that cannot open ends the run before anything has been written.
  *
  * Threads: the calls below come from one thread, the owner's.  The callbacks come from threads of
  * the group and must be quick and thread-safe.
@@ -29,7 +29,8 @@ struct flow_group;
 
 struct flow_group_events {
     void *context;
-    /* A replica failed (its message is complete: stage, replica, record, reason).  Once per group. */
+    /* A replica failed (its message is complete: stage, replica, record, reason).  Once per group.
+     */
     void (*failed)(void *context, const struct flow_error *error);
     /* The last replica has ended, well or not.  Once per group that was started. */
     void (*ended)(void *context);
@@ -62,8 +63,8 @@ void flow_group_drain(struct flow_group *group);
 void flow_group_abort(struct flow_group *group);
 
 /*
- * Wait until all threads have ended, at most `timeout_ns` (< 0: for ever).  FLOW_EAGAIN: a thread is
- * stuck in a callback; `err` names the stages.  The group must then not be freed.
+ * Wait until all threads have ended, at most `timeout_ns` (< 0: for ever).  FLOW_EAGAIN: a thread
+ * is stuck in a callback; `err` names the stages.  The group must then not be freed.
  */
 FLOW_NODISCARD enum flow_status flow_group_join(struct flow_group *group, int64_t timeout_ns,
                                                 struct flow_error *err);

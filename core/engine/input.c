@@ -19,13 +19,13 @@ struct flow_inlet {
     struct flow_outbox *writer;
     struct flow_board_link *slot;
     struct flow_credit credit;
-    bool prompt;   /* balance among several: the writer deals by what we report, so report always */
-    bool counts;   /* the writer holds batches, or itself owes acknowledgements: report when idle */
+    bool prompt; /* balance among several: the writer deals by what we report, so report always */
+    bool counts; /* the writer holds batches, or itself owes acknowledgements: report when idle */
     bool ended;
-    uint64_t sequence; /* the last one received, to expand the next */
-    uint64_t received, done, acked;             /* batches */
+    uint64_t sequence;                             /* the last one received, to expand the next */
+    uint64_t received, done, acked;                /* batches */
     uint64_t told_received, told_done, told_acked; /* ... as last reported */
-    uint64_t quiet_records, quiet_bytes;        /* processed since the last report */
+    uint64_t quiet_records, quiet_bytes;           /* processed since the last report */
     struct finished *unacked; /* by number, from `acked` to `done`; NULL: acked follows done */
     size_t unacked_mask;
 };
@@ -82,8 +82,7 @@ static enum flow_status init_link(struct flow_input *input, struct flow_inlet *i
         .writer = flow_host_outbox(host, link->from),
         .slot = &host->board->links[id],
         .credit = link->credit,
-        .prompt = edge->share == FLOW_BALANCE &&
-                  host->plan->stages[edge->to].replica_count > 1,
+        .prompt = edge->share == FLOW_BALANCE && host->plan->stages[edge->to].replica_count > 1,
         .counts = writer_counts(host->plan, link),
     };
     return FLOW_OK;
@@ -214,8 +213,7 @@ static enum flow_status accept_batch(struct flow_input *input, struct flow_inlet
     if (!inlet->edge->merges)
         return make_ready(input, &arrival);
 
-    const enum flow_status rc =
-        flow_merge_put(&inlet->edge->merge, &arrival, &input->host->err);
+    const enum flow_status rc = flow_merge_put(&inlet->edge->merge, &arrival, &input->host->err);
     if (rc != FLOW_OK) {
         flow_block_unref(message->batch.block);
         return rc;

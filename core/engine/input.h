@@ -10,8 +10,9 @@
  * credits keep any one writer from filling it.  Batches of a numbered edge pass an ordered merge
  * before they get there.
  *
- * End of stream is counted: a link has ended when its writer has said so and everything that it says
- * to have sent has arrived; the input is complete when that holds for every link and nothing waits.
+ * End of stream is counted: a link has ended when its writer has said so and everything that it
+ * says to have sent has arrived; the input is complete when that holds for every link and nothing
+ * waits.
  *
  * Threads: the replica's own.
  */
@@ -28,7 +29,7 @@ struct flow_input {
     size_t link_count;
     struct flow_inlet_edge *edges;
     size_t edge_count;
-    size_t ended; /* links */
+    size_t ended;               /* links */
     struct flow_arrival *ready; /* a ring */
     size_t ready_first, ready_count, ready_capacity;
     uint64_t results; /* numbered input: how many input batches there are in all, once known */
@@ -37,12 +38,12 @@ struct flow_input {
 
 /* A batch to be processed. */
 struct flow_item {
-    uint32_t link;            /* for flow_input_done */
+    uint32_t link; /* for flow_input_done */
     unsigned port;
     struct flow_block *block; /* the caller's reference; NULL: no records */
     uint32_t first, count;
-    uint64_t number;          /* of the first record */
-    uint64_t sequence;        /* of the batch, on its edge */
+    uint64_t number;   /* of the first record */
+    uint64_t sequence; /* of the batch, on its edge */
 };
 
 FLOW_NODISCARD enum flow_status flow_input_init(struct flow_input *input, struct flow_host *host);

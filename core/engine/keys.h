@@ -12,10 +12,10 @@
 #include "record/builder.h"
 
 /*
- * The reader, below `readers`, for a record: equal keys give the same reader, in every process.  The
+ * The reader, below `readers`, for a record: equal keys give the same reader, in every process. The
  * key is the record's own, else its bytes; or, with `pointer` (RFC 6901), what that finds in the
- * record, read as JSON: a string's bytes, else the value's compact JSON text.  FLOW_EBAD: the record
- * is not JSON, or has nothing there; `err` says so.  `key` is scratch.
+ * record, read as JSON: a string's bytes, else the value's compact JSON text.  FLOW_EBAD: the
+ * record is not JSON, or has nothing there; `err` says so.  `key` is scratch.
  */
 FLOW_NODISCARD enum flow_status flow_key_reader(const struct flow_piece *record,
                                                 const char *pointer, size_t readers,

@@ -3,8 +3,8 @@
 #define FLOW_ENGINE_MERGE_H
 
 /*
- * An ordered merge: batches from the replicas of a parallel stage come in any order and are taken in
- * the order of the input batches that they are results of.
+ * An ordered merge: batches from the replicas of a parallel stage come in any order and are taken
+ * in the order of the input batches that they are results of.
  *
  *     number      7        8        9        10       11
  *              ┌────────┬────────┬────────┬────────┬────────┐

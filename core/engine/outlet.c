@@ -5,10 +5,10 @@
 
 #include "base/mem.h"
 
-#define SLICE_NS 500000       /* what a slice should take its reader */
-#define SLICE_GROWTH 8        /* at most by this factor from report to report */
-#define HELD_ROOM 4           /* batches held for acknowledgement, in multiples of the credit */
-#define WAITING_MOST 64       /* slices that a drop_old edge keeps */
+#define SLICE_NS 500000 /* what a slice should take its reader */
+#define SLICE_GROWTH 8  /* at most by this factor from report to report */
+#define HELD_ROOM 4     /* batches held for acknowledgement, in multiples of the credit */
+#define WAITING_MOST 64 /* slices that a drop_old edge keeps */
 
 /* A batch on its way, or held. */
 struct sent_batch {
@@ -25,7 +25,8 @@ struct waiting {
     uint64_t records, bytes;
 };
 
-/* All counts are of batches since the run began: acked <= done, received <= sent, done <= received. */
+/* All counts are of batches since the run began: acked <= done, received <= sent, done <= received.
+ */
 struct flow_outlet_link {
     uint32_t id;
     bool remote;
@@ -53,8 +54,8 @@ static enum flow_status init_link(struct flow_outlet_link *link, struct flow_hos
                                   bool deals)
 {
     const struct flow_plan_link *plan = &host->plan->links[id];
-    const uint64_t room =
-        plan->local ? (uint64_t)plan->credit.batches + 1 : (uint64_t)plan->credit.batches * HELD_ROOM;
+    const uint64_t room = plan->local ? (uint64_t)plan->credit.batches + 1
+                                      : (uint64_t)plan->credit.batches * HELD_ROOM;
     link->id = (uint32_t)id;
     link->remote = !plan->local;
     link->credit = plan->credit;
@@ -226,10 +227,11 @@ static struct flow_outlet_link *pick(struct flow_outlet *outlet, size_t reader)
 static enum flow_status refuse(struct flow_outlet *outlet)
 {
     const struct flow_plan *plan = outlet->host->plan;
-    return flow_fail(&outlet->host->err, FLOW_ERANGE,
-                     "the queue of its edge to '%s' is full and \"when_full\" is \"fail\"; a larger "
-                     "queue, more workers of '%s', or \"block\" would help",
-                     plan->stages[outlet->edge->to].name, plan->stages[outlet->edge->to].name);
+    return flow_fail(
+        &outlet->host->err, FLOW_ERANGE,
+        "the queue of its edge to '%s' is full and \"when_full\" is \"fail\"; a larger "
+        "queue, more workers of '%s', or \"block\" would help",
+        plan->stages[outlet->edge->to].name, plan->stages[outlet->edge->to].name);
 }
 
 static void count_dropped(struct flow_outlet *outlet, size_t reader, uint32_t records)

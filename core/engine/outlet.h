@@ -54,9 +54,8 @@ struct flow_outlet {
 };
 
 /* `edge` and `first_link`.. are the plan's; the outboxes come from `host`. */
-FLOW_NODISCARD enum flow_status flow_outlet_init(struct flow_outlet *outlet,
-                                                 struct flow_host *host, size_t edge,
-                                                 size_t first_link, size_t link_count);
+FLOW_NODISCARD enum flow_status flow_outlet_init(struct flow_outlet *outlet, struct flow_host *host,
+                                                 size_t edge, size_t first_link, size_t link_count);
 void flow_outlet_clear(struct flow_outlet *outlet);
 
 /*

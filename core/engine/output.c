@@ -73,8 +73,7 @@ static enum flow_status add_edge(struct flow_output *output, struct flow_port_ou
     port->edge_count++;
 
     const size_t id = host->plan->links[first_link].edge;
-    const enum flow_status rc =
-        flow_outlet_init(&edge->outlet, host, id, first_link, link_count);
+    const enum flow_status rc = flow_outlet_init(&edge->outlet, host, id, first_link, link_count);
     if (rc != FLOW_OK || host->plan->edges[id].share != FLOW_KEY) {
         port->shares = port->shares || rc == FLOW_OK;
         return rc;
@@ -147,14 +146,18 @@ bool flow_output_is_connected(const struct flow_output *output, size_t port)
     return port < output->port_count && output->ports[port].edge_count > 0;
 }
 
-/* Send records of a sealed block to every edge that takes whole batches. */
-static enum flow_status offer_shared(struct flow_output *output, struct flow_port_out *port,
-                                     const struct flow_slice *slice)
+/* Without records a slice is a mark for readers that take results by number; others need none. */
+static bool concerns(const struct edge_out *edge, const struct flow_slice *slice)
 {
-    (void)output;
+    return slice->count > 0 || (slice->last && edge->outlet.edge->merge_numbered);
+}
+
+/* Send records of a sealed block to every edge that takes whole batches. */
+static enum flow_status offer_shared(struct flow_port_out *port, const struct flow_slice *slice)
+{
     enum flow_status rc = FLOW_OK;
     for (size_t e = 0; e < port->edge_count && rc == FLOW_OK; e++) {
-        if (port->edges[e].builders == NULL)
+        if (port->edges[e].builders == NULL && concerns(&port->edges[e], slice))
             rc = flow_outlet_offer(&port->edges[e].outlet, slice, 0);
     }
     return rc;
@@ -187,8 +190,8 @@ static enum flow_status flush_shared(struct flow_output *output, struct flow_por
         return FLOW_OK;
     struct flow_slice slice;
     enum flow_status rc = seal(output, &port->builder, last, &slice);
-    if (rc == FLOW_OK && (slice.count > 0 || last))
-        rc = offer_shared(output, port, &slice);
+    if (rc == FLOW_OK)
+        rc = offer_shared(port, &slice);
     flow_block_unref(slice.block);
     return rc;
 }
@@ -198,7 +201,7 @@ static enum flow_status flush_keyed(struct flow_output *output, struct edge_out 
 {
     struct flow_slice slice;
     enum flow_status rc = seal(output, &edge->builders[reader], last, &slice);
-    if (rc == FLOW_OK && (slice.count > 0 || last))
+    if (rc == FLOW_OK && concerns(edge, &slice))
         rc = flow_outlet_offer(&edge->outlet, &slice, reader);
     flow_block_unref(slice.block);
     return rc;
@@ -304,7 +307,7 @@ static enum flow_status end_run(struct flow_output *output, struct flow_port_out
             .result = output->result,
         };
         if (rc == FLOW_OK)
-            rc = offer_shared(output, port, &slice);
+            rc = offer_shared(port, &slice);
     }
     const struct flow_batch view = flow_block_view(run.block, run.first, run.count);
     for (uint32_t i = 0; i < run.count && rc == FLOW_OK; i++) {
@@ -497,8 +500,9 @@ enum flow_status flow_output_credit(struct flow_output *output, const struct flo
     size_t reader = 0;
     struct edge_out *edge = edge_of_link(output, message->link, &reader);
     if (edge == NULL)
-        return flow_fail(&output->host->err, FLOW_EPROTO, "a credit has come for link %u, which "
-                                                          "does not start here",
+        return flow_fail(&output->host->err, FLOW_EPROTO,
+                         "a credit has come for link %u, which "
+                         "does not start here",
                          message->link);
     const enum flow_status rc = flow_outlet_credit(&edge->outlet, reader, message);
     return rc == FLOW_OK ? flow_outlet_drain(&edge->outlet) : rc;

@@ -24,20 +24,21 @@ struct flow_output {
     struct flow_host *host;
     struct flow_port_out *ports; /* the type's outputs, then the errors port */
     size_t port_count;
-    bool numbered;        /* results carry the number of their input batch */
-    uint64_t result;      /* ... which is this */
-    uint64_t emitted;     /* records on ports that something takes from */
+    bool numbered;    /* results carry the number of their input batch */
+    uint64_t result;  /* ... which is this */
+    uint64_t emitted; /* records on ports that something takes from */
     uint64_t emitted_bytes;
-    uint64_t unread;      /* records on ports that nothing takes from */
-    struct flow_str key;  /* scratch */
+    uint64_t unread;     /* records on ports that nothing takes from */
+    struct flow_str key; /* scratch */
     void *judge;
-    /* An emitted record has no key for a keyed edge, for the reason given: do as the policy says. */
+    /* An emitted record has no key for a keyed edge, for the reason given: do as the policy says.
+     */
     enum flow_status (*unkeyed)(void *judge, const struct flow_piece *record, const char *reason);
 };
 
 /* `port_count` without the errors port, which comes last. */
-FLOW_NODISCARD enum flow_status flow_output_init(struct flow_output *output,
-                                                 struct flow_host *host, size_t port_count);
+FLOW_NODISCARD enum flow_status flow_output_init(struct flow_output *output, struct flow_host *host,
+                                                 size_t port_count);
 void flow_output_clear(struct flow_output *output);
 
 bool flow_output_is_connected(const struct flow_output *output, size_t port);

@@ -2,7 +2,8 @@
 
 /*
  * What happens to a bad record.  A record callback returns FLOW_EBAD; a batch callback refuses
- * records one by one, and those to be tried again are handed to it once more, each as a batch of one.
+ * records one by one, and those to be tried again are handed to it once more, each as a batch of
+ * one.
  *
  *   bad ──> tries left? ──yes──> wait (backoff, doubling) ──> again
  *              │ no
@@ -10,8 +11,8 @@
  *              ├─ skip    counted
  *              └─ route   to the errors port, as a JSON object
  *
- * What the record had emitted before it failed is withdrawn, unless it has been sent already because
- * it filled a batch, or because the stage waited in between.
+ * What the record had emitted before it failed is withdrawn, unless it has been sent already
+ * because it filled a batch, or because the stage waited in between.
  */
 
 #include <inttypes.h>
@@ -65,8 +66,7 @@ static char *describe(const struct flow_replica *replica, const struct flow_reco
     json_t *object = json_object();
     bool good = object != NULL;
     good = good && json_object_set_new(object, "stage", json_string(replica->info.name)) == 0;
-    good = good &&
-           json_object_set_new(object, "replica", json_integer(replica->info.replica)) == 0;
+    good = good && json_object_set_new(object, "replica", json_integer(replica->info.replica)) == 0;
     good = good &&
            json_object_set_new(object, "record", json_integer((json_int_t)record->number)) == 0;
     json_t *why = json_string(reason);
@@ -258,8 +258,8 @@ static enum flow_status process_whole(struct flow_replica *replica)
     replica->in_batch = true;
     replica->refused_count = 0;
     replica->has_reason = false;
-    const uint64_t bad_before = flow_read(&replica->host.slot->skipped) +
-                                flow_read(&replica->host.slot->routed);
+    const uint64_t bad_before =
+        flow_read(&replica->host.slot->skipped) + flow_read(&replica->host.slot->routed);
     enum flow_status rc =
         replica->type->process_batch(replica->self, &replica->stage, &replica->batch);
     replica->in_batch = false;
@@ -327,7 +327,8 @@ enum flow_status flow_policy_unkeyed(void *context, const struct flow_piece *pie
     case FLOW_STOP:
         break;
     }
-    return flow_replica_fail(replica, FLOW_EBAD, NULL, "emitted a record that its edge cannot "
-                                                       "share by key: %s",
+    return flow_replica_fail(replica, FLOW_EBAD, NULL,
+                             "emitted a record that its edge cannot "
+                             "share by key: %s",
                              reason);
 }

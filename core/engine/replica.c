@@ -48,8 +48,7 @@ enum flow_status flow_replica_pump(struct flow_replica *replica, bool *arrived)
         if (is_aborting(replica))
             return FLOW_EABORT;
         struct flow_message message;
-        enum flow_status rc =
-            flow_inbox_receive(replica->inbox, &message, &replica->host.err);
+        enum flow_status rc = flow_inbox_receive(replica->inbox, &message, &replica->host.err);
         if (rc == FLOW_EAGAIN)
             return FLOW_OK;
         if (rc == FLOW_OK)
@@ -168,8 +167,7 @@ enum flow_status flow_replica_new(const struct flow_replica_env *env, size_t id,
     made->env = env;
     describe(made, id);
     const struct flow_plan_replica *self = &env->plan->replicas[id];
-    const bool remote = made->host.tracks ||
-                        has_remote_link(env->plan, self->out, self->out_count);
+    const bool remote = made->host.tracks || has_remote_link(env->plan, self->out, self->out_count);
 
     enum flow_status rc = FLOW_OK;
     made->host.pool = flow_pool_new();
@@ -207,7 +205,8 @@ void flow_replica_free(struct flow_replica *replica)
 static enum flow_status fill_state(struct flow_replica *replica)
 {
     const struct flow_plan *plan = replica->env->plan;
-    const struct flow_plan_stage *stage = &plan->stages[plan->replicas[replica->host.replica].stage];
+    const struct flow_plan_stage *stage =
+        &plan->stages[plan->replicas[replica->host.replica].stage];
     replica->self = flow_alloc(replica->type->state_size);
     if (replica->self == NULL)
         return flow_replica_fail(replica, FLOW_ENOMEM, NULL, "out of memory for its state");
@@ -216,8 +215,7 @@ static enum flow_status fill_state(struct flow_replica *replica)
 
     struct flow_error err = {0};
     json_t *with = stage->graph != NULL ? stage->graph->with : NULL;
-    const enum flow_status rc =
-        flow_params_read(replica->type->params, with, replica->self, &err);
+    const enum flow_status rc = flow_params_read(replica->type->params, with, replica->self, &err);
     return rc == FLOW_OK ? rc : flow_replica_fail(replica, rc, NULL, "%s", err.text);
 }
 
@@ -371,8 +369,7 @@ static enum flow_status produce_once(struct flow_replica *replica)
 static enum flow_status produce_all(struct flow_replica *replica)
 {
     enum flow_status rc = FLOW_OK;
-    while (rc == FLOW_OK &&
-           !atomic_load_explicit(replica->env->draining, memory_order_relaxed)) {
+    while (rc == FLOW_OK && !atomic_load_explicit(replica->env->draining, memory_order_relaxed)) {
         rc = is_aborting(replica) ? FLOW_EABORT : produce_once(replica);
     }
     return rc == FLOW_ECLOSED ? FLOW_OK : rc;
@@ -400,8 +397,8 @@ static enum flow_status finish(struct flow_replica *replica)
 static enum flow_status settle(struct flow_replica *replica)
 {
     enum flow_status rc = tell_writers(replica, true);
-    while (rc == FLOW_OK && (!flow_output_is_settled(&replica->output) ||
-                             !flow_input_is_settled(&replica->input))) {
+    while (rc == FLOW_OK &&
+           (!flow_output_is_settled(&replica->output) || !flow_input_is_settled(&replica->input))) {
         bool arrived;
         rc = flow_replica_pump(replica, &arrived);
         if (rc == FLOW_OK && !arrived)

@@ -12,8 +12,8 @@
  *
  * The loop takes what is ready; with nothing ready it looks into the inbox; with nothing there it
  * sends what it has begun, tells its writers what they wait to hear, and sleeps.  Waiting for room
- * downstream is the same sleep: it goes on taking in what arrives (which credits bound), so that the
- * credits it waits for are never stuck behind data.
+ * downstream is the same sleep: it goes on taking in what arrives (which credits bound), so that
+ * the credits it waits for are never stuck behind data.
  *
  * Threads: the calls run on the replica's thread, but for `free`, which needs it to have ended.
  */
@@ -29,10 +29,10 @@ struct flow_replica_env {
     const struct flow_plan *plan;
     struct flow_board *board;
     struct flow_transport *transport;
-    atomic_bool *aborting;  /* of the group */
+    atomic_bool *aborting; /* of the group */
     atomic_bool *draining;
-    int abort_fd;           /* readable when aborting */
-    int drain_fd;           /* readable when draining */
+    int abort_fd; /* readable when aborting */
+    int drain_fd; /* readable when draining */
     void *context;
     void (*log)(void *context, const char *line);
 };
@@ -43,21 +43,21 @@ struct flow_replica {
     const struct flow_replica_env *env;
     const struct flow_stage_type *type;
     const struct flow_error_policy *policy;
-    void *self; /* the stage's state, filled from its parameters */
-    bool opened; /* open was called: close is owed */
+    void *self;    /* the stage's state, filled from its parameters */
+    bool opened;   /* open was called: close is owed */
     bool may_undo; /* the policy may let the run go on after a bad record */
     struct flow_host host;
     struct flow_inbox *inbox;
     struct flow_input input;
     struct flow_output output;
-    struct flow_item item; /* the batch in hand */
+    struct flow_item item;   /* the batch in hand */
     struct flow_batch batch; /* ... as the callback sees it */
-    uint64_t serial;       /* of the record in hand, for withdrawing */
-    bool in_batch;         /* in process_batch: flow_batch_reject applies the policy itself */
-    bool trying_again;     /* ... on a single record, after it was refused */
-    uint32_t *refused;     /* records of the batch to be tried again, and their reasons */
+    uint64_t serial;         /* of the record in hand, for withdrawing */
+    bool in_batch;           /* in process_batch: flow_batch_reject applies the policy itself */
+    bool trying_again;       /* ... on a single record, after it was refused */
+    uint32_t *refused;       /* records of the batch to be tried again, and their reasons */
     size_t refused_count, refused_capacity;
-    char reason[512];      /* what the callback said last */
+    char reason[512]; /* what the callback said last */
     bool has_reason;
     int64_t waited_out_ns; /* in all, for telling work from waiting */
     int64_t flushed_ns;    /* when open batches were last sent */

@@ -7,8 +7,8 @@
  *
  * Every replica has one inbox, into which everything flows that others say to it: batches from
  * upstream, credits from downstream, ends.  It sends through outboxes, one per neighbour.  So a
- * replica with any number of neighbours waits on one descriptor, and an idle look at the inbox costs
- * one system call at the most.
+ * replica with any number of neighbours waits on one descriptor, and an idle look at the inbox
+ * costs one system call at the most.
  *
  * Sending never blocks and never drops: what may be in flight is bounded by credits, not by the
  * transport.  Messages of one outbox arrive in order.
@@ -35,11 +35,12 @@ struct flow_transport_options {
 };
 
 /* The real one: ZeroMQ, inproc between threads and ipc between processes. */
-FLOW_NODISCARD enum flow_status
-flow_transport_new(const struct flow_transport_options *options,
-                   struct flow_transport **transport, struct flow_error *err);
+FLOW_NODISCARD enum flow_status flow_transport_new(const struct flow_transport_options *options,
+                                                   struct flow_transport **transport,
+                                                   struct flow_error *err);
 
-/* Inboxes and outboxes must be closed; waits until what was sent to other processes has gone out. */
+/* Inboxes and outboxes must be closed; waits until what was sent to other processes has gone out.
+ */
 void flow_transport_free(struct flow_transport *transport);
 
 /* With `remote`, other processes can reach it too. */
@@ -57,8 +58,8 @@ FLOW_NODISCARD enum flow_status flow_inbox_receive(struct flow_inbox *inbox,
                                                    struct flow_error *err);
 
 /*
- * Sleep until the inbox may have a message or one of `fds` (`count` of them, at most 6) is ready, at
- * most `timeout_ns` (< 0: for ever).  To be called only after flow_inbox_receive has returned
+ * Sleep until the inbox may have a message or one of `fds` (`count` of them, at most 6) is ready,
+ * at most `timeout_ns` (< 0: for ever).  To be called only after flow_inbox_receive has returned
  * FLOW_EAGAIN.  FLOW_OK or, when the time has passed, FLOW_EAGAIN.
  */
 enum flow_status flow_inbox_wait(struct flow_inbox *inbox, struct pollfd *fds, size_t count,

@@ -119,9 +119,9 @@ static enum flow_status endpoint_of(const struct flow_transport *transport, size
                                     bool remote, char endpoint[ENDPOINT_SIZE],
                                     struct flow_error *err)
 {
-    const int size = remote ? snprintf(endpoint, ENDPOINT_SIZE, "ipc://%s/r%zu", transport->folder,
-                                       replica)
-                            : snprintf(endpoint, ENDPOINT_SIZE, "inproc://r%zu", replica);
+    const int size =
+        remote ? snprintf(endpoint, ENDPOINT_SIZE, "ipc://%s/r%zu", transport->folder, replica)
+               : snprintf(endpoint, ENDPOINT_SIZE, "inproc://r%zu", replica);
     if (size < 0 || size >= ENDPOINT_SIZE)
         return flow_fail(err, FLOW_EIO, "the path of a socket, '%s/r%zu', is too long",
                          transport->folder, replica);
@@ -175,8 +175,7 @@ enum flow_status flow_inbox_open(struct flow_transport *transport, size_t replic
         return flow_fail(err, FLOW_ENOMEM, "out of memory for an inbox");
 
     made->transport = transport;
-    enum flow_status rc =
-        bind_inbox(transport, replica, false, &made->local, &made->local_fd, err);
+    enum flow_status rc = bind_inbox(transport, replica, false, &made->local, &made->local_fd, err);
     if (rc == FLOW_OK && remote)
         rc = bind_inbox(transport, replica, true, &made->remote, &made->remote_fd, err);
     if (rc != FLOW_OK) {

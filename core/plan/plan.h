@@ -3,21 +3,21 @@
 #define FLOW_PLAN_PLAN_H
 
 /*
- * A plan: the graph expanded into replicas, links, groups and endpoints.  Plain data, made without a
- * socket or a thread, and the same on every machine for the same graph and options; every launcher
- * takes it and starts some of its replicas.
+ * A plan: the graph expanded into replicas, links, groups and endpoints.  Plain data, made without
+ * a socket or a thread, and the same on every machine for the same graph and options; every
+ * launcher takes it and starts some of its replicas.
  *
  *   stage ──< replica            a stage of the plan is a stage of the graph, or a sequencer that
  *   edge  ──< link               the plan put in (see below)
  *   group ──< replica            a group is a process
  *
  * Order.  The output of a parallel stage with order "input" is read in the order of its input.  The
- * one upstream replica numbers its batches, each worker's results carry the number of the batch that
- * they came from, and the readers take results by number.  That needs exactly one replica upstream,
- * so where a parallel ordered stage reads from several replicas (parallel stages in a row, a merge),
- * the plan puts a sequencer in between: a stage of one replica that passes batches through.  With
- * one number space per parallel stage, every reader's next number is always being worked on by a
- * replica whose links are free, which is why bounded links cannot lock.
+ * one upstream replica numbers its batches, each worker's results carry the number of the batch
+ * that they came from, and the readers take results by number.  That needs exactly one replica
+ * upstream, so where a parallel ordered stage reads from several replicas (parallel stages in a
+ * row, a merge), the plan puts a sequencer in between: a stage of one replica that passes batches
+ * through.  With one number space per parallel stage, every reader's next number is always being
+ * worked on by a replica whose links are free, which is why bounded links cannot lock.
  *
  * Memory: flow_plan_free releases all; the graph is borrowed and must outlive the plan.
  * Threads: immutable once made.
@@ -34,24 +34,24 @@
 #define FLOW_NONE ((size_t)-1)
 
 struct flow_plan_stage {
-    const char *name;                      /* "words", or "words.order" for a sequencer before words */
-    const struct flow_graph_stage *graph;  /* NULL: a sequencer */
-    const struct flow_stage_type *type;    /* NULL: a sequencer (one input, one output, forwards all) */
-    size_t first_replica, replica_count;   /* replicas of a stage are adjacent */
+    const char *name; /* "words", or "words.order" for a sequencer before words */
+    const struct flow_graph_stage *graph; /* NULL: a sequencer */
+    const struct flow_stage_type *type;   /* NULL: a sequencer, which forwards all from in to out */
+    size_t first_replica, replica_count;  /* replicas of a stage are adjacent */
     bool numbered; /* parallel and ordered: results carry the number of their input batch */
 };
 
 struct flow_plan_edge {
-    size_t graph_edge; /* index in the graph, or FLOW_NONE for one made for a sequencer */
-    size_t from;       /* plan stage */
+    size_t graph_edge;  /* index in the graph, or FLOW_NONE for one made for a sequencer */
+    size_t from;        /* plan stage */
     unsigned from_port; /* index in its outputs, or FLOW_PORT_ERRORS */
     size_t to;
     unsigned to_port;
     enum flow_share share;
     const char *key; /* JSON pointer or NULL; borrowed from the graph */
     enum flow_when_full when_full;
-    bool merge_numbered; /* readers take batches by number: `from` is numbered, not the errors port */
-    size_t first_link, link_count; /* links of an edge are adjacent, by from replica, then to replica */
+    bool merge_numbered; /* readers take by number: `from` is numbered, and not its errors port */
+    size_t first_link, link_count; /* adjacent, by from replica, then by to replica */
 };
 
 /* What one upstream replica may have outstanding at one downstream replica. */
@@ -80,7 +80,7 @@ struct flow_plan_replica {
 };
 
 struct flow_plan_group {
-    bool spawned;        /* a process of its own; else the launcher's process */
+    bool spawned; /* a process of its own; else the launcher's process */
     size_t *replicas;
     size_t replica_count;
 };
@@ -88,10 +88,11 @@ struct flow_plan_group {
 struct flow_plan {
     const struct flow_graph *graph;
     enum flow_mode mode;
-    unsigned cpus; /* what "auto" stood for */
-    struct flow_plan_stage *stages; /* graph stages in file order, a sequencer right before its stage */
+    unsigned cpus; /* what "auto" stood for, at most FLOW_GRAPH_MAX_WORKERS */
+    struct flow_plan_stage
+        *stages; /* graph stages in file order, a sequencer right before its stage */
     size_t stage_count;
-    struct flow_plan_edge *edges;
+    struct flow_plan_edge *edges; /* in order of the stages that they lead to */
     size_t edge_count;
     struct flow_plan_replica *replicas;
     size_t replica_count;
@@ -99,6 +100,8 @@ struct flow_plan {
     size_t link_count;
     struct flow_plan_group *groups; /* in threads mode group 0 is the launcher's own process */
     size_t group_count;
+    char *names;            /* private: of the sequencers */
+    size_t *indices;        /* private: what the index lists of replicas and groups point into */
     uint32_t batch_bytes;   /* a batch is sent when it holds this much, ... */
     uint32_t batch_records; /* ... or this many records */
     uint64_t flight_bytes;  /* bound on the bytes in flight: all links and open batches */
@@ -115,7 +118,8 @@ struct flow_plan *flow_plan_new(const struct flow_graph *graph,
                                 const struct flow_plan_options *options, struct flow_error *err);
 void flow_plan_free(struct flow_plan *plan);
 
-/* The cores this process may use: the smaller of its affinity and its cgroup's quota, rounded up. */
+/* The cores this process may use: the smaller of its affinity and its cgroup's quota, rounded up.
+ */
 unsigned flow_cpu_count(void);
 
 /* The plan for people, as `flowrun explain` prints it, or as JSON. */

@@ -14,7 +14,8 @@ struct flow_pool {
     struct flow_block *free_blocks[FLOW_POOL_CLASSES]; /* the owner's */
     size_t free_count[FLOW_POOL_CLASSES];
     size_t total; /* blocks that exist */
-    _Alignas(64) _Atomic(struct flow_block *) returned; /* pushed by anyone, taken whole by the owner */
+    _Alignas(
+        64) _Atomic(struct flow_block *) returned; /* pushed by anyone, taken whole by the owner */
 };
 
 struct flow_pool *flow_pool_new(void)
@@ -39,7 +40,8 @@ static bool is_surplus(const struct flow_pool *pool, unsigned size_class)
 /* Sort what other threads returned into the free lists. */
 static void collect(struct flow_pool *pool)
 {
-    struct flow_block *block = atomic_exchange_explicit(&pool->returned, NULL, memory_order_acquire);
+    struct flow_block *block =
+        atomic_exchange_explicit(&pool->returned, NULL, memory_order_acquire);
     while (block != NULL) {
         struct flow_block *next = block->next;
         const unsigned size_class = block->size_class;
@@ -82,7 +84,8 @@ static unsigned class_of(size_t capacity)
 static struct flow_block *create(struct flow_pool *pool, unsigned size_class)
 {
     const size_t capacity = (size_t)1 << (size_class + SMALLEST_SHIFT);
-    struct flow_block *block = flow_alloc_aligned(64, sizeof(*block) + FLOW_FRAME_HEADER + capacity);
+    struct flow_block *block =
+        flow_alloc_aligned(64, sizeof(*block) + FLOW_FRAME_HEADER + capacity);
     if (block == NULL)
         return NULL;
 

@@ -13,8 +13,8 @@
  *     frame        data                     data + size                         top
  *
  * Blocks come from the pool of the replica that fills them and go back to it, from whichever thread
- * lets go of them last: in the steady state nothing is allocated, and no block's memory is freed by a
- * core that did not allocate it.
+ * lets go of them last: in the steady state nothing is allocated, and no block's memory is freed by
+ * a core that did not allocate it.
  *
  * Threads: a pool is taken from by its owner only; flow_block_unref may be called anywhere.
  */

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define WORD sizeof(uint32_t)
-#define SHRINK_BELOW 4 /* a batch that fills less than 1/4 of its block moves into a smaller one */
+#define SHRINK_BELOW 2 /* a batch that fills at most 1/2 of its block moves into a smaller one */
 
 static size_t word_aligned(size_t size)
 {
@@ -80,7 +80,8 @@ static bool open_block(struct flow_builder *builder, size_t needed)
         return true;
 
     flow_block_unref(block); /* it is empty, and too small for a huge record */
-    builder->block = flow_pool_take(builder->pool, needed > builder->target ? needed : builder->target);
+    builder->block =
+        flow_pool_take(builder->pool, needed > builder->target ? needed : builder->target);
     builder->used = 0;
     builder->count = 0;
     return builder->block != NULL;

@@ -18,11 +18,11 @@ struct flow_builder {
     struct flow_block *block; /* NULL: nothing open */
     size_t used;              /* bytes of data, reservations not included */
     uint32_t count;
-    bool keyed;     /* the open block has key sizes; stays on, once a key was seen */
-    bool compact;   /* sealed blocks have no gap before the column: they may become frames */
-    size_t target;  /* a batch is full at this many bytes, column included */
-    uint32_t most;  /* ... or this many records */
-    uint64_t order; /* the owner's: when this block was opened */
+    bool keyed;       /* the open block has key sizes; stays on, once a key was seen */
+    bool compact;     /* sealed blocks have no gap before the column: they may become frames */
+    size_t target;    /* a batch is full at this many bytes, column included */
+    uint32_t most;    /* ... or this many records */
+    uint64_t order;   /* the owner's: when this block was opened */
     uint64_t mark_id; /* which record the mark was made for */
     size_t mark_used;
     uint32_t mark_count;

@@ -34,8 +34,8 @@ struct header {
 };
 _Static_assert(sizeof(struct header) == FLOW_FRAME_HEADER, "the header has its size");
 
-/* FNV-1a over the header before the checksum: against strangers and mix-ups, not against wire noise,
- * which a local socket does not have. */
+/* FNV-1a over the header before the checksum: against strangers and mix-ups, not against wire
+ * noise, which a local socket does not have. */
 static uint32_t checksum_of(const struct header *header)
 {
     const uint8_t *bytes = (const uint8_t *)header;

@@ -3,8 +3,8 @@
 #define FLOW_RECORD_FRAME_H
 
 /*
- * What travels between processes: one frame, a header of 64 bytes and, for a batch, its data and its
- * column.  All numbers are in the byte order of the machine, since both ends run on one.
+ * What travels between processes: one frame, a header of 64 bytes and, for a batch, its data and
+ * its column.  All numbers are in the byte order of the machine, since both ends run on one.
  *
  *      0 magic  4 version  6 kind  7 flags  8 link  12 count  16 run  24 sequence  32 number
  *     40 data size  44 frame size  48 epoch  52 incarnation  56 reserved, 0  60 checksum
@@ -77,9 +77,9 @@ size_t flow_frame_seal(const struct flow_message *message, uint64_t run_id);
 void flow_frame_write(const struct flow_message *message, uint64_t run_id, uint8_t *frame);
 
 /*
- * Read a frame of `size` bytes.  For a batch with records, `view` gets where they lie inside `frame`
- * (data, top, size, count, keyed) and message->batch.block is NULL: the caller makes the block.
- * FLOW_EPROTO says what is wrong.
+ * Read a frame of `size` bytes.  For a batch with records, `view` gets where they lie inside
+ * `frame` (data, top, size, count, keyed) and message->batch.block is NULL: the caller makes the
+ * block. FLOW_EPROTO says what is wrong.
  */
 FLOW_NODISCARD enum flow_status flow_frame_read(const uint8_t *frame, size_t size, uint64_t run_id,
                                                 struct flow_message *message,

@@ -44,7 +44,8 @@ struct flow_board_replica {
     flow_counter routed;       /* bad, sent to the errors port */
     flow_counter failed;       /* bad, and ended the run */
     flow_counter retried;      /* tries beyond the first */
-    flow_counter records_out;  /* emitted to ports that something takes from */
+    flow_counter unkeyed;      /* times an emitted record had no key for an edge that wants one */
+    flow_counter records_out;  /* emitted to ports that something takes from, errors among them */
     flow_counter bytes_out;
     flow_counter unread;       /* emitted to ports that nothing takes from */
     flow_counter start_ns;     /* flow_now_ns when it began to run */

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+#include "plan/bounds.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "base/units.h"
+#include "plan/wire.h"
+
+/* Batches that a link may have outstanding, by what it is for. */
+#define BATCHES_MERGE 256u     /* read by number: a fast worker must not wait for a slow one */
+#define BATCHES_POOL_LOCAL 2u  /* one in hand and one waiting: work goes to the one who is free */
+#define BATCHES_POOL_REMOTE 3u /* the way there and back takes longer */
+#define BATCHES_USUAL 8u
+
+/* The bytes of links scale by fractions of this. */
+#define WHOLE 4096u
+#define TIGHT (WHOLE / 8)
+
+/* What the engine takes beside the records. */
+#define PROCESS_BYTES ((uint64_t)16 << 20)
+#define REPLICA_BYTES                                                                              \
+    ((uint64_t)256 << 10) /* the stack touched, sockets, the stage's own struct                    \
+                           */
+#define LINK_BYTES ((uint64_t)512)
+#define PROCESS_DESCRIPTORS 32u /* of them 16 in reserve: libzmq aborts when it finds none left */
+
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+static uint32_t usual_batches(const struct flow_plan *plan, const struct flow_plan_edge *edge)
+{
+    if (edge->share == FLOW_BALANCE && plan->stages[edge->to].replica_count > 1)
+        return flow_plan_edge_local(plan, edge) ? BATCHES_POOL_LOCAL : BATCHES_POOL_REMOTE;
+    return edge->merge_numbered ? BATCHES_MERGE : BATCHES_USUAL;
+}
+
+/* The credit of each link of an edge, its bytes scaled to scale / WHOLE. */
+static struct flow_credit edge_credit(const struct flow_plan *plan,
+                                      const struct flow_plan_edge *edge, uint32_t scale)
+{
+    static const struct flow_queue made = {0};
+    const struct flow_queue *queue =
+        edge->graph_edge != FLOW_NONE ? &plan->graph->edges[edge->graph_edge].queue : &made;
+
+    uint32_t batches = usual_batches(plan, edge);
+    if (queue->items > 0)
+        batches = (uint32_t)smaller(batches, queue->items);
+    uint64_t bytes = (uint64_t)batches * plan->batch_bytes;
+    if (edge->merge_numbered)
+        bytes = smaller(bytes, FLOW_PLAN_MERGE_BYTES);
+    if (queue->bytes > 0)
+        bytes = queue->bytes;
+    const uint64_t least = smaller(bytes, FLOW_PLAN_MIN_BATCH);
+    if (scale < WHOLE)
+        bytes = larger(least, bytes / WHOLE * scale + bytes % WHOLE * scale / WHOLE);
+    return (struct flow_credit){
+        .batches = batches,
+        .records = queue->items > 0 ? queue->items : UINT64_MAX,
+        .bytes = bytes,
+    };
+}
+
+/* The formula in bounds.h, for one edge: its links and the open batches that feed them. */
+static uint64_t edge_flight(const struct flow_plan *plan, const struct flow_plan_edge *edge,
+                            uint32_t scale)
+{
+    const struct flow_credit credit = edge_credit(plan, edge, scale);
+    const uint64_t batch = plan->batch_bytes;
+    /* A queue's bytes may be near 2^64, batches * batch never are. */
+    const uint64_t by_count = credit.batches * batch;
+    const uint64_t link =
+        credit.bytes < by_count ? smaller(by_count, credit.bytes + batch) : by_count;
+    const uint64_t ends = flow_plan_edge_local(plan, edge) ? 0 : batch;
+    const size_t open =
+        edge->share == FLOW_KEY ? edge->link_count : plan->stages[edge->from].replica_count;
+    return edge->link_count * (link + ends) + open * batch;
+}
+
+static uint64_t flight(const struct flow_plan *plan, uint32_t scale)
+{
+    uint64_t bytes = (uint64_t)plan->replica_count * plan->batch_bytes;
+    for (size_t i = 0; i < plan->edge_count; i++)
+        bytes += edge_flight(plan, &plan->edges[i], scale);
+    return bytes;
+}
+
+static uint32_t usual_batch_bytes(const struct flow_plan *plan)
+{
+    return plan->mode == FLOW_PROCESSES && plan->link_count > 0 ? FLOW_PLAN_REMOTE_BATCH
+                                                                : FLOW_PLAN_LOCAL_BATCH;
+}
+
+/*
+ * The largest batches whose links need not shrink below an eighth, then the largest scale that
+ * fits: both small batches and short queues cost speed, small batches more.
+ */
+static uint32_t fit(struct flow_plan *plan, uint64_t limit)
+{
+    plan->batch_bytes = usual_batch_bytes(plan);
+    while (plan->batch_bytes > FLOW_PLAN_MIN_BATCH && flight(plan, TIGHT) > limit)
+        plan->batch_bytes /= 2;
+    uint32_t fits = 0;
+    uint32_t exceeds = WHOLE + 1;
+    while (exceeds - fits > 1) {
+        const uint32_t middle = fits + (exceeds - fits) / 2;
+        if (flight(plan, middle) <= limit)
+            fits = middle;
+        else
+            exceeds = middle;
+    }
+    return fits;
+}
+
+static enum flow_status refuse(const struct flow_plan *plan, struct flow_error *err)
+{
+    char given[32];
+    char needed[32];
+    return flow_fail(err, FLOW_ERANGE,
+                     "run.memory is %llu bytes (%s), but with the smallest batches %zu links and "
+                     "%zu replicas need %llu bytes (%s)",
+                     (unsigned long long)plan->graph->memory,
+                     flow_format_size(plan->graph->memory, given, sizeof(given)), plan->link_count,
+                     plan->replica_count, (unsigned long long)plan->flight_bytes,
+                     flow_format_size(plan->flight_bytes, needed, sizeof(needed)));
+}
+
+/*
+ * What each replica of a stage opens for its neighbours: a socket for each, and where it is in
+ * another process a connection there and one back.  Several edges between two stages need only one.
+ */
+static bool stage_descriptors(const struct flow_plan *plan, uint64_t *descriptors)
+{
+    size_t *reader = flow_calloc(plan->stage_count, sizeof(*reader)); /* the last one seen, + 1 */
+    if (reader == NULL)
+        return false;
+    for (size_t i = 0; i < plan->edge_count; i++) {
+        const struct flow_plan_edge *edge = &plan->edges[i];
+        if (reader[edge->from] == edge->to + 1)
+            continue;
+        reader[edge->from] = edge->to + 1;
+        const uint64_t each = flow_plan_edge_local(plan, edge) ? 1 : 3;
+        descriptors[edge->from] += each * plan->stages[edge->to].replica_count;
+        descriptors[edge->to] += each * plan->stages[edge->from].replica_count;
+    }
+    free(reader);
+    return true;
+}
+
+/* Of the process that opens the most. */
+static bool count_descriptors(struct flow_plan *plan)
+{
+    uint64_t *of_stage = flow_calloc(plan->stage_count, sizeof(*of_stage));
+    if (of_stage == NULL || !stage_descriptors(plan, of_stage)) {
+        free(of_stage);
+        return false;
+    }
+    for (size_t i = 0; i < plan->group_count; i++) {
+        const struct flow_plan_group *group = &plan->groups[i];
+        uint64_t descriptors = PROCESS_DESCRIPTORS;
+        for (size_t k = 0; k < group->replica_count; k++)
+            descriptors += 1 + of_stage[plan->replicas[group->replicas[k]].stage];
+        plan->descriptors = larger(plan->descriptors, descriptors);
+    }
+    free(of_stage);
+    return true;
+}
+
+enum flow_status flow_plan_bound(struct flow_plan *plan, struct flow_error *err)
+{
+    const uint64_t given = plan->graph->memory;
+    const uint32_t scale = fit(plan, given > 0 ? given : FLOW_PLAN_USUAL_MEMORY);
+    plan->flight_bytes = flight(plan, scale);
+    if (given > 0 && plan->flight_bytes > given)
+        return refuse(plan, err);
+    plan->batch_records = (uint32_t)smaller(FLOW_PLAN_MAX_BATCH_RECORDS, plan->batch_bytes / 8);
+    for (size_t i = 0; i < plan->edge_count; i++) {
+        const struct flow_plan_edge *edge = &plan->edges[i];
+        const struct flow_credit credit = edge_credit(plan, edge, scale);
+        for (size_t k = 0; k < edge->link_count; k++)
+            plan->links[edge->first_link + k].credit = credit;
+    }
+    const uint64_t launcher = plan->mode == FLOW_PROCESSES ? 1 : 0;
+    plan->engine_bytes = (plan->group_count + launcher) * PROCESS_BYTES +
+                         plan->replica_count * REPLICA_BYTES + plan->link_count * LINK_BYTES;
+    return count_descriptors(plan) ? FLOW_OK : FLOW_ENOMEM;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FLOW_PLAN_BOUNDS_H
+#define FLOW_PLAN_BOUNDS_H
+
+/*
+ * How large batches are, what every link may have outstanding, and what a run takes at most.
+ *
+ * Bytes in flight.  With b = plan->batch_bytes, and for records that fit into a batch,
+ *
+ *     flight = sum over links     of min(batches * b, bytes + b), and b more if the link is remote
+ *            + sum over replicas  of b for each open batch, and b for the batch in hand
+ *
+ * A link's reader gives leave while less than `bytes` are outstanding, so the last batch may go
+ * over by its own size.  A batch on its way to another process exists at both ends while it is
+ * written. A replica fills one batch for each edge out of it, or, where the edge shares by key, one
+ * for each reader; the batch in hand has left its link but is still being read.  A record larger
+ * than a batch travels as a batch of its own and adds its size to this sum.
+ *
+ * `run.memory` is a bound for that sum.  Where the usual figures exceed it, batches and the bytes
+ * of all links shrink together, links never below FLOW_PLAN_MIN_BATCH or what the graph gave them.
+ * Without `run.memory` the plan aims at FLOW_PLAN_USUAL_MEMORY in the same way, but does not
+ * insist.
+ */
+
+#include "plan/plan.h"
+
+#define FLOW_PLAN_LOCAL_BATCH ((uint32_t)64 << 10)
+#define FLOW_PLAN_REMOTE_BATCH ((uint32_t)256 << 10)
+#define FLOW_PLAN_MIN_BATCH ((uint32_t)4 << 10)
+#define FLOW_PLAN_MAX_BATCH_RECORDS 8192u
+#define FLOW_PLAN_MERGE_BYTES ((uint64_t)4 << 20)
+#define FLOW_PLAN_USUAL_MEMORY ((uint64_t)1 << 30)
+
+/* Choose the batches and credits of a wired plan.  FLOW_ENOMEM; FLOW_ERANGE: run.memory is too
+ * small. */
+FLOW_NODISCARD enum flow_status flow_plan_bound(struct flow_plan *plan, struct flow_error *err);
+
+#endif /* FLOW_PLAN_BOUNDS_H */

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+#include <inttypes.h>
+
+#include "base/units.h"
+#include "plan/columns.h"
+#include "plan/plan.h"
+#include "plan/wire.h"
+#include "plan/words.h"
+
+static const char *plural(size_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
+static void add_head(const struct flow_plan *plan, struct flow_str *out)
+{
+    const struct flow_graph *graph = plan->graph;
+    flow_str_add(out, graph->name);
+    if (graph->description != NULL)
+        flow_str_addf(out, ": %s", graph->description);
+    flow_str_addf(out,
+                  "\n%zu stage%s as %zu replica%s joined by %zu link%s; auto means %u worker%s\n",
+                  plan->stage_count, plural(plan->stage_count), plan->replica_count,
+                  plural(plan->replica_count), plan->link_count, plural(plan->link_count),
+                  plan->cpus, plural(plan->cpus));
+}
+
+static void add_stage(const struct flow_plan *plan, size_t index, struct flow_str *cells)
+{
+    const struct flow_plan_stage *stage = &plan->stages[index];
+    const char *reason = flow_plan_workers_reason(plan, index);
+    flow_str_addf(cells, "%s\t%s\t%s\t%zu", stage->name,
+                  stage->type != NULL ? stage->type->name : "-", flow_plan_role(plan, index),
+                  stage->replica_count);
+    if (*reason != '\0')
+        flow_str_addf(cells, " (%s)", reason);
+    flow_str_addf(cells, "\t%s\t", flow_plan_order_words(plan, index));
+    flow_plan_errors_words(stage, cells);
+    flow_str_add(cells, "\n");
+}
+
+static void add_stages(const struct flow_plan *plan, struct flow_str *out)
+{
+    struct flow_str cells = {0};
+    flow_str_add(&cells, "STAGE\tTYPE\tROLE\tWORKERS\tORDER OF RESULTS\tA BAD RECORD\n");
+    for (size_t i = 0; i < plan->stage_count; i++)
+        add_stage(plan, i, &cells);
+    flow_str_add(out, "\nStages\n");
+    flow_columns(&cells, out);
+    flow_str_clear(&cells);
+}
+
+static void add_share(const struct flow_plan *plan, const struct flow_plan_edge *edge,
+                      struct flow_str *cells)
+{
+    if (edge->share == FLOW_BALANCE && plan->stages[edge->to].replica_count == 1)
+        flow_str_add(cells, "-");
+    else
+        flow_str_add(cells, flow_share_name(edge->share));
+    if (edge->key != NULL)
+        flow_str_addf(cells, " %s", edge->key);
+}
+
+static void add_credit(const struct flow_credit *credit, struct flow_str *cells)
+{
+    char bytes[32];
+    flow_str_addf(cells, "%" PRIu32 " batch%s, %s", credit->batches,
+                  credit->batches == 1 ? "" : "es",
+                  flow_format_size(credit->bytes, bytes, sizeof(bytes)));
+    if (credit->records != UINT64_MAX)
+        flow_str_addf(cells, ", %" PRIu64 " record%s", credit->records,
+                      credit->records == 1 ? "" : "s");
+}
+
+static void add_edge(const struct flow_plan *plan, const struct flow_plan_edge *edge,
+                     struct flow_str *cells)
+{
+    flow_plan_output_words(plan, edge, cells);
+    flow_str_add(cells, " → ");
+    flow_plan_input_words(plan, edge, cells);
+    flow_str_add(cells, "\t");
+    add_share(plan, edge, cells);
+    flow_str_addf(cells, "\t%zu\t", edge->link_count);
+    add_credit(&plan->links[edge->first_link].credit, cells);
+    flow_str_addf(cells, "\t%s\t%s\t%s\n", flow_when_full_name(edge->when_full),
+                  edge->merge_numbered ? "by number" : "as they come",
+                  flow_plan_edge_local(plan, edge) ? "memory" : "ipc");
+}
+
+static void add_edges(const struct flow_plan *plan, struct flow_str *out)
+{
+    if (plan->edge_count == 0)
+        return;
+    struct flow_str cells = {0};
+    flow_str_add(&cells, "FROM → TO\tSHARE\tLINKS\tROOM ON EACH\tWHEN FULL\tTAKEN\tOVER\n");
+    for (size_t i = 0; i < plan->edge_count; i++)
+        add_edge(plan, &plan->edges[i], &cells);
+    flow_str_add(out, "\nEdges: different stages each get every record; the workers of one stage "
+                      "share them\n");
+    flow_columns(&cells, out);
+    flow_str_clear(&cells);
+}
+
+static void add_sequencers(const struct flow_plan *plan, struct flow_str *out)
+{
+    bool any = false;
+    for (size_t i = 0; i < plan->stage_count; i++) {
+        if (plan->stages[i].graph != NULL)
+            continue;
+        if (!any)
+            flow_str_add(out, "\nSequencers\n");
+        any = true;
+        flow_str_addf(
+            out, "  %s gives what reaches %s one order, which its %zu workers then keep\n",
+            plan->stages[i].name, plan->stages[i + 1].name, plan->stages[i + 1].replica_count);
+    }
+}
+
+/* The names of the stages whose replicas stand in processes of their own, or of the others. */
+static void add_names(const struct flow_plan *plan, bool spawned, struct flow_str *out)
+{
+    const char *comma = "";
+    for (size_t i = 0; i < plan->stage_count; i++) {
+        const struct flow_plan_stage *stage = &plan->stages[i];
+        if (plan->groups[plan->replicas[stage->first_replica].group].spawned != spawned)
+            continue;
+        flow_str_addf(out, "%s%s", comma, stage->name);
+        if (stage->replica_count > 1)
+            flow_str_addf(out, " ×%zu", stage->replica_count);
+        comma = ", ";
+    }
+}
+
+static void add_processes(const struct flow_plan *plan, struct flow_str *out)
+{
+    const size_t own = plan->mode == FLOW_THREADS ? plan->groups[0].replica_count : 0;
+    const size_t spawned = plan->group_count - (plan->mode == FLOW_THREADS ? 1 : 0);
+    flow_str_add(out, "\nProcesses\n");
+    if (own > 0) {
+        flow_str_addf(out, "  %zu thread%s of this process: ", own, plural(own));
+        add_names(plan, false, out);
+        flow_str_add(out, "\n");
+    }
+    if (spawned > 0) {
+        flow_str_addf(out, "  %zu process%s of one replica each: ", spawned,
+                      spawned == 1 ? "" : "es");
+        add_names(plan, true, out);
+        flow_str_add(out, "\n");
+    }
+}
+
+static void add_memory(const struct flow_plan *plan, struct flow_str *out)
+{
+    struct flow_str cells = {0};
+    char text[32];
+    flow_str_addf(&cells, "in flight\t%s at most",
+                  flow_format_size(plan->flight_bytes, text, sizeof(text)));
+    if (plan->graph->memory > 0)
+        flow_str_addf(&cells, ", of %s that run.memory allows",
+                      flow_format_size(plan->graph->memory, text, sizeof(text)));
+    flow_str_addf(&cells, "\nthe engine\tabout %s beside\n",
+                  flow_format_size(plan->engine_bytes, text, sizeof(text)));
+    flow_str_addf(&cells, "a batch\t%s or %" PRIu32 " records\n",
+                  flow_format_size(plan->batch_bytes, text, sizeof(text)), plan->batch_records);
+    flow_str_addf(&cells, "descriptors\t%" PRIu64 " in the process that opens the most\n",
+                  plan->descriptors);
+    flow_str_add(out, "\nMemory\n");
+    flow_columns(&cells, out);
+    flow_str_clear(&cells);
+}
+
+void flow_plan_explain(const struct flow_plan *plan, struct flow_str *out)
+{
+    add_head(plan, out);
+    add_stages(plan, out);
+    add_edges(plan, out);
+    add_sequencers(plan, out);
+    add_processes(plan, out);
+    add_memory(plan, out);
+    flow_str_add(out, "\nIf something crashes\n");
+    for (const char *const *line = flow_plan_crash_words(plan); *line != NULL; line++)
+        flow_str_addf(out, "  %s\n", *line);
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+#include "group_run.h"
+
+#include <string.h>
+
+int64_t group_source_count = 1000;
+size_t group_source_size = 0;
+struct kept group_kept[4];
+atomic_int group_gate = 1;
+static pthread_mutex_t kept_lock = PTHREAD_MUTEX_INITIALIZER;
+
+struct source {
+    int64_t next;
+};
+
+static enum flow_status source_produce(void *self, struct flow_stage *stage)
+{
+    struct source *source = self;
+    if (source->next == group_source_count)
+        return FLOW_ECLOSED;
+    char text[32];
+    const int size = snprintf(text, sizeof(text), "%lld", (long long)source->next++);
+    const size_t room = (size_t)size > group_source_size ? (size_t)size : group_source_size;
+    char *at = flow_reserve(stage, 0, room);
+    if (at == NULL)
+        return FLOW_EABORT;
+    memset(at, ' ', room);
+    memcpy(at, text, (size_t)size);
+    return flow_commit(stage, &(struct flow_target){0}, room);
+}
+
+const struct flow_stage_type group_source = {.name = "t.source",
+                                             .role = FLOW_PRODUCER,
+                                             .state_size = sizeof(struct source),
+                                             .produce = source_produce};
+
+static long long number_of(const struct flow_record *record)
+{
+    char text[32] = "";
+    memcpy(text, record->data, record->size < 31 ? record->size : 31);
+    return strtoll(text, NULL, 10);
+}
+
+static enum flow_status twice(void *self, struct flow_stage *stage,
+                              const struct flow_record *record)
+{
+    (void)self;
+    const enum flow_status rc = flow_emit(stage, record->data, record->size);
+    return rc == FLOW_OK ? flow_emit(stage, record->data, record->size) : rc;
+}
+const struct flow_stage_type group_twice = {
+    .name = "t.twice", .role = FLOW_WORKER, .process = twice};
+
+static enum flow_status odd(void *self, struct flow_stage *stage, const struct flow_record *record)
+{
+    (void)self;
+    return number_of(record) % 2 == 0 ? FLOW_OK : flow_emit(stage, record->data, record->size);
+}
+const struct flow_stage_type group_odd = {.name = "t.odd", .role = FLOW_WORKER, .process = odd};
+
+/* Emits, and then refuses multiples of 10: what it emitted must not be seen. */
+static enum flow_status picky(void *self, struct flow_stage *stage,
+                              const struct flow_record *record)
+{
+    (void)self;
+    const enum flow_status rc = flow_emit(stage, record->data, record->size);
+    if (rc == FLOW_OK && number_of(record) % 10 == 0)
+        return flow_reject(stage, "%lld is a multiple of 10", number_of(record));
+    return rc;
+}
+const struct flow_stage_type group_picky = {
+    .name = "t.picky", .role = FLOW_WORKER, .process = picky};
+
+static enum flow_status batch_picky(void *self, struct flow_stage *stage,
+                                    const struct flow_batch *batch)
+{
+    (void)self;
+    enum flow_status rc = FLOW_OK;
+    for (uint32_t i = 0; i < batch->count && rc == FLOW_OK; i++) {
+        const struct flow_record record = flow_batch_record(batch, i);
+        rc = number_of(&record) % 10 == 0
+                 ? flow_batch_reject(stage, i, "%lld is a multiple of 10", number_of(&record))
+                 : flow_forward(stage, 0, &record);
+    }
+    return rc;
+}
+const struct flow_stage_type group_batch_picky = {
+    .name = "t.batch_picky", .role = FLOW_WORKER, .process_batch = batch_picky};
+
+struct flaky {
+    long long last;
+    int tries;
+};
+
+/* Every record needs three tries. */
+static enum flow_status flaky(void *self, struct flow_stage *stage,
+                              const struct flow_record *record)
+{
+    struct flaky *state = self;
+    const enum flow_status rc = flow_emit(stage, record->data, record->size);
+    if (rc != FLOW_OK)
+        return rc;
+    if (state->tries == 0 || state->last != number_of(record))
+        *state = (struct flaky){number_of(record), 0};
+    return ++state->tries < 3 ? flow_reject(stage, "not yet") : FLOW_OK;
+}
+const struct flow_stage_type group_flaky = {
+    .name = "t.flaky", .role = FLOW_WORKER, .state_size = sizeof(struct flaky), .process = flaky};
+
+static enum flow_status forward(void *self, struct flow_stage *stage,
+                                const struct flow_record *record)
+{
+    (void)self;
+    return flow_forward(stage, 0, record);
+}
+const struct flow_stage_type group_forward = {
+    .name = "t.forward", .role = FLOW_WORKER, .process = forward};
+
+/* Forwards, and says at the end which replica it was. */
+static enum flow_status tail(void *self, struct flow_stage *stage)
+{
+    (void)self;
+    char text[32];
+    const int size = snprintf(text, sizeof(text), "end %u", flow_stage_info(stage)->replica);
+    return flow_emit(stage, text, (size_t)size);
+}
+const struct flow_stage_type group_tail = {
+    .name = "t.tail", .role = FLOW_WORKER, .process = forward, .finish = tail};
+
+/* Gives each record its last digit as key. */
+static enum flow_status keyed(void *self, struct flow_stage *stage,
+                              const struct flow_record *record)
+{
+    (void)self;
+    const char digit = (char)('0' + number_of(record) % 10);
+    const struct flow_target to = {.key = &digit, .key_size = 1};
+    return flow_emit_to(stage, &to, record->data, record->size);
+}
+const struct flow_stage_type group_keyed = {
+    .name = "t.keyed", .role = FLOW_WORKER, .process = keyed};
+
+static enum flow_status keep(void *self, struct flow_stage *stage, const struct flow_record *record)
+{
+    (void)self;
+    const char *name = flow_stage_info(stage)->name;
+    const char last = name[strlen(name) - 1];
+    struct kept *kept = &group_kept[last >= '0' && last <= '3' ? last - '0' : 0];
+    size_t size = record->size;
+    while (size > 0 && ((const char *)record->data)[size - 1] == ' ')
+        size--;
+    (void)pthread_mutex_lock(&kept_lock);
+    if (kept->count < sizeof(kept->records) / sizeof(*kept->records))
+        kept->records[kept->count++] = strndup(record->data, size);
+    (void)pthread_mutex_unlock(&kept_lock);
+    return FLOW_OK;
+}
+const struct flow_stage_type group_sink = {
+    .name = "t.sink", .role = FLOW_CONSUMER, .process = keep};
+
+/* Takes nothing before the gate is open; until then its input fills up. */
+static enum flow_status gated_keep(void *self, struct flow_stage *stage,
+                                   const struct flow_record *record)
+{
+    while (!atomic_load(&group_gate)) {
+        const enum flow_status rc = flow_wait(stage, -1, 0, 1000000);
+        if (rc != FLOW_EAGAIN)
+            return rc;
+    }
+    return keep(self, stage, record);
+}
+const struct flow_stage_type group_gated_sink = {
+    .name = "t.gated_sink", .role = FLOW_CONSUMER, .process = gated_keep};
+
+static enum flow_status bad_open(void *self, struct flow_stage *stage)
+{
+    (void)self;
+    return flow_stage_fail(stage, FLOW_EIO, "there is no such thing");
+}
+const struct flow_stage_type group_bad_open = {
+    .name = "t.bad_open", .role = FLOW_CONSUMER, .open = bad_open, .process = keep};
+
+static void note_failed(void *context, const struct flow_error *error)
+{
+    struct group_run *run = context;
+    (void)pthread_mutex_lock(&run->lock);
+    run->failed = true;
+    run->error = *error;
+    (void)pthread_cond_broadcast(&run->changed);
+    (void)pthread_mutex_unlock(&run->lock);
+}
+
+static void note_ended(void *context)
+{
+    struct group_run *run = context;
+    (void)pthread_mutex_lock(&run->lock);
+    run->ended = true;
+    (void)pthread_cond_broadcast(&run->changed);
+    (void)pthread_mutex_unlock(&run->lock);
+}
+
+void group_start(struct group_run *run, struct hand *h, enum flow_status open_status)
+{
+    struct flow_error err = {0};
+    *run =
+        (struct group_run){.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    for (size_t i = 0; i < COUNT(group_kept); i++) {
+        while (group_kept[i].count > 0)
+            free(group_kept[i].records[--group_kept[i].count]);
+    }
+    run->plan = flow_plan_new(&h->graph, &(struct flow_plan_options){.cpus = 2}, &err);
+    assert_non_null(run->plan);
+    const struct flow_board_size size = {run->plan->replica_count, run->plan->link_count,
+                                         run->plan->group_count};
+    assert_int_equal(flow_board_new(&size, false, &run->board, &err), FLOW_OK);
+    const struct flow_group_options options = {
+        .plan = run->plan,
+        .board = &run->board,
+        .events = {.context = run, .failed = note_failed, .ended = note_ended},
+    };
+    assert_int_equal(flow_group_new(&options, &run->group, &err), FLOW_OK);
+    assert_int_equal(flow_group_open(run->group, &run->error), open_status);
+    if (open_status == FLOW_OK)
+        flow_group_start(run->group);
+    else
+        run->failed = true;
+}
+
+enum flow_status group_end(struct group_run *run)
+{
+    (void)pthread_mutex_lock(&run->lock);
+    while (!run->ended && !run->failed)
+        (void)pthread_cond_wait(&run->changed, &run->lock);
+    const bool failed = run->failed;
+    (void)pthread_mutex_unlock(&run->lock);
+    if (failed)
+        flow_group_abort(run->group);
+    assert_int_equal(flow_group_join(run->group, -1, NULL), FLOW_OK);
+    flow_group_free(run->group);
+    return failed ? run->error.status : FLOW_OK;
+}
+
+enum flow_status group_run(struct group_run *run, struct hand *h)
+{
+    group_start(run, h, FLOW_OK);
+    return group_end(run);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FLOW_TESTS_GROUP_RUN_H
+#define FLOW_TESTS_GROUP_RUN_H
+
+/*
+ * Runs a graph made by hand as one group of threads, and the stages that such graphs are made of:
+ * a source of numbers, workers that do one thing each, and a sink that keeps what it gets.
+ */
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "engine/group.h"
+#include "support/hand_graph.h"
+
+/* What sinks have taken, in order, per stage name. */
+struct kept {
+    char *records[1 << 16];
+    size_t count;
+};
+
+struct group_run {
+    struct flow_plan *plan;
+    struct flow_board board;
+    struct flow_group *group;
+    struct flow_error error; /* of the first failure */
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool ended, failed;
+};
+
+/* The numbers from 0 on that a source emits; what workers and sinks do is said by their types. */
+extern int64_t group_source_count;
+extern size_t group_source_size;  /* bytes of a record at least, padded with spaces */
+extern struct kept group_kept[4]; /* by the digit at the end of the sink's name, else 0 */
+extern atomic_int group_gate;     /* gated sinks and sources wait until it is open (1) */
+
+extern const struct flow_stage_type group_source, group_twice, group_odd, group_picky, group_flaky,
+    group_forward, group_tail, group_keyed, group_batch_picky, group_sink, group_gated_sink,
+    group_bad_open;
+
+/* Start; asserts that everything opens unless `open_status` says otherwise. */
+void group_start(struct group_run *run, struct hand *h, enum flow_status open_status);
+
+/* Wait for the end or a failure (then abort), take everything down; FLOW_OK or the failure. */
+enum flow_status group_end(struct group_run *run);
+
+/* Both of them. */
+enum flow_status group_run(struct group_run *run, struct hand *h);
+
+#endif /* FLOW_TESTS_GROUP_RUN_H */
