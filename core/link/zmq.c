@@ -304,8 +304,8 @@ enum flow_status flow_inbox_wait(struct flow_inbox *inbox, struct pollfd *fds, s
 {
     struct pollfd all[POLL_MOST];
     size_t used = 0;
-    memcpy(all, fds, count * sizeof(*fds));
-    used += count;
+    for (; used < count; used++)
+        all[used] = fds[used];
     all[used++] = (struct pollfd){.fd = inbox->local_fd, .events = POLLIN};
     if (inbox->remote != NULL)
         all[used++] = (struct pollfd){.fd = inbox->remote_fd, .events = POLLIN};
