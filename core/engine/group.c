@@ -34,9 +34,10 @@ struct flow_group {
     struct member *members;
     size_t member_count;
 
-    pthread_mutex_t lock; /* guards what follows, and member.ended */
-    pthread_cond_t changed;
-    size_t threads; /* started */
+    pthread_mutex_t lock;    /* guards what follows, and member.ended */
+    pthread_cond_t changed;  /* the owner waits: a thread is ready, has failed or ended */
+    pthread_cond_t released; /* the threads wait: go, or aborting; each wakes only once */
+    size_t threads;          /* started */
     size_t opened;
     size_t ended;
     bool go;
@@ -64,6 +65,7 @@ static enum flow_status init_sync(struct flow_group *group, struct flow_error *e
     (void)pthread_condattr_init(&attr);
     (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     (void)pthread_cond_init(&group->changed, &attr);
+    (void)pthread_cond_init(&group->released, NULL);
     (void)pthread_condattr_destroy(&attr);
 
     group->env.abort_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -158,7 +160,7 @@ static bool wait_for_start(struct flow_group *group)
     group->opened++;
     (void)pthread_cond_broadcast(&group->changed);
     while (!group->go && !atomic_load(&group->aborting))
-        (void)pthread_cond_wait(&group->changed, &group->lock);
+        (void)pthread_cond_wait(&group->released, &group->lock);
     const bool go = group->go;
     (void)pthread_mutex_unlock(&group->lock);
     return go;
@@ -249,7 +251,7 @@ void flow_group_start(struct flow_group *group)
 {
     (void)pthread_mutex_lock(&group->lock);
     group->go = true;
-    (void)pthread_cond_broadcast(&group->changed);
+    (void)pthread_cond_broadcast(&group->released);
     (void)pthread_mutex_unlock(&group->lock);
     if (group->member_count == 0 && group->options.events.ended != NULL)
         group->options.events.ended(group->options.events.context);
@@ -274,7 +276,7 @@ void flow_group_abort(struct flow_group *group)
 {
     raise_flag(&group->aborting, group->env.abort_fd);
     (void)pthread_mutex_lock(&group->lock);
-    (void)pthread_cond_broadcast(&group->changed);
+    (void)pthread_cond_broadcast(&group->released);
     (void)pthread_mutex_unlock(&group->lock);
 }
 
@@ -342,6 +344,7 @@ void flow_group_free(struct flow_group *group)
     if (group->env.drain_fd >= 0)
         (void)close(group->env.drain_fd);
     (void)pthread_cond_destroy(&group->changed);
+    (void)pthread_cond_destroy(&group->released);
     (void)pthread_mutex_destroy(&group->lock);
     free(group);
 }

@@ -18,6 +18,13 @@ static uint64_t hash_of(const void *bytes, size_t size)
     return hash;
 }
 
+size_t flow_key_reader(const struct flow_piece *record, size_t readers)
+{
+    const uint64_t hash = record->key_size > 0 ? hash_of(record->key, record->key_size)
+                                               : hash_of(record->data, record->size);
+    return (size_t)(hash % readers);
+}
+
 /* One token of a pointer, with ~1 and ~0 undone, into `token`. */
 static void read_token(const char *from, size_t size, struct flow_str *token)
 {
@@ -53,8 +60,8 @@ static const json_t *find(const json_t *root, const char *pointer, struct flow_s
     return value;
 }
 
-static enum flow_status json_key(const struct flow_piece *record, const char *pointer,
-                                 struct flow_str *key, struct flow_error *err)
+enum flow_status flow_key_find(const struct flow_piece *record, const char *pointer,
+                               struct flow_str *key, struct flow_error *err)
 {
     json_error_t error;
     json_t *root = json_loadb(record->data, record->size, JSON_DECODE_ANY, &error);
@@ -75,21 +82,4 @@ static enum flow_status json_key(const struct flow_piece *record, const char *po
     if (value == NULL)
         return flow_fail(err, FLOW_EBAD, "the record has nothing at its key %s", pointer);
     return key->failed ? flow_fail(err, FLOW_ENOMEM, "out of memory for a key") : FLOW_OK;
-}
-
-enum flow_status flow_key_reader(const struct flow_piece *record, const char *pointer,
-                                 size_t readers, struct flow_str *key, size_t *reader,
-                                 struct flow_error *err)
-{
-    const void *bytes = record->key_size > 0 ? record->key : record->data;
-    size_t size = record->key_size > 0 ? record->key_size : record->size;
-    if (pointer != NULL) {
-        const enum flow_status rc = json_key(record, pointer, key, err);
-        if (rc != FLOW_OK)
-            return rc;
-        bytes = key->text != NULL ? key->text : "";
-        size = key->size;
-    }
-    *reader = (size_t)(hash_of(bytes, size) % readers);
-    return FLOW_OK;
 }

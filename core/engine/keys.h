@@ -12,14 +12,17 @@
 #include "record/builder.h"
 
 /*
- * The reader, below `readers`, for a record: equal keys give the same reader, in every process. The
- * key is the record's own, else its bytes; or, with `pointer` (RFC 6901), what that finds in the
- * record, read as JSON: a string's bytes, else the value's compact JSON text.  FLOW_EBAD: the
- * record is not JSON, or has nothing there; `err` says so.  `key` is scratch.
+ * The reader, below `readers`, of a record: equal keys give the same reader, in every process.  A
+ * record without a key is its own key.
  */
-FLOW_NODISCARD enum flow_status flow_key_reader(const struct flow_piece *record,
-                                                const char *pointer, size_t readers,
-                                                struct flow_str *key, size_t *reader,
-                                                struct flow_error *err);
+size_t flow_key_reader(const struct flow_piece *record, size_t readers);
+
+/*
+ * What `pointer` (RFC 6901) finds in the record, read as JSON, into `key`: a string's bytes, else
+ * the value's compact JSON text.  FLOW_EBAD: the record is not JSON, or has nothing there; `err`
+ * says so.
+ */
+FLOW_NODISCARD enum flow_status flow_key_find(const struct flow_piece *record, const char *pointer,
+                                              struct flow_str *key, struct flow_error *err);
 
 #endif /* FLOW_ENGINE_KEYS_H */

@@ -3,12 +3,7 @@
 #define FLOW_ENGINE_OUTPUT_H
 
 /*
- * The output side of a replica: its ports, each with a batch being filled and the edges that take
- * from it.
- *
- * Edges that take whole batches (balance, all) share one batch per port, by reference: a broadcast
- * costs no copy.  A keyed edge has a batch of its own for each reader.  What is forwarded untouched
- * is not copied either: a long enough run of records of the batch in hand goes on as a slice of it.
+ * The output side of a replica: its ports (engine/port.h), taken together.
  *
  * A batch goes out when it is full, and when the replica has nothing left to read.
  *
@@ -16,24 +11,13 @@
  */
 
 #include "engine/host.h"
-#include "engine/outlet.h"
-
-struct flow_port_out; /* private */
+#include "engine/port.h"
 
 struct flow_output {
-    struct flow_host *host;
+    struct flow_emission shared; /* `judge` and `unkeyed` are set by the owner before init */
     struct flow_port_out *ports; /* the type's outputs, then the errors port */
     size_t port_count;
-    bool numbered;    /* results carry the number of their input batch */
-    uint64_t result;  /* ... which is this */
-    uint64_t emitted; /* records on ports that something takes from */
-    uint64_t emitted_bytes;
-    uint64_t unread;     /* records on ports that nothing takes from */
-    struct flow_str key; /* scratch */
-    void *judge;
-    /* An emitted record has no key for a keyed edge, for the reason given: do as the policy says.
-     */
-    enum flow_status (*unkeyed)(void *judge, const struct flow_piece *record, const char *reason);
+    bool numbered; /* results carry the number of their input batch, shared.result */
 };
 
 /* `port_count` without the errors port, which comes last. */
@@ -66,7 +50,7 @@ void flow_output_rollback(struct flow_output *output);
 /* Send every open batch; with `try_only`, those that go out at once. */
 FLOW_NODISCARD enum flow_status flow_output_flush(struct flow_output *output, bool try_only);
 
-/* Numbered: send what is left of result `output->result`, and that it is complete. */
+/* Numbered: send what is left of result `shared.result`, and that it is complete. */
 FLOW_NODISCARD enum flow_status flow_output_complete_result(struct flow_output *output);
 
 /* After the last flush: end every edge.  `results` is the number of results for numbered ones. */

@@ -233,11 +233,11 @@ static enum flow_status process_records(struct flow_replica *replica)
     enum flow_status rc = FLOW_OK;
     for (uint32_t i = 0; i < replica->batch.count && rc == FLOW_OK; i++) {
         const struct flow_record record = flow_batch_record(&replica->batch, i);
-        const uint64_t before = replica->output.emitted;
+        const uint64_t before = replica->output.shared.emitted + replica->output.shared.unread;
         rc = try_record(replica, i, &record);
         if (rc == FLOW_OK) {
             done++;
-            filtered += replica->output.emitted == before;
+            filtered += replica->output.shared.emitted + replica->output.shared.unread == before;
         } else if (rc == FLOW_EBAD) {
             rc = handle_bad(replica, i, &record, 1);
         } else {
@@ -316,7 +316,7 @@ enum flow_status flow_policy_unkeyed(void *context, const struct flow_piece *pie
         .size = piece->size,
         .key = piece->key,
         .key_size = piece->key_size,
-        .number = replica->output.emitted - 1,
+        .number = replica->output.shared.emitted - 1,
     };
     flow_count(&replica->host.slot->unkeyed, 1);
     switch (replica->policy->then) {

@@ -66,8 +66,10 @@ static flow_counter *clock_of(struct flow_board_replica *slot, enum flow_replica
         return &slot->wait_in_ns;
     case FLOW_STATE_WAIT_OUT:
         return &slot->wait_out_ns;
-    default:
+    case FLOW_STATE_WAIT_SELF:
         return &slot->wait_self_ns;
+    default: /* after its end, which no share is counted of */
+        return NULL;
     }
 }
 
@@ -86,7 +88,9 @@ enum flow_status flow_replica_sleep(struct flow_replica *replica, enum flow_repl
     const int64_t end = flow_now_ns();
     flow_set(&slot->state, FLOW_STATE_BUSY);
     flow_set(&slot->since_ns, (uint64_t)end);
-    flow_count(clock_of(slot, why), (uint64_t)(end - start));
+    flow_counter *clock = clock_of(slot, why);
+    if (clock != NULL)
+        flow_count(clock, (uint64_t)(end - start));
     if (why == FLOW_STATE_WAIT_OUT)
         replica->waited_out_ns += end - start;
 
@@ -242,8 +246,8 @@ enum flow_status flow_replica_open(struct flow_replica *replica)
     const size_t outputs = replica->type->role == FLOW_CONSUMER
                                ? 0
                                : flow_port_count(flow_type_outputs(replica->type));
-    replica->output.judge = replica;
-    replica->output.unkeyed = flow_policy_unkeyed;
+    replica->output.shared.judge = replica;
+    replica->output.shared.unkeyed = flow_policy_unkeyed;
 
     enum flow_status rc = flow_host_connect(host, replica->env->transport);
     if (rc == FLOW_OK)
@@ -256,9 +260,9 @@ enum flow_status flow_replica_open(struct flow_replica *replica)
 static void publish_counts(struct flow_replica *replica)
 {
     struct flow_board_replica *slot = replica->host.slot;
-    flow_set(&slot->records_out, replica->output.emitted);
-    flow_set(&slot->bytes_out, replica->output.emitted_bytes);
-    flow_set(&slot->unread, replica->output.unread);
+    flow_set(&slot->records_out, replica->output.shared.emitted);
+    flow_set(&slot->bytes_out, replica->output.shared.emitted_bytes);
+    flow_set(&slot->unread, replica->output.shared.unread);
 }
 
 /* Before sleeping, and before the end: writers that keep count hear how far we are. */
@@ -286,7 +290,7 @@ static enum flow_status process_item(struct flow_replica *replica)
     }
     flow_count(&slot->records_in, item->count);
     flow_count(&slot->batches_in, 1);
-    replica->output.result = item->sequence;
+    replica->output.shared.result = item->sequence;
 
     enum flow_status rc = flow_policy_process(replica);
     if (rc == FLOW_OK && replica->output.numbered)
@@ -380,7 +384,7 @@ static enum flow_status finish(struct flow_replica *replica)
     enum flow_status rc = FLOW_OK;
     const uint64_t results = replica->input.results;
     replica->has_reason = false;
-    replica->output.result = results + replica->info.replica;
+    replica->output.shared.result = results + replica->info.replica;
     if (replica->type->finish != NULL)
         rc = replica->type->finish(replica->self, &replica->stage);
     if (rc == FLOW_OK && replica->output.numbered)

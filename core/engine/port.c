@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/port.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "engine/keys.h"
+
+#define RUN_MIN_BYTES 4096 /* a shorter run of forwarded records is copied instead */
+
+static void init_builder(struct flow_builder *builder, const struct flow_emission *shared)
+{
+    const struct flow_plan *plan = shared->host->plan;
+    const struct flow_plan_replica *self = &plan->replicas[shared->host->replica];
+    *builder = (struct flow_builder){
+        .pool = shared->host->pool,
+        .target = plan->batch_bytes,
+        .most = plan->batch_records,
+    };
+    for (size_t i = 0; i < self->out_count; i++)
+        builder->compact = builder->compact || !plan->links[self->out[i]].local;
+}
+
+void flow_port_init(struct flow_port_out *port, struct flow_emission *shared, bool ordered)
+{
+    *port = (struct flow_port_out){.shared = shared, .ordered = ordered};
+    init_builder(&port->builder, shared);
+}
+
+enum flow_status flow_port_add_edge(struct flow_port_out *port, size_t first_link,
+                                    size_t link_count)
+{
+    struct flow_emission *shared = port->shared;
+    struct flow_host *host = shared->host;
+    struct flow_edge_out *edges =
+        flow_realloc(port->edges, (port->edge_count + 1) * sizeof(*port->edges));
+    if (edges == NULL)
+        return flow_fail(&host->err, FLOW_ENOMEM, "out of memory for an edge");
+    port->edges = edges;
+    struct flow_edge_out *edge = &edges[port->edge_count];
+    *edge = (struct flow_edge_out){0};
+    port->edge_count++;
+
+    const size_t id = host->plan->links[first_link].edge;
+    const enum flow_status rc = flow_outlet_init(&edge->outlet, host, id, first_link, link_count);
+    if (rc != FLOW_OK || host->plan->edges[id].share != FLOW_KEY) {
+        port->shares = port->shares || rc == FLOW_OK;
+        return rc;
+    }
+    edge->builders = flow_calloc(link_count, sizeof(*edge->builders));
+    if (edge->builders == NULL)
+        return flow_fail(&host->err, FLOW_ENOMEM, "out of memory for an edge");
+    for (size_t i = 0; i < link_count; i++)
+        init_builder(&edge->builders[i], shared);
+    return FLOW_OK;
+}
+
+static void clear_edge(struct flow_edge_out *edge)
+{
+    for (size_t i = 0; edge->builders != NULL && i < edge->outlet.link_count; i++)
+        flow_builder_clear(&edge->builders[i]);
+    free(edge->builders);
+    flow_outlet_clear(&edge->outlet);
+}
+
+void flow_port_clear(struct flow_port_out *port)
+{
+    for (size_t e = 0; e < port->edge_count; e++)
+        clear_edge(&port->edges[e]);
+    free(port->edges);
+    flow_builder_clear(&port->builder);
+}
+
+/* Without records a slice is a mark for readers that take results by number; others need none. */
+static bool concerns(const struct flow_edge_out *edge, const struct flow_slice *slice)
+{
+    return slice->count > 0 || (slice->last && edge->outlet.edge->merge_numbered);
+}
+
+/* Send records of a sealed block to every edge that takes whole batches. */
+static enum flow_status offer_shared(struct flow_port_out *port, const struct flow_slice *slice)
+{
+    enum flow_status rc = FLOW_OK;
+    for (size_t e = 0; e < port->edge_count && rc == FLOW_OK; e++) {
+        if (port->edges[e].builders == NULL && concerns(&port->edges[e], slice))
+            rc = flow_outlet_offer(&port->edges[e].outlet, slice, 0);
+    }
+    return rc;
+}
+
+static bool has_room(const struct flow_port_out *port)
+{
+    for (size_t e = 0; e < port->edge_count; e++) {
+        if (port->edges[e].builders == NULL && !flow_outlet_has_room(&port->edges[e].outlet, 0))
+            return false;
+    }
+    return true;
+}
+
+/* Seal what a builder holds; `last` demands a slice even when that is nothing. */
+static enum flow_status seal(struct flow_emission *shared, struct flow_builder *builder, bool last,
+                             struct flow_slice *slice)
+{
+    *slice = (struct flow_slice){.result = shared->result, .last = last, .order = builder->order};
+    slice->block = flow_builder_seal(builder, last ? 0 : shared->host->record_id, &slice->count);
+    if (slice->block == NULL && slice->count > 0)
+        return flow_fail(&shared->host->err, FLOW_ENOMEM, "out of memory for a batch");
+    return FLOW_OK;
+}
+
+static enum flow_status flush_shared(struct flow_emission *shared, struct flow_port_out *port,
+                                     bool last)
+{
+    if (!port->shares)
+        return FLOW_OK;
+    struct flow_slice slice;
+    enum flow_status rc = seal(shared, &port->builder, last, &slice);
+    if (rc == FLOW_OK)
+        rc = offer_shared(port, &slice);
+    flow_block_unref(slice.block);
+    return rc;
+}
+
+static enum flow_status flush_keyed(struct flow_emission *shared, struct flow_edge_out *edge,
+                                    size_t reader, bool last)
+{
+    struct flow_slice slice;
+    enum flow_status rc = seal(shared, &edge->builders[reader], last, &slice);
+    if (rc == FLOW_OK && concerns(edge, &slice))
+        rc = flow_outlet_offer(&edge->outlet, &slice, reader);
+    flow_block_unref(slice.block);
+    return rc;
+}
+
+/* A builder is about to get its first record: acknowledgements count from here. */
+static void note_opening(struct flow_emission *shared, struct flow_builder *builder)
+{
+    if (builder->block == NULL || builder->count == 0)
+        builder->order = ++shared->host->opened;
+    if (shared->host->record_id != 0)
+        flow_builder_mark(builder, shared->host->record_id);
+}
+
+static enum flow_status put(struct flow_emission *shared, struct flow_builder *builder,
+                            const struct flow_piece *record)
+{
+    note_opening(shared, builder);
+    uint8_t *at = flow_builder_reserve(builder, record->size, record->key_size);
+    if (at == NULL)
+        return flow_fail(&shared->host->err, FLOW_ENOMEM, "out of memory for a record of %zu bytes",
+                         record->size);
+    memcpy(at, record->data, record->size);
+    flow_builder_commit(builder, record->size, record->key, record->key_size);
+    return FLOW_OK;
+}
+
+static enum flow_status put_shared(struct flow_emission *shared, struct flow_port_out *port,
+                                   const struct flow_piece *record)
+{
+    if (!flow_builder_fits(&port->builder, record->size, record->key_size)) {
+        const enum flow_status rc = flush_shared(shared, port, false);
+        if (rc != FLOW_OK)
+            return rc;
+    }
+    return put(shared, &port->builder, record);
+}
+
+static enum flow_status put_to_reader(struct flow_emission *shared, struct flow_edge_out *edge,
+                                      size_t reader, const struct flow_piece *record)
+{
+    struct flow_builder *builder = &edge->builders[reader];
+    if (!flow_builder_fits(builder, record->size, record->key_size)) {
+        const enum flow_status rc = flush_keyed(shared, edge, reader, false);
+        if (rc != FLOW_OK)
+            return rc;
+    }
+    return put(shared, builder, record);
+}
+
+/* The key is what a JSON pointer finds in the record; on this edge, the record has it from then on.
+ */
+static enum flow_status put_pointed(struct flow_emission *shared, struct flow_edge_out *edge,
+                                    const struct flow_piece *record)
+{
+    struct flow_error why = {0};
+    const enum flow_status rc = flow_key_find(record, edge->outlet.edge->key, &shared->key, &why);
+    if (rc == FLOW_EBAD)
+        return shared->unkeyed(shared->judge, record, why.text);
+    if (rc != FLOW_OK)
+        return flow_fail(&shared->host->err, rc, "%s", why.text);
+    const struct flow_piece keyed = {record->data, record->size, shared->key.text,
+                                     shared->key.size};
+    return put_to_reader(shared, edge, flow_key_reader(&keyed, edge->outlet.link_count), &keyed);
+}
+
+static enum flow_status put_keyed(struct flow_emission *shared, struct flow_edge_out *edge,
+                                  const struct flow_piece *record)
+{
+    if (edge->outlet.edge->key != NULL)
+        return put_pointed(shared, edge, record);
+    return put_to_reader(shared, edge, flow_key_reader(record, edge->outlet.link_count), record);
+}
+
+static enum flow_status put_all_keyed(struct flow_emission *shared, struct flow_port_out *port,
+                                      const struct flow_piece *record)
+{
+    enum flow_status rc = FLOW_OK;
+    for (size_t e = 0; e < port->edge_count && rc == FLOW_OK; e++) {
+        if (port->edges[e].builders != NULL)
+            rc = put_keyed(shared, &port->edges[e], record);
+    }
+    return rc;
+}
+
+static void count_emitted(struct flow_emission *shared, uint64_t records, uint64_t bytes)
+{
+    shared->emitted += records;
+    shared->emitted_bytes += bytes;
+}
+
+static enum flow_status put_everywhere(struct flow_emission *shared, struct flow_port_out *port,
+                                       const struct flow_piece *record)
+{
+    enum flow_status rc = port->shares ? put_shared(shared, port, record) : FLOW_OK;
+    return rc == FLOW_OK ? put_all_keyed(shared, port, record) : rc;
+}
+
+enum flow_status flow_port_end_run(struct flow_port_out *port)
+{
+    struct flow_emission *shared = port->shared;
+    const struct flow_run_out run = port->run;
+    if (run.block == NULL)
+        return FLOW_OK;
+    port->run.block = NULL;
+
+    const size_t bytes = flow_block_span(run.block, run.first, run.count);
+    const bool by_reference =
+        port->shares && (bytes >= RUN_MIN_BYTES || run.count == run.block->count);
+    enum flow_status rc = FLOW_OK;
+    if (by_reference) {
+        rc = flush_shared(shared, port, false);
+        const struct flow_slice slice = {
+            .block = run.block,
+            .first = run.first,
+            .count = run.count,
+            .order = ++shared->host->opened,
+            .result = shared->result,
+        };
+        if (rc == FLOW_OK)
+            rc = offer_shared(port, &slice);
+    }
+    const struct flow_batch view = flow_block_view(run.block, run.first, run.count);
+    for (uint32_t i = 0; i < run.count && rc == FLOW_OK; i++) {
+        const struct flow_record record = flow_batch_record(&view, i);
+        const struct flow_piece piece = {record.data, record.size, record.key, record.key_size};
+        if (!by_reference)
+            rc = put_everywhere(shared, port, &piece);
+        else
+            rc = put_all_keyed(shared, port, &piece);
+    }
+    return rc;
+}
+
+static enum flow_status refuse_size(struct flow_emission *shared, size_t size)
+{
+    return flow_fail(&shared->host->err, FLOW_ERANGE,
+                     "a record of %zu bytes was emitted; the most is %zu", size, FLOW_RECORD_MAX);
+}
+
+enum flow_status flow_port_emit(struct flow_port_out *port, const struct flow_piece *record)
+{
+    struct flow_emission *shared = port->shared;
+    if (port->edge_count == 0) {
+        shared->unread++;
+        return FLOW_OK;
+    }
+    if (record->size > FLOW_RECORD_MAX || record->key_size > FLOW_RECORD_MAX - record->size)
+        return refuse_size(shared, record->size);
+    if (port->run.block != NULL) {
+        const enum flow_status rc = flow_port_end_run(port);
+        if (rc != FLOW_OK)
+            return rc;
+    }
+    count_emitted(shared, 1, record->size);
+    return put_everywhere(shared, port, record);
+}
+
+void *flow_port_reserve(struct flow_port_out *port, size_t size)
+{
+    struct flow_emission *shared = port->shared;
+    struct flow_builder *builder = &port->builder;
+    if (size > FLOW_RECORD_MAX) {
+        (void)refuse_size(shared, size);
+        return NULL;
+    }
+    if (port->run.block != NULL && flow_port_end_run(port) != FLOW_OK)
+        return NULL;
+    if (port->shares) { /* else the builder is a scratch area, where nothing is ever committed */
+        if (!flow_builder_fits(builder, size, 0) && flush_shared(shared, port, false) != FLOW_OK)
+            return NULL;
+        note_opening(shared, builder);
+    }
+    uint8_t *at = flow_builder_reserve(builder, size, 0);
+    if (at == NULL)
+        (void)flow_fail(&shared->host->err, FLOW_ENOMEM, "out of memory for a record of %zu bytes",
+                        size);
+    return at;
+}
+
+/* The key does not fit behind what was written in place: move the record to a batch of its own. */
+static enum flow_status commit_elsewhere(struct flow_port_out *port,
+                                         const struct flow_piece *record)
+{
+    struct flow_emission *shared = port->shared;
+    struct flow_block *copy = flow_pool_take(shared->host->pool, record->size);
+    if (copy == NULL)
+        return flow_fail(&shared->host->err, FLOW_ENOMEM, "out of memory for a record of %zu bytes",
+                         record->size);
+    uint8_t *data = copy->frame + FLOW_FRAME_HEADER;
+    memcpy(data, record->data, record->size);
+    const struct flow_piece moved = {data, record->size, record->key, record->key_size};
+    const enum flow_status rc = flow_port_emit(port, &moved);
+    flow_block_unref(copy);
+    return rc;
+}
+
+enum flow_status flow_port_commit(struct flow_port_out *port, size_t size, const void *key,
+                                  size_t key_size)
+{
+    struct flow_emission *shared = port->shared;
+    struct flow_builder *builder = &port->builder;
+    const struct flow_piece record = {flow_builder_reserved(builder), size, key, key_size};
+    if (port->edge_count == 0) {
+        shared->unread++;
+        return FLOW_OK;
+    }
+    if (!flow_builder_holds(builder, size, key_size))
+        return commit_elsewhere(port, &record);
+
+    count_emitted(shared, 1, size);
+    if (port->shares)
+        flow_builder_commit(builder, size, key, key_size);
+    return put_all_keyed(shared, port, &record);
+}
+
+enum flow_status flow_port_forward(struct flow_port_out *port, struct flow_block *block,
+                                   uint32_t first, uint32_t count)
+{
+    struct flow_emission *shared = port->shared;
+    if (port->edge_count == 0) {
+        shared->unread += count;
+        return FLOW_OK;
+    }
+    if (count == 0)
+        return FLOW_OK;
+    count_emitted(shared, count, flow_block_span(block, first, count));
+
+    struct flow_run_out *run = &port->run;
+    if (run->block == block && run->first + run->count == first) {
+        run->count += count;
+        run->record_id = shared->host->record_id;
+        return FLOW_OK;
+    }
+    const enum flow_status rc = flow_port_end_run(port);
+    *run = (struct flow_run_out){block, first, count, shared->host->record_id};
+    return rc;
+}
+
+void flow_port_rollback(struct flow_port_out *port)
+{
+    const uint64_t id = port->shared->host->record_id;
+    if (port->run.block != NULL && port->run.record_id == id && --port->run.count == 0)
+        port->run.block = NULL;
+    flow_builder_rollback(&port->builder, id);
+    for (size_t e = 0; e < port->edge_count; e++) {
+        const struct flow_edge_out *edge = &port->edges[e];
+        for (size_t i = 0; edge->builders != NULL && i < edge->outlet.link_count; i++)
+            flow_builder_rollback(&edge->builders[i], id);
+    }
+}
+
+enum flow_status flow_port_flush(struct flow_port_out *port, bool try_only, bool last)
+{
+    struct flow_emission *shared = port->shared;
+    enum flow_status rc = flow_port_end_run(port);
+    if (rc == FLOW_OK && (!try_only || has_room(port)))
+        rc = flush_shared(shared, port, last);
+    for (size_t e = 0; e < port->edge_count && rc == FLOW_OK; e++) {
+        struct flow_edge_out *edge = &port->edges[e];
+        for (size_t i = 0; edge->builders != NULL && i < edge->outlet.link_count; i++) {
+            if (rc == FLOW_OK && (!try_only || flow_outlet_has_room(&edge->outlet, i)))
+                rc = flush_keyed(shared, edge, i, last);
+        }
+    }
+    return rc;
+}
+
+static uint64_t oldest_open(const struct flow_builder *builder, uint64_t oldest)
+{
+    const bool open = builder->block != NULL && builder->count > 0;
+    return open && builder->order < oldest ? builder->order : oldest;
+}
+
+uint64_t flow_port_oldest(const struct flow_port_out *port)
+{
+    uint64_t oldest = port->shares ? oldest_open(&port->builder, UINT64_MAX) : UINT64_MAX;
+    for (size_t e = 0; e < port->edge_count; e++) {
+        const struct flow_edge_out *edge = &port->edges[e];
+        for (size_t i = 0; edge->builders != NULL && i < edge->outlet.link_count; i++)
+            oldest = oldest_open(&edge->builders[i], oldest);
+        const uint64_t sent = flow_outlet_oldest(&edge->outlet);
+        oldest = sent < oldest ? sent : oldest;
+    }
+    return oldest;
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FLOW_ENGINE_PORT_H
+#define FLOW_ENGINE_PORT_H
+
+/*
+ * One output port of a replica: the batch being filled, and the edges that take from it.
+ *
+ * Edges that take whole batches (balance, all) share one batch, by reference: a broadcast costs no
+ * copy.  A keyed edge has a batch of its own for each reader.  What is forwarded untouched is not
+ * copied either: a long enough run of records of the batch in hand goes on as a slice of it.
+ *
+ * Threads: the replica's own.
+ */
+
+#include "engine/host.h"
+#include "engine/outlet.h"
+
+/* What the ports of a replica share. */
+struct flow_emission {
+    struct flow_host *host;
+    uint64_t result;  /* the input batch in hand, where results are numbered */
+    uint64_t emitted; /* records on ports that something takes from */
+    uint64_t emitted_bytes;
+    uint64_t unread;     /* records on ports that nothing takes from */
+    struct flow_str key; /* scratch */
+    void *judge;
+    /* An emitted record has no key for a keyed edge, for the reason given: do as the policy says.
+     */
+    enum flow_status (*unkeyed)(void *judge, const struct flow_piece *record, const char *reason);
+};
+
+/* Records of the batch in hand that are being forwarded, so far without a gap. */
+struct flow_run_out {
+    struct flow_block *block; /* borrowed; NULL: none */
+    uint32_t first, count;
+    uint64_t record_id; /* of the last one, for rollback */
+};
+
+struct flow_edge_out {
+    struct flow_outlet outlet;
+    struct flow_builder *builders; /* keyed: one for each reader */
+};
+
+struct flow_port_out {
+    struct flow_emission *shared;
+    struct flow_edge_out *edges;
+    size_t edge_count;
+    bool shares;                 /* some edge takes whole batches */
+    bool ordered;                /* results are numbered (never on the errors port) */
+    struct flow_builder builder; /* of whole batches; or a scratch area for reservations */
+    struct flow_run_out run;
+};
+
+void flow_port_init(struct flow_port_out *port, struct flow_emission *shared, bool ordered);
+void flow_port_clear(struct flow_port_out *port);
+
+/* An edge that takes from the port, by its links from this replica. */
+FLOW_NODISCARD enum flow_status flow_port_add_edge(struct flow_port_out *port, size_t first_link,
+                                                   size_t link_count);
+
+/* See engine/output.h, which calls these. */
+FLOW_NODISCARD enum flow_status flow_port_emit(struct flow_port_out *port,
+                                               const struct flow_piece *record);
+void *flow_port_reserve(struct flow_port_out *port, size_t size);
+FLOW_NODISCARD enum flow_status flow_port_commit(struct flow_port_out *port, size_t size,
+                                                 const void *key, size_t key_size);
+FLOW_NODISCARD enum flow_status flow_port_forward(struct flow_port_out *port,
+                                                  struct flow_block *block, uint32_t first,
+                                                  uint32_t count);
+
+/* Pass on the run of forwarded records: by reference where it pays, else as copies. */
+FLOW_NODISCARD enum flow_status flow_port_end_run(struct flow_port_out *port);
+
+/* Withdraw what record `host->record_id` has emitted, as far as it has not been sent. */
+void flow_port_rollback(struct flow_port_out *port);
+
+/*
+ * Send the open batches; with `try_only`, those that go out at once; with `last`, say that the
+ * result in hand is complete, even if there is nothing to send.
+ */
+FLOW_NODISCARD enum flow_status flow_port_flush(struct flow_port_out *port, bool try_only,
+                                                bool last);
+
+/* Everything begun before this number (of host->opened) has arrived. */
+uint64_t flow_port_oldest(const struct flow_port_out *port);
+
+#endif /* FLOW_ENGINE_PORT_H */
