@@ -27,7 +27,7 @@ void *flow_alloc(size_t size)
 
 void *flow_calloc(size_t count, size_t size)
 {
-    if (must_fail())
+    if (must_fail() || (size > 0 && count > (size_t)PTRDIFF_MAX / size))
         return NULL;
     /* Nothing is still something: NULL always means that memory is short. */
     return count > 0 && size > 0 ? calloc(count, size) : calloc(1, 1);

@@ -9,6 +9,7 @@
  * Threads: one owner.  Memory: starts as {0}; flow_str_clear frees it.
  */
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -24,6 +25,7 @@ struct flow_str {
 void flow_str_add(struct flow_str *str, const char *text);
 void flow_str_add_bytes(struct flow_str *str, const void *bytes, size_t size);
 FLOW_PRINTF(2, 3) void flow_str_addf(struct flow_str *str, const char *fmt, ...);
+FLOW_PRINTF(2, 0) void flow_str_addv(struct flow_str *str, const char *fmt, va_list args);
 
 /* The text as the caller's own (never NULL unless memory was short); `str` is empty afterwards. */
 char *flow_str_take(struct flow_str *str);

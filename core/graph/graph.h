@@ -36,6 +36,8 @@ enum flow_on_error { FLOW_STOP, FLOW_SKIP, FLOW_ROUTE };
 
 #define FLOW_WORKERS_AUTO 0
 
+struct flow_graph_origin; /* see control/origin.h */
+
 struct flow_queue {
     uint64_t items; /* records; 0: the plan chooses */
     uint64_t bytes; /* 0: the plan chooses */
@@ -61,7 +63,7 @@ struct flow_graph_stage {
 };
 
 struct flow_graph_edge {
-    size_t from; /* index of the stage */
+    size_t from;        /* index of the stage */
     unsigned from_port; /* index in its outputs, or FLOW_PORT_ERRORS */
     size_t to;
     unsigned to_port;
@@ -73,14 +75,15 @@ struct flow_graph_edge {
 struct flow_graph {
     char *name; /* from the file, else the file's name without folder and ending */
     char *description;
-    char *folder; /* of the file; "." when it is read from stdin or memory */
+    char *folder;                    /* of the file; "." when it is read from stdin or memory */
     struct flow_graph_stage *stages; /* in file order */
     size_t stage_count;
     struct flow_graph_edge *edges; /* in file order of the readers */
     size_t edge_count;
     enum flow_mode mode;
-    uint64_t memory;  /* bytes in flight; 0: the plan chooses */
-    int64_t drain_ns; /* how long draining may take; 0: no limit */
+    uint64_t memory;                  /* bytes in flight; 0: the plan chooses */
+    int64_t drain_ns;                 /* how long draining may take; 0: no limit */
+    struct flow_graph_origin *origin; /* for control/, which sets and frees it; else NULL */
 };
 
 /* Where stage types come from: the catalogue, or a table of a test's own. */
@@ -98,11 +101,12 @@ struct flow_types {
 
 /* "k=v" and its like from the command line, in order. */
 struct flow_graph_options {
-    const char *path; /* as the user wrote it, for messages and relative plugins; NULL: "<memory>" */
-    const char *const *params; /* "NAME=VALUE", NULL ends the list; NULL: none */
-    const char *const *sets;   /* "STAGE.KEY=VALUE" */
+    /* As the user wrote it, for messages and relative plugins; NULL: "<memory>". */
+    const char *path;
+    const char *const *params;  /* "NAME=VALUE", NULL ends the list; NULL: none */
+    const char *const *sets;    /* "STAGE.KEY=VALUE" */
     const char *const *workers; /* "STAGE=N" or "STAGE=auto" */
-    const char *mode;          /* "threads", "processes" or NULL: as the graph says */
+    const char *mode;           /* "threads", "processes" or NULL: as the graph says */
 };
 
 /*

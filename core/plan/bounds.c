@@ -13,6 +13,10 @@
 #define BATCHES_POOL_REMOTE 3u /* the way there and back takes longer */
 #define BATCHES_USUAL 8u
 
+/* What the writer of a link may keep beside what its reader has, in batches; see engine/outlet. */
+#define HELD_BATCHES 8u     /* times the credit: until acknowledged, on a link between processes */
+#define WAITING_BATCHES 64u /* on an edge that drops its oldest records */
+
 /* The bytes of links scale by fractions of this. */
 #define WHOLE 4096u
 #define TIGHT (WHOLE / 8)
@@ -68,20 +72,31 @@ static struct flow_credit edge_credit(const struct flow_plan *plan,
     };
 }
 
-/* The formula in bounds.h, for one edge: its links and the open batches that feed them. */
+/* min(count * b, factor * bytes + b), where bytes may be anything up to 2^64. */
+static uint64_t room(const struct flow_plan *plan, uint64_t count, uint64_t factor, uint64_t bytes)
+{
+    const uint64_t by_count = count * plan->batch_bytes;
+    if (bytes >= by_count)
+        return by_count;
+    return smaller(by_count, factor * bytes + plan->batch_bytes);
+}
+
+/* The formula in bounds.h, for one edge: its links, what waits for them, and the open batches. */
 static uint64_t edge_flight(const struct flow_plan *plan, const struct flow_plan_edge *edge,
                             uint32_t scale)
 {
     const struct flow_credit credit = edge_credit(plan, edge, scale);
-    const uint64_t batch = plan->batch_bytes;
-    /* A queue's bytes may be near 2^64, batches * batch never are. */
-    const uint64_t by_count = credit.batches * batch;
-    const uint64_t link =
-        credit.bytes < by_count ? smaller(by_count, credit.bytes + batch) : by_count;
-    const uint64_t ends = flow_plan_edge_local(plan, edge) ? 0 : batch;
-    const size_t open =
-        edge->share == FLOW_KEY ? edge->link_count : plan->stages[edge->from].replica_count;
-    return edge->link_count * (link + ends) + open * batch;
+    const uint64_t writers = plan->stages[edge->from].replica_count;
+    const uint64_t queues = edge->share == FLOW_BALANCE ? writers : edge->link_count;
+    const uint64_t open = edge->share == FLOW_KEY ? edge->link_count : writers;
+
+    uint64_t link = room(plan, credit.batches, 1, credit.bytes);
+    if (!flow_plan_edge_local(plan, edge))
+        link += room(plan, (uint64_t)HELD_BATCHES * credit.batches, 2, credit.bytes);
+    uint64_t bytes = edge->link_count * link + open * plan->batch_bytes;
+    if (edge->when_full == FLOW_DROP_OLD)
+        bytes += queues * room(plan, WAITING_BATCHES, 1, credit.bytes);
+    return bytes;
 }
 
 static uint64_t flight(const struct flow_plan *plan, uint32_t scale)

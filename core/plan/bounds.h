@@ -7,14 +7,19 @@
  *
  * Bytes in flight.  With b = plan->batch_bytes, and for records that fit into a batch,
  *
- *     flight = sum over links     of min(batches * b, bytes + b), and b more if the link is remote
- *            + sum over replicas  of b for each open batch, and b for the batch in hand
+ *     flight = sum over links     of min(batches * b, bytes + b),
+ *                                 and, if the link is remote, of min(8 * batches * b, 2 * bytes +
+ * b)
+ *            + sum over replicas  of b for each open batch, b for the batch in hand,
+ *                                 and min(64 * b, bytes + b) for each queue that drops its oldest
  *
- * A link's reader gives leave while less than `bytes` are outstanding, so the last batch may go
- * over by its own size.  A batch on its way to another process exists at both ends while it is
- * written. A replica fills one batch for each edge out of it, or, where the edge shares by key, one
- * for each reader; the batch in hand has left its link but is still being read.  A record larger
- * than a batch travels as a batch of its own and adds its size to this sum.
+ * A batch is sent while less than `bytes` are outstanding, so the last may go over by its own size.
+ * The writer of a remote link holds a copy of what its reader has not acknowledged, up to twice the
+ * bytes.  A replica fills one batch for each edge out of it, or, where the edge shares by key, one
+ * for each reader; the batch in hand has left its link but is still being read.  An edge that drops
+ * its oldest records keeps as much again waiting in front of its links: for each reader, or, where
+ * the readers share by balance, once.  A record larger than a batch travels as a batch of its own
+ * and adds its size to this sum.
  *
  * `run.memory` is a bound for that sum.  Where the usual figures exceed it, batches and the bytes
  * of all links shrink together, links never below FLOW_PLAN_MIN_BATCH or what the graph gave them.

@@ -12,7 +12,7 @@
 /* What the edges of a graph say about one of its stages. */
 struct survey {
     size_t inputs;          /* edges into it */
-    size_t upstream;        /* replicas that feed it, over all those edges */
+    size_t upstream;        /* replicas that feed it, counted once for each of those edges */
     size_t results;         /* edges out of its own ports, those of errors not counted */
     size_t balanced, keyed; /* of `inputs` */
     unsigned port;          /* the input port of its first edge */
@@ -20,7 +20,15 @@ struct survey {
     unsigned replicas;
     bool numbered;
     bool sequenced;
-    size_t place; /* in the plan's stages */
+    size_t place;    /* in the plan's stages */
+    size_t cuts;     /* of its input edges, those with a sequencer of their own */
+    size_t next_cut; /* where the next of those sequencers stands */
+};
+
+/* An expansion under way. */
+struct survey_all {
+    struct survey *stages; /* as in the graph */
+    bool *cut;             /* for each edge of the graph: does it get a sequencer of its own? */
 };
 
 unsigned flow_plan_auto_workers(const struct flow_stage_type *type, bool shared_by_key,
@@ -55,9 +63,28 @@ static bool is_numbered(const struct survey *s, const struct flow_graph_stage *s
            s->balanced == s->inputs && !s->more_ports && s->results > 0;
 }
 
-static void survey_graph(const struct flow_plan *plan, struct survey *surveys)
+/* Do the readers of an edge take the results of a parallel stage by number? */
+static bool takes_numbers(const struct survey *from, const struct survey *to,
+                          const struct flow_graph_edge *edge)
+{
+    return from->numbered && edge->from_port != FLOW_PORT_ERRORS &&
+           (to->numbered || to->replicas == 1 || edge->share != FLOW_BALANCE);
+}
+
+/*
+ * Readers that take results by number need every one of them, so nothing may be dropped on the way.
+ * An edge that may drop gets a sequencer, which takes them all, and drops behind it.
+ */
+static bool is_cut(const struct survey *from, const struct survey *to,
+                   const struct flow_graph_edge *edge)
+{
+    return takes_numbers(from, to, edge) && edge->queue.when_full != FLOW_BLOCK;
+}
+
+static void survey_graph(const struct flow_plan *plan, struct survey_all *all)
 {
     const struct flow_graph *graph = plan->graph;
+    struct survey *surveys = all->stages;
     for (size_t i = 0; i < graph->edge_count; i++) {
         const struct flow_graph_edge *edge = &graph->edges[i];
         survey_edge(&surveys[edge->from], &surveys[edge->to], edge);
@@ -71,33 +98,46 @@ static void survey_graph(const struct flow_plan *plan, struct survey *surveys)
                           : flow_plan_auto_workers(stage->type, by_key, plan->cpus);
         s->numbered = is_numbered(s, stage);
     }
-    for (size_t i = 0; i < graph->edge_count; i++)
-        surveys[graph->edges[i].to].upstream += surveys[graph->edges[i].from].replicas;
+    for (size_t i = 0; i < graph->edge_count; i++) {
+        const struct flow_graph_edge *edge = &graph->edges[i];
+        struct survey *to = &surveys[edge->to];
+        all->cut[i] = is_cut(&surveys[edge->from], to, edge);
+        to->cuts += all->cut[i];
+        to->upstream += all->cut[i] ? 1 : surveys[edge->from].replicas;
+    }
     for (size_t i = 0; i < graph->stage_count; i++)
-        surveys[i].sequenced =
-            surveys[i].numbered && (surveys[i].inputs > 1 || surveys[i].upstream > 1);
+        surveys[i].sequenced = surveys[i].numbered && surveys[i].upstream > 1;
 }
 
-/* Give each stage its place, its sequencer right before it, and count what the plan will hold. */
-static size_t place_stages(struct flow_plan *plan, struct survey *surveys)
+/* The name of the sequencer on a cut edge: of its reader, its writer, and ".order". */
+static size_t cut_name_size(const struct flow_graph *graph, const struct flow_graph_edge *edge)
+{
+    return strlen(graph->stages[edge->to].name) + 1 + strlen(graph->stages[edge->from].name) +
+           sizeof(SEQUENCER_SUFFIX);
+}
+
+/* Give each stage its place, its sequencers right before it, and count what the plan will hold. */
+static size_t place_stages(struct flow_plan *plan, struct survey_all *all)
 {
     const struct flow_graph *graph = plan->graph;
     size_t names_size = 0;
     plan->edge_count = graph->edge_count;
     for (size_t i = 0; i < graph->stage_count; i++) {
-        if (surveys[i].sequenced) {
-            plan->stage_count++;
-            plan->edge_count++;
+        struct survey *s = &all->stages[i];
+        s->next_cut = plan->stage_count;
+        plan->stage_count += s->cuts + s->sequenced;
+        plan->edge_count += s->cuts + s->sequenced;
+        s->place = plan->stage_count++;
+        if (s->sequenced)
             names_size += strlen(graph->stages[i].name) + sizeof(SEQUENCER_SUFFIX);
-        }
-        surveys[i].place = plan->stage_count++;
     }
+    for (size_t i = 0; i < graph->edge_count; i++)
+        names_size += all->cut[i] ? cut_name_size(graph, &graph->edges[i]) : 0;
     return names_size;
 }
 
-static void make_stages(struct flow_plan *plan, const struct survey *surveys)
+static void make_stages(struct flow_plan *plan, const struct survey *surveys, char **names)
 {
-    char *name = plan->names;
     for (size_t i = 0; i < plan->graph->stage_count; i++) {
         const struct flow_graph_stage *stage = &plan->graph->stages[i];
         const struct survey *s = &surveys[i];
@@ -111,21 +151,10 @@ static void make_stages(struct flow_plan *plan, const struct survey *surveys)
         if (!s->sequenced)
             continue;
         const size_t size = strlen(stage->name) + sizeof(SEQUENCER_SUFFIX);
-        (void)snprintf(name, size, "%s" SEQUENCER_SUFFIX, stage->name);
-        plan->stages[s->place - 1] = (struct flow_plan_stage){.name = name, .replica_count = 1};
-        name += size;
+        (void)snprintf(*names, size, "%s" SEQUENCER_SUFFIX, stage->name);
+        plan->stages[s->place - 1] = (struct flow_plan_stage){.name = *names, .replica_count = 1};
+        *names += size;
     }
-}
-
-/*
- * Results are taken by number by readers that each see all of them.  Where they are dealt out to
- * several readers, none of which promises an order (else it had a sequencer), they go as they come.
- */
-static bool is_merged(const struct survey *from, const struct survey *to,
-                      const struct flow_graph_edge *edge)
-{
-    return from->numbered && edge->from_port != FLOW_PORT_ERRORS &&
-           (to->sequenced || to->replicas == 1 || edge->share != FLOW_BALANCE);
 }
 
 /* An edge of the graph; one that leads to a stage with a sequencer leads to the sequencer instead.
@@ -145,7 +174,7 @@ static struct flow_plan_edge graph_edge(const struct flow_plan *plan, const stru
         .share = edge->share,
         .key = edge->key,
         .when_full = edge->queue.when_full,
-        .merge_numbered = is_merged(from, to, edge),
+        .merge_numbered = takes_numbers(from, to, edge),
     };
 }
 
@@ -161,30 +190,72 @@ static struct flow_plan_edge sequencer_edge(const struct survey *to)
     };
 }
 
-/* By a counting sort: edges to one stage keep the order they have in the graph. */
-static bool make_edges(struct flow_plan *plan, const struct survey *surveys)
+/* Put a sequencer on each cut edge: `edges` has the part behind it, `before` gets the one before.
+ */
+static size_t cut_edges(struct flow_plan *plan, struct survey_all *all, char *names,
+                        struct flow_plan_edge *edges, struct flow_plan_edge *before)
 {
     const struct flow_graph *graph = plan->graph;
+    size_t count = 0;
+    for (size_t i = 0; i < graph->edge_count; i++) {
+        if (!all->cut[i])
+            continue;
+        const struct flow_graph_edge *edge = &graph->edges[i];
+        const size_t place = all->stages[edge->to].next_cut++;
+        const size_t size = cut_name_size(graph, edge);
+        (void)snprintf(names, size, "%s.%s" SEQUENCER_SUFFIX, graph->stages[edge->to].name,
+                       graph->stages[edge->from].name);
+        plan->stages[place] = (struct flow_plan_stage){.name = names, .replica_count = 1};
+        names += size;
+        before[count++] = (struct flow_plan_edge){
+            .graph_edge = FLOW_NONE,
+            .from = edges[i].from,
+            .from_port = edges[i].from_port,
+            .to = place,
+            .share = FLOW_BALANCE,
+            .when_full = FLOW_BLOCK,
+            .merge_numbered = true,
+        };
+        edges[i].from = place;
+        edges[i].from_port = 0;
+        edges[i].merge_numbered = false;
+    }
+    return count;
+}
+
+/* Into plan->edges by a counting sort: edges to one stage keep their order. */
+static bool sort_edges(struct flow_plan *plan, const struct flow_plan_edge *edges)
+{
     size_t *next = flow_calloc(plan->stage_count + 1, sizeof(*next));
     if (next == NULL)
         return false;
-    for (size_t i = 0; i < graph->edge_count; i++)
-        next[graph_edge(plan, surveys, i).to + 1]++;
-    for (size_t i = 0; i < graph->stage_count; i++)
-        next[surveys[i].place + 1] += surveys[i].sequenced;
+    for (size_t i = 0; i < plan->edge_count; i++)
+        next[edges[i].to + 1]++;
     for (size_t i = 1; i <= plan->stage_count; i++)
         next[i] += next[i - 1];
-
-    for (size_t i = 0; i < graph->edge_count; i++) {
-        const struct flow_plan_edge edge = graph_edge(plan, surveys, i);
-        plan->edges[next[edge.to]++] = edge;
-    }
-    for (size_t i = 0; i < graph->stage_count; i++) {
-        if (surveys[i].sequenced)
-            plan->edges[next[surveys[i].place]++] = sequencer_edge(&surveys[i]);
-    }
+    for (size_t i = 0; i < plan->edge_count; i++)
+        plan->edges[next[edges[i].to]++] = edges[i];
     free(next);
     return true;
+}
+
+static bool make_edges(struct flow_plan *plan, struct survey_all *all, char *names)
+{
+    const struct flow_graph *graph = plan->graph;
+    struct flow_plan_edge *edges = flow_calloc(plan->edge_count, sizeof(*edges));
+    if (edges == NULL)
+        return false;
+    size_t count = 0;
+    for (; count < graph->edge_count; count++)
+        edges[count] = graph_edge(plan, all->stages, count);
+    count += cut_edges(plan, all, names, edges, edges + count);
+    for (size_t i = 0; i < graph->stage_count; i++) {
+        if (all->stages[i].sequenced)
+            edges[count++] = sequencer_edge(&all->stages[i]);
+    }
+    const bool sorted = sort_edges(plan, edges);
+    free(edges);
+    return sorted;
 }
 
 /* Replicas and links one after the other, and no more of them than the engine is built for. */
@@ -195,10 +266,11 @@ static enum flow_status count(struct flow_plan *plan, struct flow_error *err)
         plan->stages[i].first_replica = (size_t)replicas;
         replicas += plan->stages[i].replica_count;
     }
-    if (replicas > FLOW_PLAN_MAX_REPLICAS)
+    if (replicas > FLOW_PLAN_MAX_REPLICAS) {
         return flow_fail(err, FLOW_ERANGE,
                          "the graph asks for %llu workers in all; at most %d are supported",
                          (unsigned long long)replicas, FLOW_PLAN_MAX_REPLICAS);
+    }
     uint64_t links = 0;
     for (size_t i = 0; i < plan->edge_count; i++) {
         struct flow_plan_edge *edge = &plan->edges[i];
@@ -207,10 +279,11 @@ static enum flow_status count(struct flow_plan *plan, struct flow_error *err)
             plan->stages[edge->from].replica_count * plan->stages[edge->to].replica_count;
         links += edge->link_count;
     }
-    if (links > FLOW_PLAN_MAX_LINKS)
+    if (links > FLOW_PLAN_MAX_LINKS) {
         return flow_fail(err, FLOW_ERANGE,
                          "the graph needs %llu links between its workers; at most %d are supported",
                          (unsigned long long)links, FLOW_PLAN_MAX_LINKS);
+    }
     plan->replica_count = (size_t)replicas;
     plan->link_count = (size_t)links;
     return FLOW_OK;
@@ -219,23 +292,28 @@ static enum flow_status count(struct flow_plan *plan, struct flow_error *err)
 enum flow_status flow_plan_expand(struct flow_plan *plan, struct flow_error *err)
 {
     enum flow_status rc = FLOW_ENOMEM;
-    struct survey *surveys = flow_calloc(plan->graph->stage_count, sizeof(*surveys));
-    if (surveys == NULL)
+    struct survey_all all = {
+        .stages = flow_calloc(plan->graph->stage_count, sizeof(*all.stages)),
+        .cut = flow_calloc(plan->graph->edge_count, sizeof(*all.cut)),
+    };
+    if (all.stages == NULL || all.cut == NULL)
         goto done;
-    survey_graph(plan, surveys);
-    const size_t names_size = place_stages(plan, surveys);
+    survey_graph(plan, &all);
+    const size_t names_size = place_stages(plan, &all);
 
     plan->names = flow_alloc(names_size);
     plan->stages = flow_calloc(plan->stage_count, sizeof(*plan->stages));
     plan->edges = flow_calloc(plan->edge_count, sizeof(*plan->edges));
     if (plan->names == NULL || plan->stages == NULL || plan->edges == NULL)
         goto done;
-    make_stages(plan, surveys);
-    if (!make_edges(plan, surveys))
+    char *names = plan->names;
+    make_stages(plan, all.stages, &names);
+    if (!make_edges(plan, &all, names))
         goto done;
     rc = count(plan, err);
 
 done:
-    free(surveys);
+    free(all.stages);
+    free(all.cut);
     return rc;
 }

@@ -101,18 +101,32 @@ static void add_edges(const struct flow_plan *plan, struct flow_str *out)
     flow_str_clear(&cells);
 }
 
+static void add_sequencer(const struct flow_plan *plan, const struct flow_plan_edge *behind,
+                          struct flow_str *out)
+{
+    const char *name = plan->stages[behind->from].name;
+    const struct flow_plan_stage *reader = &plan->stages[behind->to];
+    if (behind->graph_edge != FLOW_NONE)
+        flow_str_addf(out,
+                      "  %s puts results in order before the edge to %s, which may drop some\n",
+                      name, reader->name);
+    else
+        flow_str_addf(out,
+                      "  %s gives what reaches %s one order, which its %zu workers then keep\n",
+                      name, reader->name, reader->replica_count);
+}
+
 static void add_sequencers(const struct flow_plan *plan, struct flow_str *out)
 {
     bool any = false;
-    for (size_t i = 0; i < plan->stage_count; i++) {
-        if (plan->stages[i].graph != NULL)
+    for (size_t i = 0; i < plan->edge_count; i++) {
+        const struct flow_plan_edge *behind = &plan->edges[i];
+        if (plan->stages[behind->from].graph != NULL)
             continue;
         if (!any)
             flow_str_add(out, "\nSequencers\n");
         any = true;
-        flow_str_addf(
-            out, "  %s gives what reaches %s one order, which its %zu workers then keep\n",
-            plan->stages[i].name, plan->stages[i + 1].name, plan->stages[i + 1].replica_count);
+        add_sequencer(plan, behind, out);
     }
 }
 

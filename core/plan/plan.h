@@ -50,7 +50,7 @@ struct flow_plan_edge {
     enum flow_share share;
     const char *key; /* JSON pointer or NULL; borrowed from the graph */
     enum flow_when_full when_full;
-    bool merge_numbered; /* readers take by number: `from` is numbered, and not its errors port */
+    bool merge_numbered; /* readers take results of `from`, which is numbered, by number */
     size_t first_link, link_count; /* adjacent, by from replica, then by to replica */
 };
 

@@ -14,6 +14,16 @@ static const struct flow_plan_edge *edge_of(const struct flow_plan *plan, size_t
     return &plan->edges[plan->links[link].edge];
 }
 
+/* Does a reader take the results of the stage by number? */
+static bool is_merged(const struct flow_plan *plan, size_t stage)
+{
+    const struct flow_plan_replica *replica = first_replica(plan, stage);
+    bool merged = false;
+    for (size_t i = 0; i < replica->out_count && !merged; i++)
+        merged = edge_of(plan, replica->out[i])->merge_numbered;
+    return merged;
+}
+
 /* Does anything take from the stage's own ports, that of errors not counted? */
 static bool is_read(const struct flow_plan *plan, size_t stage)
 {
@@ -76,7 +86,7 @@ const char *flow_plan_order_words(const struct flow_plan *plan, size_t stage)
     if (!is_read(plan, stage))
         return "";
     if (s->numbered)
-        return "of its input";
+        return is_merged(plan, stage) ? "of its input" : "as it comes (dealt out again)";
     if (s->replica_count == 1)
         return "as emitted";
     if (first_replica(plan, stage)->in_count == 0 || has_share(plan, stage, FLOW_ALL))

@@ -29,13 +29,14 @@ void flow_catalog_free(struct flow_catalog *catalog);
 
 /*
  * The type that `use` names: "type", "./plugin.so" (with exactly one type) or "./plugin.so:type",
- * paths relative to `folder`.  NULL: FLOW_ENOENT (unknown), FLOW_EIO (cannot be loaded), FLOW_EPROTO
- * (not a plugin of this ABI), FLOW_EINVAL (a table in it is wrong); `err` says what and where.
+ * paths relative to `folder`.  NULL: FLOW_ENOENT (unknown), FLOW_EIO (cannot be loaded),
+ * FLOW_EPROTO (not a plugin of this ABI), FLOW_EINVAL (a table in it is wrong); `err` says what and
+ * where.
  */
 const struct flow_stage_type *flow_catalog_find(struct flow_catalog *catalog, const char *use,
                                                 const char *folder, struct flow_error *err);
 
-/* The names of all types, built in and installed, sorted; NULL ends the list; owned by `catalog`. */
+/* The names of all types, built in and installed: sorted, NULL at the end, owned by `catalog`. */
 const char *const *flow_catalog_names(struct flow_catalog *catalog);
 
 #endif /* FLOW_STAGE_CATALOG_H */

@@ -6,8 +6,8 @@
  * The board: what every replica is doing and has counted, in memory that all processes of a run
  * share (a memfd) and that outlives any of them.
  *
- * Each slot has one writer, the replica's own thread, which stores with relaxed atomics; anybody may
- * read at any time.  Sums are exact once the writer has ended.
+ * Each slot has one writer, the replica's own thread, which stores with relaxed atomics; anybody
+ * may read at any time.  Sums are exact once the writer has ended.
  *
  * Threads: see above.  Memory: flow_board_close unmaps it; the last process to do so frees it.
  */
@@ -19,13 +19,13 @@
 #include "flowrun/error.h"
 
 enum flow_replica_state {
-    FLOW_STATE_NEW,      /* not started */
+    FLOW_STATE_NEW, /* not started */
     FLOW_STATE_OPENING,
-    FLOW_STATE_BUSY,     /* in a callback */
-    FLOW_STATE_WAIT_IN,  /* waits for input */
-    FLOW_STATE_WAIT_OUT, /* waits for room downstream */
+    FLOW_STATE_BUSY,      /* in a callback */
+    FLOW_STATE_WAIT_IN,   /* waits for input */
+    FLOW_STATE_WAIT_OUT,  /* waits for room downstream */
     FLOW_STATE_WAIT_SELF, /* waits in flow_wait, or between tries of a record */
-    FLOW_STATE_DRAINING, /* has finished; waits for its output to be acknowledged */
+    FLOW_STATE_DRAINING,  /* has finished; waits for its output to be acknowledged */
     FLOW_STATE_DONE,
     FLOW_STATE_FAILED,
 };
@@ -35,26 +35,26 @@ typedef _Atomic uint64_t flow_counter; /* written with flow_count, read with flo
 /* Two cache lines' worth and more, so that writers do not share one. */
 struct flow_board_replica {
     _Alignas(64) flow_counter state; /* enum flow_replica_state */
-    flow_counter records_in;   /* taken from links */
+    flow_counter records_in;         /* taken from links */
     flow_counter bytes_in;
     flow_counter batches_in;
-    flow_counter done;         /* processed without an error */
-    flow_counter filtered;     /* of those, emitted nothing */
-    flow_counter skipped;      /* bad, by policy skip */
-    flow_counter routed;       /* bad, sent to the errors port */
-    flow_counter failed;       /* bad, and ended the run */
-    flow_counter retried;      /* tries beyond the first */
-    flow_counter unkeyed;      /* times an emitted record had no key for an edge that wants one */
-    flow_counter records_out;  /* emitted to ports that something takes from, errors among them */
+    flow_counter done;        /* processed without an error */
+    flow_counter filtered;    /* of those, emitted nothing */
+    flow_counter skipped;     /* bad, by policy skip */
+    flow_counter routed;      /* bad, sent to the errors port */
+    flow_counter failed;      /* bad, and ended the run */
+    flow_counter retried;     /* tries beyond the first */
+    flow_counter unkeyed;     /* times an emitted record had no key for an edge that wants one */
+    flow_counter records_out; /* emitted to ports that something takes from, errors among them */
     flow_counter bytes_out;
-    flow_counter unread;       /* emitted to ports that nothing takes from */
-    flow_counter start_ns;     /* flow_now_ns when it began to run */
-    flow_counter end_ns;       /* when it ended; 0: it has not */
-    flow_counter wait_in_ns;   /* time spent in each kind of waiting */
+    flow_counter unread;     /* emitted to ports that nothing takes from */
+    flow_counter start_ns;   /* flow_now_ns when it began to run */
+    flow_counter end_ns;     /* when it ended; 0: it has not */
+    flow_counter wait_in_ns; /* time spent in each kind of waiting */
     flow_counter wait_out_ns;
     flow_counter wait_self_ns;
-    flow_counter cpu_ns;       /* of its thread; set at the end */
-    flow_counter since_ns;     /* when `state` last changed */
+    flow_counter cpu_ns;   /* of its thread; set at the end */
+    flow_counter since_ns; /* when `state` last changed */
 };
 
 /* The two ends of a link are two writers: a cache line for each. */
@@ -62,7 +62,7 @@ struct flow_board_link {
     _Alignas(64) flow_counter sent; /* records handed to the link, dropped ones not among them */
     flow_counter sent_batches;
     flow_counter sent_bytes;
-    flow_counter dropped;           /* records that the edge's queue policy dropped */
+    flow_counter dropped;               /* records that the edge's queue policy dropped */
     _Alignas(64) flow_counter received; /* records taken from the link by its reader */
     flow_counter received_batches;
 };
@@ -91,7 +91,8 @@ struct flow_board_size {
 FLOW_NODISCARD enum flow_status flow_board_new(const struct flow_board_size *size, _Bool shared,
                                                struct flow_board *board, struct flow_error *err);
 
-/* The same board in another process, from the inherited descriptor; FLOW_EPROTO: of another size. */
+/* The same board in another process, from the inherited descriptor; FLOW_EPROTO: of another size.
+ */
 FLOW_NODISCARD enum flow_status flow_board_open(int fd, const struct flow_board_size *size,
                                                 struct flow_board *board, struct flow_error *err);
 

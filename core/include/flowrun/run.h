@@ -28,13 +28,14 @@ struct flow_session;
 struct flow_graph;
 
 struct flow_session_options {
+    const struct flow_plugin *const *builtin; /* plugins linked into the program; NULL ends the list */
     const char *const *plugin_folders; /* searched first; NULL ends the list; NULL: only the usual */
     const char *worker_program; /* what is started for a process of a run; NULL: this executable */
 };
 
 /*
- * The catalogue of stage types: built in, in `plugin_folders`, in $FLOWRUN_PLUGIN_PATH (a list
- * separated by ':'), and in the installed folder.
+ * The catalogue of stage types: those of `builtin`, then in `plugin_folders`, in $FLOWRUN_PLUGIN_PATH
+ * (a list separated by ':'), and in the installed folder.
  */
 FLOW_EXPORT struct flow_session *flow_session_new(const struct flow_session_options *options,
                                                   struct flow_error *err);
@@ -51,7 +52,7 @@ struct flow_load_options {
 /*
  * Read and check the graph in the file `path` ("-": standard input).  On failure NULL; then either
  * `messages` holds all findings as they are to be printed (FLOW_EINVAL), or only `err` is set
- * (FLOW_EIO, FLOW_ENOMEM).
+ * (FLOW_EIO, FLOW_ENOMEM).  The graph is to be unloaded before the session is freed.
  */
 FLOW_EXPORT struct flow_graph *flow_graph_load(struct flow_session *session, const char *path,
                                                const struct flow_load_options *options,
@@ -65,6 +66,9 @@ FLOW_EXPORT char *flow_graph_explain(const struct flow_graph *graph, enum flow_f
                                      struct flow_error *err);
 FLOW_EXPORT char *flow_graph_draw(const struct flow_graph *graph, enum flow_format format,
                                   struct flow_error *err);
+
+/* How many stages and edges the graph has. */
+FLOW_EXPORT void flow_graph_size(const struct flow_graph *graph, size_t *stages, size_t *edges);
 
 /* The JSON Schema of graph files with every known stage type. */
 FLOW_EXPORT char *flow_schema(struct flow_session *session, struct flow_error *err);
@@ -97,8 +101,8 @@ struct flow_run_options {
 };
 
 struct flow_run_result {
-    char *report_text; /* NULL when the run did not start */
-    char *report_json;
+    char *report_text; /* NULL when the run did not come to opening its stages: the environment */
+    char *report_json; /* one JSON object, a newline after it; NULL likewise */
     bool stopped;      /* drained or aborted at somebody's wish */
     bool stuck;        /* threads of this process are stuck in a stage: leave with _exit */
 };
@@ -106,6 +110,9 @@ struct flow_run_result {
 /*
  * Run the graph to its end.  FLOW_OK: every record was accounted for.  On failure the result is
  * filled as far as it goes and `err` says what happened.  FLOW_EABORT: aborted at somebody's wish.
+ *
+ * It raises the soft limit of open descriptors where the run needs that, and waits for its own child
+ * processes by their pids: the program must not collect them, nor ignore SIGCHLD.
  */
 FLOW_EXPORT FLOW_NODISCARD enum flow_status flow_run(struct flow_session *session,
                                                      const struct flow_graph *graph,
@@ -115,8 +122,10 @@ FLOW_EXPORT FLOW_NODISCARD enum flow_status flow_run(struct flow_session *sessio
 
 /*
  * What a program that serves as `worker_program` calls first in main: if it was started as a process
- * of a run it does that work and returns true, with the exit code for main.
+ * of a run it does that work and returns true, with the exit code for main.  `options`, which may be
+ * NULL, are those that its own sessions have: the process needs the same built-in plugins.
  */
-FLOW_EXPORT bool flow_worker_main(int argc, char **argv, int *exit_code);
+FLOW_EXPORT bool flow_worker_main(const struct flow_session_options *options, int argc, char **argv,
+                                  int *exit_code);
 
 #endif /* FLOWRUN_RUN_H */

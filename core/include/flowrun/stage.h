@@ -52,9 +52,9 @@ struct flow_record {
  * A view of several records.  Read it with flow_batch_record; the layout below is private and may
  * change with FLOW_ABI.
  *
- * `bytes` holds the records one after the other, each with its key first.  The column grows down
- * from `top`: the u32 just below `top` is the end of record 0 in `bytes`, or, in a keyed batch, its
- * end and below that the size of its key.
+ * `bytes` holds the records one after the other, each with its key right behind it.  The column grows
+ * down from `top`: the u32 just below `top` is the end of record 0 (and its key) in `bytes`; in a keyed
+ * batch the size of its key lies below that.
  */
 struct flow_batch {
     const uint8_t *bytes;
@@ -316,9 +316,9 @@ static inline struct flow_record flow_batch_record(const struct flow_batch *batc
     const uint32_t key_size = batch->keyed ? flow_column_(batch->top, at * step + 1) : 0;
     const uint8_t *data = batch->bytes + start;
     return (struct flow_record){
-        .data = data + key_size,
+        .data = data,
         .size = end - start - key_size,
-        .key = key_size > 0 ? data : NULL,
+        .key = key_size > 0 ? data + (end - start - key_size) : NULL,
         .key_size = key_size,
         .number = batch->number + i,
         .port = batch->port,

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+#include "control/channel.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "control/system.h"
+
+#define MAGIC_0 0xF1
+#define MAGIC_1 0x0E
+#define VERSION 1
+
+static bool is_control(uint8_t c)
+{
+    return c < 0x20 || c == 0x7F;
+}
+
+/* How much of `text` fits, without half a UTF-8 character at the end. */
+static size_t fitting_size(const char *text)
+{
+    size_t size = strnlen(text, FLOW_NOTICE_TEXT + 1);
+    if (size <= FLOW_NOTICE_TEXT)
+        return size;
+
+    size = FLOW_NOTICE_TEXT;
+    while (size > 0 && ((uint8_t)text[size] & 0xC0) == 0x80)
+        size--;
+    return size;
+}
+
+size_t flow_notice_encode(enum flow_notice_kind kind, enum flow_status status, const char *text,
+                          uint8_t *bytes)
+{
+    const size_t size = text != NULL ? fitting_size(text) : 0;
+    bytes[0] = MAGIC_0;
+    bytes[1] = MAGIC_1;
+    bytes[2] = VERSION;
+    bytes[3] = (uint8_t)kind;
+    bytes[4] = (uint8_t)status;
+    bytes[5] = 0;
+    bytes[6] = (uint8_t)(size & 0xFF);
+    bytes[7] = (uint8_t)(size >> 8);
+    for (size_t i = 0; i < size; i++) {
+        const uint8_t c = (uint8_t)text[i];
+        bytes[FLOW_NOTICE_HEAD + i] = is_control(c) ? ' ' : c;
+    }
+    return FLOW_NOTICE_HEAD + size;
+}
+
+static enum flow_status check_head(const uint8_t *bytes, size_t size, struct flow_error *err)
+{
+    if (size < FLOW_NOTICE_HEAD || bytes[0] != MAGIC_0 || bytes[1] != MAGIC_1)
+        return flow_fail(err, FLOW_EPROTO, "not a control message (%zu bytes)", size);
+    if (bytes[2] != VERSION)
+        return flow_fail(err, FLOW_EPROTO, "a control message of version %u, not %d", bytes[2],
+                         VERSION);
+    if (bytes[3] < FLOW_SAY_NEW || bytes[3] > FLOW_SAY_ENDED)
+        return flow_fail(err, FLOW_EPROTO, "a control message of unknown kind %u", bytes[3]);
+    if (bytes[4] > FLOW_EABORT || bytes[5] != 0)
+        return flow_fail(err, FLOW_EPROTO, "a control message of unknown status %u", bytes[4]);
+
+    const size_t text_size = (size_t)bytes[6] | (size_t)bytes[7] << 8;
+    if (text_size > FLOW_NOTICE_TEXT || size != FLOW_NOTICE_HEAD + text_size)
+        return flow_fail(err, FLOW_EPROTO, "a control message of %zu bytes that claims %zu of text",
+                         size, text_size);
+    return FLOW_OK;
+}
+
+enum flow_status flow_notice_decode(const uint8_t *bytes, size_t size, struct flow_notice *notice,
+                                    struct flow_error *err)
+{
+    const enum flow_status rc = check_head(bytes, size, err);
+    if (rc != FLOW_OK)
+        return rc;
+    for (size_t i = FLOW_NOTICE_HEAD; i < size; i++) {
+        if (is_control(bytes[i]))
+            return flow_fail(err, FLOW_EPROTO, "a control message with byte 0x%02x in its text",
+                             bytes[i]);
+    }
+
+    notice->kind = (enum flow_notice_kind)bytes[3];
+    notice->status = (enum flow_status)bytes[4];
+    memcpy(notice->text, bytes + FLOW_NOTICE_HEAD, size - FLOW_NOTICE_HEAD);
+    notice->text[size - FLOW_NOTICE_HEAD] = '\0';
+    return FLOW_OK;
+}
+
+enum flow_status flow_channel_new(int ends[2], struct flow_error *err)
+{
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+        return flow_system_fail(err, errno, "cannot make a control channel");
+    return FLOW_OK;
+}
+
+enum flow_status flow_channel_send(int fd, enum flow_notice_kind kind, enum flow_status status,
+                                   const char *text)
+{
+    uint8_t bytes[FLOW_NOTICE_MAX];
+    const size_t size = flow_notice_encode(kind, status, text, bytes);
+    ssize_t sent;
+    do {
+        sent = send(fd, bytes, size, MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    if (sent >= 0)
+        return FLOW_OK;
+    return errno == EPIPE || errno == ECONNRESET ? FLOW_ECLOSED : FLOW_EIO;
+}
+
+enum flow_status flow_channel_receive(int fd, struct flow_notice *notice, struct flow_error *err)
+{
+    uint8_t bytes[FLOW_NOTICE_MAX + 1]; /* one more, so that a message too long is seen to be */
+    ssize_t got;
+    do {
+        got = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+        return FLOW_EAGAIN;
+    if (got <= 0)
+        return FLOW_ECLOSED;
+    return flow_notice_decode(bytes, (size_t)got, notice, err);
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * The process launcher: posix_spawn of a program that calls flow_worker_main, never a bare fork,
+ * since a copy of a process with threads and ZeroMQ contexts cannot be used.
+ *
+ * The program inherits three descriptors beyond what it would anyway: its end of the channel, the
+ * board, and the job.  They keep their numbers, which are arguments, so that descriptors that the
+ * user has given to the run (/dev/fd/3) are not overwritten; all others of ours are close-on-exec.
+ *
+ * A child is told to stop by its channel and nothing else: a terminal's Ctrl-C and the signal that
+ * timeout(1) or a service manager sends to the whole group of processes must reach the coordinator
+ * only, which then drains the run.  So the child starts with both blocked, ignores them first thing
+ * in flow_worker_main, and unblocks all.
+ */
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "control/channel.h"
+#include "control/launch.h"
+#include "control/system.h"
+
+/* How long a process that has closed its channel may take to be dead. */
+#define DYING_MS 300
+
+#define LABEL_SIZE (FLOW_GRAPH_MAX_NAME + 32)
+
+/* The command line of a worker, as text. */
+struct command {
+    char numbers[4][24]; /* channel, board, job, group */
+    char label[LABEL_SIZE];
+    char *argv[8];
+};
+
+static void write_command(const struct flow_launch *launch, size_t group, int channel,
+                          struct command *command)
+{
+    static char name[] = "flowrun", flag[] = FLOW_WORKER_FLAG;
+    const size_t numbers[4] = {(size_t)channel, (size_t)launch->board->fd, (size_t)launch->job_fd,
+                               group};
+    const struct flow_plan_group *members = &launch->plan->groups[group];
+
+    *command = (struct command){.argv = {name, flag}};
+    for (size_t i = 0; i < 4; i++) {
+        (void)snprintf(command->numbers[i], sizeof(command->numbers[i]), "%zu", numbers[i]);
+        command->argv[2 + i] = command->numbers[i];
+    }
+    if (members->replica_count > 0) /* for those who read the list of processes */
+        command->argv[6] = flow_plan_replica_name(launch->plan, members->replicas[0],
+                                                  command->label, sizeof(command->label));
+}
+
+/* Duplicating a descriptor onto itself clears its close-on-exec flag, in the child only. */
+static int pass_descriptors(posix_spawn_file_actions_t *actions, const int fds[3])
+{
+    int cause = 0;
+    for (size_t i = 0; i < 3 && cause == 0; i++)
+        cause = posix_spawn_file_actions_adddup2(actions, fds[i], fds[i]);
+    return cause;
+}
+
+static int block_stop_signals(posix_spawnattr_t *attributes)
+{
+    sigset_t blocked;
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGINT);
+    sigaddset(&blocked, SIGTERM);
+    const int cause = posix_spawnattr_setsigmask(attributes, &blocked);
+    return cause != 0 ? cause : posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK);
+}
+
+/* Returns an errno. */
+static int spawn(const char *program, const int fds[3], char *const argv[], pid_t *pid)
+{
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    int cause = posix_spawn_file_actions_init(&actions);
+    if (cause != 0)
+        return cause;
+    cause = posix_spawnattr_init(&attributes);
+    if (cause == 0) {
+        cause = pass_descriptors(&actions, fds);
+        if (cause == 0)
+            cause = block_stop_signals(&attributes);
+        if (cause == 0)
+            cause = posix_spawn(pid, program, &actions, &attributes, argv, environ);
+        posix_spawnattr_destroy(&attributes);
+    }
+    posix_spawn_file_actions_destroy(&actions);
+    return cause;
+}
+
+static enum flow_status start(const struct flow_launch *launch, struct flow_crew *crew,
+                              struct flow_error *err)
+{
+    int ends[2];
+    const enum flow_status rc = flow_channel_new(ends, err);
+    if (rc != FLOW_OK)
+        return rc;
+
+    struct command command;
+    write_command(launch, crew->group, ends[1], &command);
+    const int fds[3] = {ends[1], launch->board->fd, launch->job_fd};
+    const int cause = spawn(launch->program, fds, command.argv, &crew->pid);
+    close(ends[1]); /* so that the channel is closed when the child dies */
+    if (cause != 0) {
+        close(ends[0]);
+        return flow_system_fail(err, cause, "cannot start '%s' as process %zu of the run",
+                                launch->program, crew->group);
+    }
+    crew->fd = ends[0];
+    return FLOW_OK;
+}
+
+/*
+ * Does it end within the time?  Its pid cannot be another's before it has been waited for.  Where
+ * the system has no pidfd, it is believed that what has closed its channel ends.
+ */
+static bool ends_soon(pid_t pid)
+{
+    const int pidfd = pidfd_open(pid, 0);
+    if (pidfd < 0)
+        return true;
+    struct pollfd event = {.fd = pidfd, .events = POLLIN};
+    int got;
+    do {
+        got = poll(&event, 1, DYING_MS);
+    } while (got < 0 && errno == EINTR);
+    close(pidfd);
+    return got > 0;
+}
+
+static void collect(struct flow_crew *crew, struct flow_death *death)
+{
+    *death = (struct flow_death){.pid = crew->pid};
+    const bool killed = !ends_soon(crew->pid) && kill(crew->pid, SIGKILL) == 0;
+
+    int status = 0;
+    pid_t got;
+    do {
+        got = waitpid(crew->pid, &status, 0);
+    } while (got < 0 && errno == EINTR);
+    death->known = got == crew->pid;
+    death->signal = death->known && WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    death->forced = killed && death->signal == SIGKILL;
+    death->code = death->known && WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+    close(crew->fd);
+    crew->fd = -1;
+}
+
+static bool force(struct flow_crew *crew)
+{
+    (void)kill(crew->pid, SIGKILL); /* its channel closes; then it is collected */
+    return true;
+}
+
+const struct flow_launcher flow_process_launcher = {
+    .start = start,
+    .collect = collect,
+    .force = force,
+};

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+
+/* A run from end to end: plan, what it needs from the system, supervision, books, report. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "control/folder.h"
+#include "control/job.h"
+#include "control/launch.h"
+#include "control/limits.h"
+#include "control/session.h"
+#include "control/supervise.h"
+#include "control/system.h"
+#include "watch/report.h"
+
+/* What a run has taken from the system.  On the heap, since stuck threads may need it for ever. */
+struct run {
+    const struct flow_session *session;
+    const struct flow_graph *graph;
+    struct flow_plan *plan;
+    struct flow_board board;
+    bool has_board;
+    struct flow_folder folder;
+    char *program;
+    struct flow_launch launch;
+};
+
+/* ---- what is needed ---- */
+
+static bool has_spawned_group(const struct flow_plan *plan)
+{
+    for (size_t i = 0; i < plan->group_count; i++)
+        if (plan->groups[i].spawned)
+            return true;
+    return false;
+}
+
+static bool has_remote_link(const struct flow_plan *plan)
+{
+    for (size_t i = 0; i < plan->link_count; i++)
+        if (!plan->links[i].local)
+            return true;
+    return false;
+}
+
+static enum flow_status make_board(struct run *run, bool shared, struct flow_error *err)
+{
+    const struct flow_board_size size = {
+        .replicas = run->plan->replica_count,
+        .links = run->plan->link_count,
+        .groups = run->plan->group_count,
+    };
+    const enum flow_status rc = flow_board_new(&size, shared, &run->board, err);
+    run->has_board = rc == FLOW_OK;
+    return rc;
+}
+
+/* The program to start for a group: by its path, or, when that is gone or renamed, as it runs. */
+static enum flow_status find_program(struct run *run, struct flow_error *err)
+{
+    const char *link = "/proc/self/exe";
+    char path[PATH_MAX];
+    const ssize_t size = readlink(link, path, sizeof(path) - 1);
+    path[size > 0 ? size : 0] = '\0';
+
+    const char *program = run->session->worker_program;
+    if (program == NULL)
+        program = access(path, X_OK) == 0 ? path : link;
+    run->program = flow_strdup(program);
+    return run->program != NULL ? FLOW_OK : flow_fail(err, FLOW_ENOMEM, "no memory for a path");
+}
+
+static enum flow_status make_job(struct run *run, struct flow_error *err)
+{
+    if (run->graph->origin == NULL)
+        return flow_fail(err, FLOW_EINVAL, "only a graph from flow_graph_load runs in processes");
+    const struct flow_job job = {
+        .run_id = run->launch.run_id,
+        .digest = flow_plan_digest(run->plan),
+        .cpus = run->plan->cpus,
+        .origin = run->graph->origin,
+        .plugin_folders = run->session->plugin_folders,
+        .folder = run->folder.path,
+    };
+    return flow_job_write(&job, &run->launch.job_fd, err);
+}
+
+/*
+ * A program that does not call flow_worker_main would, as a process of a run, begin anew and start
+ * processes in its turn, without end.
+ */
+static enum flow_status check_not_worker(struct flow_error *err)
+{
+    char line[256];
+    const int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+    const ssize_t size = fd >= 0 ? read(fd, line, sizeof(line) - 1) : -1;
+    if (fd >= 0)
+        close(fd);
+    if (size <= 0)
+        return FLOW_OK;
+
+    line[size] = '\0'; /* arguments follow one another, each with its zero */
+    const size_t first = strlen(line) + 1;
+    if ((size_t)size <= first || strcmp(line + first, FLOW_WORKER_FLAG) != 0)
+        return FLOW_OK;
+    return flow_fail(err, FLOW_EINVAL,
+                     "this program was started as a process of a run: it must call "
+                     "flow_worker_main first thing in main");
+}
+
+/* What only a run of several processes needs. */
+static enum flow_status prepare_spawning(struct run *run, struct flow_error *err)
+{
+    enum flow_status rc = check_not_worker(err);
+    if (rc == FLOW_OK)
+        rc = find_program(run, err);
+    if (rc == FLOW_OK)
+        rc = make_job(run, err);
+    return rc;
+}
+
+static enum flow_status prepare(struct run *run, struct flow_error *err)
+{
+    const struct flow_plan_options options = {0};
+    run->plan = flow_plan_new(run->graph, &options, err);
+    if (run->plan == NULL)
+        return err != NULL && err->status != FLOW_OK ? err->status : FLOW_ENOMEM;
+
+    const bool spawning = has_spawned_group(run->plan);
+    enum flow_status rc = flow_limits_raise(run->plan, err);
+    if (rc == FLOW_OK && getrandom(&run->launch.run_id, sizeof(run->launch.run_id), 0) < 0)
+        rc = flow_system_fail(err, errno, "no random numbers for the run's id");
+    if (rc == FLOW_OK)
+        rc = make_board(run, spawning, err);
+    if (rc == FLOW_OK && (spawning || has_remote_link(run->plan)))
+        rc = flow_folder_new(&run->folder, err);
+    if (rc == FLOW_OK && spawning)
+        rc = prepare_spawning(run, err);
+
+    run->launch.plan = run->plan;
+    run->launch.board = &run->board;
+    run->launch.folder = run->folder.path;
+    run->launch.program = run->program;
+    return rc;
+}
+
+/* ---- the end ---- */
+
+static const char *status_word(enum flow_status rc, const struct flow_outcome *outcome)
+{
+    if (rc == FLOW_EABORT)
+        return "aborted";
+    if (rc != FLOW_OK)
+        return "failed";
+    return outcome->stopped ? "stopped" : "done";
+}
+
+/* Check the books of a run that ended well, and write the report of any that has begun. */
+static enum flow_status conclude(struct run *run, enum flow_status rc,
+                                 const struct flow_outcome *outcome, struct flow_run_result *result,
+                                 struct flow_error *err)
+{
+    result->stopped = outcome->stopped;
+    result->stuck = outcome->stuck;
+    if (!outcome->opened)
+        return rc;
+    if (rc == FLOW_OK)
+        rc = flow_ledger_check(run->plan, &run->board, err);
+
+    const struct flow_report_info info = {
+        .elapsed_ns = outcome->elapsed_ns,
+        .status = status_word(rc, outcome),
+        .message = rc != FLOW_OK && err != NULL ? err->text : NULL,
+    };
+    result->report_text = flow_report_text(run->plan, &run->board, &info);
+    result->report_json = flow_report_json(run->plan, &run->board, &info);
+    if (rc == FLOW_OK && (result->report_text == NULL || result->report_json == NULL))
+        rc = flow_fail(err, FLOW_ENOMEM, "the run is done, but there is no memory for its report");
+    return rc;
+}
+
+static void free_run(struct run *run)
+{
+    if (run->launch.job_fd >= 0)
+        close(run->launch.job_fd);
+    flow_folder_remove(&run->folder);
+    if (run->has_board)
+        flow_board_close(&run->board);
+    flow_plan_free(run->plan);
+    free(run->program);
+    free(run);
+}
+
+enum flow_status flow_run(struct flow_session *session, const struct flow_graph *graph,
+                          const struct flow_run_options *options, struct flow_run_result *result,
+                          struct flow_error *err)
+{
+    *result = (struct flow_run_result){0};
+    struct run *run = flow_alloc(sizeof(*run));
+    if (run == NULL)
+        return flow_fail(err, FLOW_ENOMEM, "no memory for a run");
+    *run = (struct run){
+        .session = session,
+        .graph = graph,
+        .folder = FLOW_FOLDER_NONE,
+        .launch = {.job_fd = -1},
+    };
+
+    struct flow_outcome outcome = {0};
+    enum flow_status rc = prepare(run, err);
+    if (rc == FLOW_OK) {
+        rc = flow_supervise(&run->launch, options, &outcome, err);
+        rc = conclude(run, rc, &outcome, result, err);
+    }
+    if (!outcome.stuck)
+        free_run(run);
+    else if (run->folder.path != NULL)
+        flow_folder_wipe(run->folder.path); /* all else may still be in use over there */
+    return rc;
+}

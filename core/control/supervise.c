@@ -1,0 +1,481 @@
+/* SPDX-License-Identifier: MIT */
+#include "control/supervise.h"
+
+/*
+ * One coordinator, the thread that called flow_run, and for each group a channel:
+ *
+ *     coordinator ══╦══ channel ══ member ── group 0   (a thread of this process)
+ *      │  poll      ╠══ channel ══ member ── group 1   (a process)
+ *      stop_fd      ╚══ channel ══ member ── group 2   (a process)
+ *
+ * Phases.  All groups go from phase to phase together; each arrow is a barrier, since a group may
+ * connect only to what is bound, and no record may move before every stage could be opened:
+ *
+ *     start ── NEW ──> all READY ── OPEN ──> all OPENED ── START ──> all ENDED, channels closed
+ *        └────────────────┴───────────┬──────────┴──────────────────────┘
+ *                  a failure, a death, a second stop: ABORT to all, then all ENDED or dead
+ *
+ * Gone is a group when its channel is closed and what is left of it (a thread, a zombie) collected.
+ * The coordinator returns when all are gone.  Everything it waits for is in one poll: the channels,
+ * stop_fd, and the nearest of a few deadlines; without one of these it sleeps until something
+ * happens.
+ *
+ * Failures.  The first one is the run's; what follows from it (and from the ABORT) is not told.  A
+ * process that dies closes its channel without having said ENDED.  That is noticed at once,
+ * whatever killed it, and needs no SIGCHLD, which belongs to the program around us.  In one round
+ * of the poll closed channels are looked at before others: who died is the cause, who complains the
+ * effect.
+ *
+ * After ABORT the groups have GRACE_NS.  They use less for themselves (FLOW_MEMBER_JOIN_NS), so
+ * that a group with a stuck stage can still name it.  Then processes are killed, and a thread that
+ * is stuck is left behind.  All of this takes less than a second.
+ *
+ * The coordinator's own death, by whatever signal, closes all channels, and each process of the run
+ * then removes the run's folder and exits, also if a stage of its own is stuck (worker.c).
+ * PR_SET_PDEATHSIG is not used for it: SIGKILL would leave the folder, a milder signal a stage
+ * could block, and it strikes when the *thread* ends that spawned the process, which a program that
+ * embeds us may well let happen.
+ */
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/units.h"
+#include "control/channel.h"
+#include "watch/report.h"
+
+#define MS ((int64_t)1000 * 1000)
+#define GRACE_NS (700 * MS)     /* after ABORT, for all groups to be gone */
+#define FORCED_NS (200 * MS)    /* after SIGKILL, for them to be gone */
+#define LEAVING_NS (60000 * MS) /* after the last ENDED, for processes to have exited */
+#define TICK_NS (200 * MS)      /* between two calls of options->progress */
+#define BURST 64                /* messages of one group in a row, before others have their turn */
+#define NEVER INT64_MAX
+
+enum run_phase { BINDING, OPENING, RUNNING };
+
+struct member_state {
+    bool answered; /* in this phase */
+    bool ended;    /* has said ENDED */
+    bool stuck;    /* has said STUCK */
+    bool gone;
+};
+
+struct supervisor {
+    const struct flow_launch *launch;
+    const struct flow_run_options *options;
+    struct flow_outcome *outcome;
+    struct flow_error *err;
+    enum flow_status status; /* of the run so far */
+    enum run_phase phase;
+    struct flow_crew *crews; /* one for each group of the plan */
+    struct member_state *states;
+    struct pollfd *fds; /* one for each group, then stop_fd */
+    size_t count;
+    size_t unanswered;            /* groups that have not answered the phase's message */
+    size_t live;                  /* groups not gone */
+    size_t working;               /* groups that have not said ENDED and are not gone */
+    struct flow_sampler *sampler; /* NULL: nobody wants progress */
+    int stop_fd;
+    bool draining, aborting, forced;
+    int64_t start_ns; /* when records began to flow; 0: they have not */
+    int64_t end_ns;   /* when the last group that ended did so */
+    int64_t tick_ns;  /* the next call of options->progress */
+    int64_t drain_ns; /* when draining has taken too long */
+    int64_t force_ns; /* when those still there are ended by force */
+};
+
+/* ---- saying something to the groups ---- */
+
+static void say(struct supervisor *sup, size_t i, enum flow_notice_kind kind)
+{
+    if (!sup->states[i].gone && !sup->states[i].ended)
+        (void)flow_channel_send(sup->crews[i].fd, kind, FLOW_OK, NULL);
+    /* one that has gone away meanwhile shows in the next poll */
+}
+
+static void say_all(struct supervisor *sup, enum flow_notice_kind kind)
+{
+    for (size_t i = 0; i < sup->count; i++)
+        say(sup, i, kind);
+}
+
+static void abort_all(struct supervisor *sup)
+{
+    if (sup->aborting)
+        return;
+    sup->aborting = true;
+    sup->drain_ns = NEVER;
+    sup->force_ns = flow_now_ns() + GRACE_NS;
+    say_all(sup, FLOW_SAY_ABORT);
+}
+
+/* The first failure is the run's; any failure ends it. */
+static void fail(struct supervisor *sup, enum flow_status status, const char *text)
+{
+    if (sup->status == FLOW_OK)
+        sup->status = flow_fail(sup->err, status != FLOW_OK ? status : FLOW_EPROTO, "%s", text);
+    abort_all(sup);
+}
+
+static void tell(struct supervisor *sup, const char *line)
+{
+    if (sup->options->log != NULL)
+        sup->options->log(sup->options->context, line);
+}
+
+static void drain_all(struct supervisor *sup)
+{
+    const int64_t limit = sup->launch->plan->graph->drain_ns;
+    say_all(sup, FLOW_SAY_DRAIN);
+    if (limit > 0)
+        sup->drain_ns = flow_now_ns() + limit;
+}
+
+/* ---- phases ---- */
+
+static void enter(struct supervisor *sup, enum run_phase phase, enum flow_notice_kind kind)
+{
+    sup->phase = phase;
+    sup->unanswered = sup->live;
+    for (size_t i = 0; i < sup->count; i++)
+        sup->states[i].answered = false;
+    say_all(sup, kind);
+}
+
+static void begin_running(struct supervisor *sup)
+{
+    sup->start_ns = flow_now_ns();
+    enter(sup, RUNNING, FLOW_SAY_START);
+    if (sup->options->progress != NULL) {
+        sup->sampler = flow_sampler_new(sup->launch->plan, sup->launch->board, sup->start_ns);
+        sup->tick_ns = sup->sampler != NULL ? sup->start_ns + TICK_NS : NEVER;
+    }
+    if (sup->draining)
+        drain_all(sup);
+}
+
+static void answer(struct supervisor *sup, size_t i, enum run_phase phase)
+{
+    struct member_state *state = &sup->states[i];
+    if (sup->phase != phase || state->answered || state->ended) {
+        fail(sup, FLOW_EPROTO, "a group of the run answered what it was not asked");
+        return;
+    }
+    state->answered = true;
+    if (--sup->unanswered > 0 || sup->aborting)
+        return;
+    if (phase == BINDING) {
+        sup->outcome->opened = true;
+        enter(sup, OPENING, FLOW_SAY_OPEN);
+    } else {
+        begin_running(sup);
+    }
+}
+
+/* ---- groups that end ---- */
+
+static void mark_ended(struct supervisor *sup, size_t i)
+{
+    if (sup->states[i].ended)
+        return;
+    sup->states[i].ended = true;
+    sup->working--;
+    sup->end_ns = flow_now_ns();
+    if (sup->phase != RUNNING && !sup->aborting)
+        fail(sup, FLOW_EPROTO, "a group of the run ended before it was started");
+    if (sup->working == 0 && !sup->aborting)
+        sup->force_ns = sup->end_ns + LEAVING_NS;
+}
+
+static void mark_gone(struct supervisor *sup, size_t i)
+{
+    if (!sup->states[i].ended) {
+        sup->working--;
+        sup->end_ns = flow_now_ns();
+    }
+    sup->states[i].ended = true;
+    sup->states[i].gone = true;
+    sup->live--;
+}
+
+static void report_death(struct supervisor *sup, size_t i, const struct flow_death *death)
+{
+    static const enum flow_death_moment moments[] = {[BINDING] = FLOW_DIED_STARTING,
+                                                     [OPENING] = FLOW_DIED_OPENING,
+                                                     [RUNNING] = FLOW_DIED_RUNNING};
+    const struct flow_launch *launch = sup->launch;
+    struct flow_str text = {0};
+    flow_death_describe(death, sup->states[i].ended ? FLOW_DIED_LEAVING : moments[sup->phase],
+                        launch->plan, launch->board, sup->crews[i].group, &text);
+    fail(sup, FLOW_EIO, text.failed ? "a process of the run has died" : text.text);
+    flow_str_clear(&text);
+}
+
+/* Its channel is closed. */
+static void lose(struct supervisor *sup, size_t i)
+{
+    struct flow_death death = {.known = true};
+    sup->crews[i].launcher->collect(&sup->crews[i], &death);
+    const bool well = sup->states[i].ended && death.signal == 0 && death.code == 0;
+    if (!well && !sup->aborting)
+        report_death(sup, i, &death);
+    mark_gone(sup, i);
+}
+
+/* A group with stuck stages: a process is about to end itself, threads are left behind. */
+static void note_stuck(struct supervisor *sup, size_t i, const char *text)
+{
+    tell(sup, text);
+    sup->states[i].stuck = true;
+    if (!sup->aborting)
+        fail(sup, FLOW_EPROTO, text);
+    if (sup->crews[i].launcher != &flow_thread_launcher)
+        return;
+    sup->outcome->stuck = true;
+    sup->crews[i].launcher->collect(&sup->crews[i], NULL);
+    mark_gone(sup, i);
+}
+
+static void tell_forced(struct supervisor *sup, size_t i)
+{
+    struct flow_str text = {0};
+    flow_group_describe(sup->launch->plan, sup->crews[i].group, &text);
+    flow_str_add(&text, sup->crews[i].launcher == &flow_thread_launcher
+                            ? " does not come back from a callback and is left behind"
+                            : " did not end in time and is killed");
+    if (!text.failed)
+        tell(sup, text.text);
+    flow_str_clear(&text);
+}
+
+/* Time is up: end by force what is still there; if even that did not help, leave it. */
+static void force_all(struct supervisor *sup)
+{
+    for (size_t i = 0; i < sup->count; i++) {
+        struct flow_crew *crew = &sup->crews[i];
+        if (sup->states[i].gone)
+            continue;
+        if (!sup->forced && !sup->states[i].stuck)
+            tell_forced(sup, i);
+        if (sup->forced) {
+            close(crew->fd);
+            mark_gone(sup, i);
+        } else if (!crew->launcher->force(crew)) {
+            sup->outcome->stuck = true;
+            mark_gone(sup, i);
+        }
+    }
+    sup->forced = true;
+    sup->force_ns = flow_now_ns() + FORCED_NS;
+}
+
+/* ---- what arrives ---- */
+
+static void hear(struct supervisor *sup, size_t i, const struct flow_notice *notice)
+{
+    switch (notice->kind) {
+    case FLOW_SAY_READY:
+        answer(sup, i, BINDING);
+        break;
+    case FLOW_SAY_OPENED:
+        answer(sup, i, OPENING);
+        break;
+    case FLOW_SAY_FAILED:
+        fail(sup, notice->status, notice->text);
+        break;
+    case FLOW_SAY_LOG:
+        tell(sup, notice->text);
+        break;
+    case FLOW_SAY_STUCK:
+        note_stuck(sup, i, notice->text);
+        break;
+    case FLOW_SAY_ENDED:
+        mark_ended(sup, i);
+        break;
+    default:
+        fail(sup, FLOW_EPROTO, "a group of the run gave an order");
+    }
+}
+
+/* Read what group i has said. */
+static void listen(struct supervisor *sup, size_t i)
+{
+    for (int n = 0; n < BURST && !sup->states[i].gone; n++) {
+        struct flow_notice notice;
+        struct flow_error why = {0};
+        const enum flow_status rc = flow_channel_receive(sup->crews[i].fd, &notice, &why);
+        if (rc == FLOW_EAGAIN)
+            return;
+        if (rc == FLOW_OK)
+            hear(sup, i, &notice);
+        else if (rc == FLOW_ECLOSED)
+            lose(sup, i);
+        else
+            fail(sup, rc, why.text);
+    }
+}
+
+/* Somebody wants the run to stop: the first time gently, the second time at once. */
+static void hear_stop(struct supervisor *sup)
+{
+    char byte;
+    const ssize_t got = read(sup->stop_fd, &byte, 1);
+    if (got < 0 && (errno == EINTR || errno == EAGAIN))
+        return;
+    if (got <= 0) {
+        sup->stop_fd = -1;
+        return;
+    }
+
+    sup->outcome->stopped = true;
+    if (sup->draining) {
+        fail(sup, FLOW_EABORT, "the run was aborted: it was asked to stop a second time");
+    } else {
+        sup->draining = true;
+        if (sup->phase == RUNNING)
+            drain_all(sup);
+    }
+}
+
+/* ---- time ---- */
+
+static void give_up_draining(struct supervisor *sup)
+{
+    char limit[32];
+    struct flow_str text = {0};
+    flow_str_addf(&text,
+                  "the run was aborted: draining took longer than run.drain allows (%s); what was "
+                  "still in flight is lost",
+                  flow_format_duration(sup->launch->plan->graph->drain_ns, limit, sizeof(limit)));
+    fail(sup, FLOW_EABORT, text.failed ? "draining took too long" : text.text);
+    flow_str_clear(&text);
+}
+
+static void tell_progress(struct supervisor *sup, int64_t now_ns)
+{
+    struct flow_progress progress = {0};
+    flow_sampler_take(sup->sampler, now_ns, &progress);
+    sup->options->progress(sup->options->context, &progress);
+    sup->tick_ns = now_ns + TICK_NS;
+}
+
+static void look_at_clock(struct supervisor *sup)
+{
+    const int64_t now_ns = flow_now_ns();
+    if (now_ns >= sup->tick_ns)
+        tell_progress(sup, now_ns);
+    if (now_ns >= sup->drain_ns)
+        give_up_draining(sup);
+    if (now_ns >= sup->force_ns)
+        force_all(sup);
+}
+
+/* How long the poll may take [ms], rounded up; -1: for ever. */
+static int next_timeout(const struct supervisor *sup)
+{
+    int64_t at = sup->tick_ns;
+    if (sup->drain_ns < at)
+        at = sup->drain_ns;
+    if (sup->force_ns < at)
+        at = sup->force_ns;
+    if (at == NEVER)
+        return -1;
+    const int64_t left = at - flow_now_ns();
+    if (left <= 0)
+        return 0;
+    return left / MS >= INT32_MAX ? INT32_MAX : (int)((left + MS - 1) / MS);
+}
+
+/* ---- the whole ---- */
+
+static void wait_once(struct supervisor *sup)
+{
+    for (size_t i = 0; i < sup->count; i++)
+        sup->fds[i] =
+            (struct pollfd){.fd = sup->states[i].gone ? -1 : sup->crews[i].fd, .events = POLLIN};
+    sup->fds[sup->count] = (struct pollfd){.fd = sup->stop_fd, .events = POLLIN};
+
+    if (poll(sup->fds, sup->count + 1, next_timeout(sup)) > 0) {
+        for (size_t i = 0; i < sup->count; i++)
+            if ((sup->fds[i].revents & (POLLHUP | POLLERR)) != 0)
+                listen(sup, i);
+        for (size_t i = 0; i < sup->count; i++)
+            if (sup->fds[i].revents == POLLIN)
+                listen(sup, i);
+        if (sup->fds[sup->count].revents != 0)
+            hear_stop(sup);
+    }
+    look_at_clock(sup);
+}
+
+/* Start all groups, or as many as can be. */
+static void start_all(struct supervisor *sup)
+{
+    const struct flow_plan *plan = sup->launch->plan;
+    for (size_t i = 0; i < sup->count; i++)
+        sup->states[i].gone = true;
+    for (size_t i = 0; i < sup->count && !sup->aborting; i++) {
+        struct flow_error why = {0};
+        struct flow_crew *crew = &sup->crews[i];
+        *crew = (struct flow_crew){
+            .launcher = plan->groups[i].spawned ? &flow_process_launcher : &flow_thread_launcher,
+            .group = i,
+            .fd = -1,
+        };
+        if (crew->launcher->start(sup->launch, crew, &why) == FLOW_OK) {
+            sup->states[i].gone = false;
+            sup->live++;
+            sup->working++;
+        } else {
+            fail(sup, why.status, why.text);
+        }
+    }
+}
+
+static bool has_memory(struct supervisor *sup)
+{
+    sup->crews = flow_calloc(sup->count, sizeof(*sup->crews));
+    sup->states = flow_calloc(sup->count, sizeof(*sup->states));
+    sup->fds = flow_calloc(sup->count + 1, sizeof(*sup->fds));
+    return sup->crews != NULL && sup->states != NULL && sup->fds != NULL;
+}
+
+enum flow_status flow_supervise(const struct flow_launch *launch,
+                                const struct flow_run_options *options,
+                                struct flow_outcome *outcome, struct flow_error *err)
+{
+    struct supervisor sup = {
+        .launch = launch,
+        .options = options,
+        .outcome = outcome,
+        .err = err,
+        .count = launch->plan->group_count,
+        .stop_fd = options->stop_fd,
+        .tick_ns = NEVER,
+        .drain_ns = NEVER,
+        .force_ns = NEVER,
+    };
+    *outcome = (struct flow_outcome){0};
+    if (has_memory(&sup)) {
+        start_all(&sup);
+        if (!sup.aborting)
+            enter(&sup, BINDING, FLOW_SAY_NEW);
+        while (sup.live > 0)
+            wait_once(&sup);
+    } else {
+        sup.status = flow_fail(err, FLOW_ENOMEM, "no memory to supervise %zu groups", sup.count);
+    }
+
+    outcome->elapsed_ns = sup.start_ns > 0 ? sup.end_ns - sup.start_ns : 0;
+    flow_sampler_free(sup.sampler);
+    free(sup.fds);
+    free(sup.states);
+    free(sup.crews);
+    return sup.status;
+}

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * A process of a run.  launch_process.c starts it with
+ *
+ *     flowrun --flowrun-worker CHANNEL BOARD JOB GROUP [NAME]
+ *
+ * It reads the graph again from the job, plans it, and must come to the same plan as the
+ * coordinator; then its main thread serves the channel as any group does (member.c).
+ *
+ * A second thread, the guard, only watches whether the coordinator is still there.  When it dies
+ * the kernel closes its end of the channel, and the guard removes the run's folder and ends the
+ * process within milliseconds, also when stages and the main thread are stuck.  That all processes
+ * of the run try to remove the folder at once does no harm.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "control/channel.h"
+#include "control/folder.h"
+#include "control/job.h"
+#include "control/launch.h"
+#include "control/member.h"
+#include "control/session.h"
+#include "control/system.h"
+
+/* The command line. */
+struct orders {
+    int channel, board, job;
+    size_t group;
+};
+
+/* What the process works with, built from the job. */
+struct work {
+    struct flow_job job;
+    struct flow_session *session;
+    struct flow_graph *graph;
+    struct flow_plan *plan;
+    struct flow_board board;
+    bool has_board;
+};
+
+struct guard {
+    int channel;
+    int leave_fd;       /* an eventfd: the work is done */
+    const char *folder; /* NULL: none */
+    pthread_t thread;
+};
+
+/* ---- beginning ---- */
+
+static bool parse_number(const char *text, long max, long *number)
+{
+    char *end = NULL;
+    errno = 0;
+    *number = strtol(text, &end, 10);
+    return errno == 0 && end != text && *end == '\0' && *number >= 0 && *number <= max;
+}
+
+static bool parse_orders(int argc, char **argv, struct orders *orders)
+{
+    long numbers[4];
+    if (argc < 6)
+        return false;
+    for (int i = 0; i < 4; i++) {
+        if (!parse_number(argv[2 + i], INT32_MAX, &numbers[i]))
+            return false;
+    }
+    *orders = (struct orders){
+        .channel = (int)numbers[0],
+        .board = (int)numbers[1],
+        .job = (int)numbers[2],
+        .group = (size_t)numbers[3],
+    };
+    return true;
+}
+
+/* What the process inherited is not for the programs that its stages start. */
+static bool hide_descriptors(const struct orders *orders)
+{
+    return fcntl(orders->channel, F_SETFD, FD_CLOEXEC) == 0 &&
+           fcntl(orders->board, F_SETFD, FD_CLOEXEC) == 0 &&
+           fcntl(orders->job, F_SETFD, FD_CLOEXEC) == 0;
+}
+
+/* It was started with these two blocked, see launch_process.c; other dispositions are inherited, so
+ * that a stage meets the same ones as on a thread of the coordinator's process. */
+static void settle_signals(void)
+{
+    sigset_t none;
+    (void)signal(SIGINT, SIG_IGN);
+    (void)signal(SIGTERM, SIG_IGN);
+    sigemptyset(&none);
+    pthread_sigmask(SIG_SETMASK, &none, NULL);
+}
+
+/* ---- the guard ---- */
+
+static void *stand_guard(void *context)
+{
+    const struct guard *guard = context;
+    for (;;) {
+        struct pollfd fds[2] = {
+            {.fd = guard->channel, .events = 0}, /* only the hang-up, which is always told */
+            {.fd = guard->leave_fd, .events = POLLIN},
+        };
+        if (poll(fds, 2, -1) < 0 && errno != EINTR)
+            return NULL;
+        if (fds[1].revents == POLLIN)
+            return NULL;
+        if (fds[0].revents != 0 || fds[1].revents != 0) /* gone, or closed by a stage's mistake */
+            break;
+    }
+    if (guard->folder != NULL)
+        flow_folder_wipe(guard->folder);
+    _exit(1);
+}
+
+static bool start_guard(struct guard *guard, struct flow_error *err)
+{
+    guard->leave_fd = eventfd(0, EFD_CLOEXEC);
+    int cause = guard->leave_fd < 0 ? errno : 0;
+    if (cause == 0)
+        cause = pthread_create(&guard->thread, NULL, stand_guard, guard);
+    if (cause == 0)
+        return true;
+    if (guard->leave_fd >= 0)
+        close(guard->leave_fd);
+    (void)flow_system_fail(err, cause, "cannot watch over the coordinator");
+    return false;
+}
+
+static void stop_guard(struct guard *guard)
+{
+    const uint64_t one = 1;
+    while (write(guard->leave_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+        continue;
+    pthread_join(guard->thread, NULL);
+    close(guard->leave_fd);
+}
+
+/* ---- the work ---- */
+
+static enum flow_status read_graph(struct work *work, struct flow_error *err)
+{
+    struct flow_diag diag = {.path = work->job.origin->path,
+                             .text = work->job.origin->text,
+                             .text_size = work->job.origin->size};
+    work->graph = flow_origin_read_graph(work->job.origin, &work->session->types, &diag);
+    if (work->graph == NULL) {
+        (void)flow_fail(err, FLOW_EINVAL,
+                        "the graph was sound for the coordinator, but not for a process of its "
+                        "run: %s",
+                        diag.count > 0 ? diag.items[0].message : "no memory");
+    }
+    flow_diag_clear(&diag);
+    return work->graph != NULL ? FLOW_OK : FLOW_EINVAL;
+}
+
+static enum flow_status plan_graph(struct work *work, const struct orders *orders,
+                                   struct flow_error *err)
+{
+    const struct flow_plan_options options = {.cpus = (unsigned)work->job.cpus};
+    work->plan = flow_plan_new(work->graph, &options, err);
+    if (work->plan == NULL)
+        return FLOW_ENOMEM;
+    if (flow_plan_digest(work->plan) != work->job.digest ||
+        orders->group >= work->plan->group_count) {
+        return flow_fail(err, FLOW_EPROTO,
+                         "a process of the run came to another plan than the coordinator: has the "
+                         "program, a plugin or an environment variable that the graph uses changed "
+                         "meanwhile?");
+    }
+    return FLOW_OK;
+}
+
+static enum flow_status open_board(struct work *work, const struct orders *orders,
+                                   struct flow_error *err)
+{
+    const struct flow_board_size size = {
+        .replicas = work->plan->replica_count,
+        .links = work->plan->link_count,
+        .groups = work->plan->group_count,
+    };
+    const enum flow_status rc = flow_board_open(orders->board, &size, &work->board, err);
+    work->has_board = rc == FLOW_OK;
+    return rc;
+}
+
+static enum flow_status prepare(struct work *work, const struct orders *orders,
+                                const struct flow_plugin *const *builtin, struct flow_error *err)
+{
+    work->session =
+        flow_session_new_exact(builtin, (const char *const *)work->job.plugin_folders, err);
+    if (work->session == NULL)
+        return FLOW_ENOMEM;
+    enum flow_status rc = read_graph(work, err);
+    if (rc == FLOW_OK)
+        rc = plan_graph(work, orders, err);
+    if (rc == FLOW_OK)
+        rc = open_board(work, orders, err);
+    return rc;
+}
+
+static void clear_work(struct work *work)
+{
+    if (work->has_board)
+        flow_board_close(&work->board);
+    flow_plan_free(work->plan);
+    flow_graph_free(work->graph);
+    flow_session_free(work->session);
+    flow_job_clear(&work->job);
+}
+
+static void serve(const struct work *work, const struct orders *orders)
+{
+    struct flow_board board = work->board;
+    const struct flow_member_options options = {
+        .plan = work->plan,
+        .group = orders->group,
+        .board = &board,
+        .folder = work->job.folder,
+        .run_id = work->job.run_id,
+        .fd = orders->channel,
+    };
+    if (!flow_member_serve(&options))
+        _exit(1); /* stages are stuck: nothing they use may be taken away */
+}
+
+static void say_failed(int channel, const struct flow_error *error)
+{
+    (void)flow_channel_send(channel, FLOW_SAY_FAILED, error->status, error->text);
+    (void)flow_channel_send(channel, FLOW_SAY_ENDED, FLOW_OK, NULL);
+}
+
+static enum flow_status work_guarded(struct work *work, const struct orders *orders,
+                                     const struct flow_plugin *const *builtin,
+                                     struct flow_error *err)
+{
+    struct guard guard = {.channel = orders->channel, .folder = work->job.folder};
+    if (!start_guard(&guard, err))
+        return FLOW_EIO;
+    const enum flow_status rc = prepare(work, orders, builtin, err);
+    if (rc == FLOW_OK)
+        serve(work, orders);
+    stop_guard(&guard);
+    return rc;
+}
+
+/* The channel stays open until the process has ended: its closing says so. */
+bool flow_worker_main(const struct flow_session_options *options, int argc, char **argv,
+                      int *exit_code)
+{
+    if (argc < 2 || strcmp(argv[1], FLOW_WORKER_FLAG) != 0)
+        return false;
+    struct orders orders;
+    *exit_code = 2; /* somebody has tried it by hand */
+    if (!parse_orders(argc, argv, &orders) || !hide_descriptors(&orders))
+        return true;
+
+    settle_signals();
+    struct work work = {0};
+    struct flow_error error = {0};
+    enum flow_status rc = flow_job_read(orders.job, &work.job, &error);
+    close(orders.job);
+    if (rc == FLOW_OK)
+        rc = work_guarded(&work, &orders, options != NULL ? options->builtin : NULL, &error);
+    if (rc != FLOW_OK)
+        say_failed(orders.channel, &error);
+    clear_work(&work);
+    *exit_code = rc == FLOW_OK ? 0 : 1;
+    return true;
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+/* The members of a graph that are not stages, and the policies that stages and edges share. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/units.h"
+#include "graph/field.h"
+#include "graph/text.h"
+
+#define MAX_RETRIES 1000
+
+static const char *const policy_names[] = {"stop", "skip", "route", NULL};
+static const char *const when_full_names[] = {"block", "drop_new", "drop_old", "fail", NULL};
+static const char *const when_full_later[] = {"spill", NULL};
+static const char *const mode_names[] = {"threads", "processes", NULL};
+static const struct flow_words mode_words = {mode_names, NULL};
+
+void flow_reader_queue(struct flow_reader *r, const struct flow_node *node,
+                       struct flow_queue *queue)
+{
+    static const char *const keys[] = {"items", "bytes", "when_full", NULL};
+    static const struct flow_words words = {keys, NULL};
+    static const struct flow_words when_full_words = {when_full_names, when_full_later};
+
+    if (!flow_field_is_object(r, node))
+        return;
+    (void)flow_field_check_keys(r, node, &words, FLOW_NO_OWN_KEYS);
+    int64_t items = 0;
+    if (flow_field_int(r, flow_node_get(node, "items"), 1, UINT32_MAX, &items))
+        queue->items = (uint64_t)items;
+    (void)flow_field_size(r, flow_node_get(node, "bytes"), &queue->bytes);
+    int when_full = 0;
+    if (flow_field_word(r, flow_node_get(node, "when_full"), &when_full_words, &when_full))
+        queue->when_full = (enum flow_when_full)when_full;
+}
+
+/* "10ms" (each time) or "10ms..1s" (doubling from the first to the second). */
+static void read_backoff(struct flow_reader *r, const struct flow_node *node,
+                         struct flow_error_policy *policy)
+{
+    const char *text = NULL;
+    if (!flow_field_string(r, node, &text))
+        return;
+    const char *dots = strstr(text, "..");
+    char *first = flow_strndup(text, dots != NULL ? (size_t)(dots - text) : strlen(text));
+    if (first == NULL) {
+        (void)flow_reader_no_memory(r);
+        return;
+    }
+    int64_t low = 0;
+    int64_t high = 0;
+    const bool good = flow_parse_duration(first, &low) &&
+                      flow_parse_duration(dots != NULL ? dots + 2 : first, &high);
+    free(first);
+    if (!good) {
+        flow_diag_add(r->diag, FLOW_AT(node), NULL,
+                      "'backoff' must be a duration or two, as in \"10ms\" or \"10ms..1s\", not %s",
+                      flow_show(node).text);
+    } else if (low > high) {
+        flow_diag_add(r->diag, FLOW_AT(node), NULL,
+                      "'backoff' must go from the shorter to the longer duration, not %s",
+                      flow_show(node).text);
+    } else {
+        policy->backoff_ns = low;
+        policy->backoff_max_ns = high;
+    }
+}
+
+static bool read_policy_object(struct flow_reader *r, const struct flow_node *node,
+                               struct flow_error_policy *policy)
+{
+    static const char *const keys[] = {"retry", "backoff", "then", NULL};
+    static const struct flow_words words = {keys, NULL};
+    static const struct flow_words then_words = {policy_names, NULL};
+
+    (void)flow_field_check_keys(r, node, &words, FLOW_NO_OWN_KEYS);
+    const struct flow_node *retry = flow_node_get(node, "retry");
+    const struct flow_node *then_node = flow_node_get(node, "then");
+    int64_t retries = 0;
+    int then = FLOW_STOP;
+    if (retry == NULL) {
+        flow_diag_add(r->diag, FLOW_AT(node),
+                      "without retries write \"errors\": \"skip\" and the like",
+                      "'%s' has no 'retry': how many times to try again", node->key);
+    }
+    (void)flow_field_int(r, retry, 0, MAX_RETRIES, &retries);
+    const bool good = flow_field_word(r, then_node, &then_words, &then) || then_node == NULL;
+    *policy =
+        (struct flow_error_policy){.then = (enum flow_on_error)then, .retries = (unsigned)retries};
+    read_backoff(r, flow_node_get(node, "backoff"), policy);
+    return good;
+}
+
+bool flow_reader_errors(struct flow_reader *r, const struct flow_node *node,
+                        struct flow_error_policy *policy)
+{
+    if (node == NULL)
+        return true;
+    if (node->broken && json_is_string(node->json))
+        return false;
+    if (json_is_object(node->json))
+        return read_policy_object(r, node, policy);
+    const char *word = json_string_value(node->json);
+    for (int i = 0; word != NULL && policy_names[i] != NULL; i++) {
+        if (strcmp(word, policy_names[i]) == 0) {
+            *policy = (struct flow_error_policy){.then = (enum flow_on_error)i};
+            return true;
+        }
+    }
+    struct flow_str hint = {0};
+    if (word != NULL)
+        flow_hint_closest(&hint, word, policy_names);
+    flow_diag_add(r->diag, FLOW_AT(node), hint.text,
+                  "'%s' must be stop, skip, route or { \"retry\": N, ... }, not %s", node->key,
+                  flow_show(node).text);
+    flow_str_clear(&hint);
+    return false;
+}
+
+static void read_mode_option(struct flow_reader *r)
+{
+    const char *mode = r->options->mode;
+    for (int i = 0; mode_names[i] != NULL; i++) {
+        if (strcmp(mode, mode_names[i]) == 0) {
+            r->graph->mode = (enum flow_mode)i;
+            return;
+        }
+    }
+    flow_diag_add(r->diag, FLOW_DIAG_NOWHERE, 1, NULL,
+                  "--mode must be one of threads, processes, not '%s'", flow_cut(mode).text);
+}
+
+static void read_run(struct flow_reader *r, const struct flow_node *run)
+{
+    static const char *const keys[] = {"mode", "memory", "drain", NULL};
+    static const char *const later[] = {"state",   "halt_after_errors", "joblog",
+                                        "metrics", "delivery",          NULL};
+    static const struct flow_words words = {keys, later};
+
+    if (flow_field_is_object(r, run)) {
+        (void)flow_field_check_keys(r, run, &words, FLOW_NO_OWN_KEYS);
+        int mode = 0;
+        if (flow_field_word(r, flow_node_get(run, "mode"), &mode_words, &mode))
+            r->graph->mode = (enum flow_mode)mode;
+        (void)flow_field_size(r, flow_node_get(run, "memory"), &r->graph->memory);
+        (void)flow_field_duration(r, flow_node_get(run, "drain"), &r->graph->drain_ns);
+    }
+    if (r->options->mode != NULL)
+        read_mode_option(r);
+}
+
+static void read_defaults(struct flow_reader *r, const struct flow_node *defaults)
+{
+    static const char *const keys[] = {"queue", "errors", NULL};
+    static const struct flow_words words = {keys, NULL};
+
+    if (!flow_field_is_object(r, defaults))
+        return;
+    (void)flow_field_check_keys(r, defaults, &words, FLOW_NO_OWN_KEYS);
+    flow_reader_queue(r, flow_node_get(defaults, "queue"), &r->default_queue);
+    r->default_errors_node = flow_node_get(defaults, "errors");
+    r->default_errors_unknown = !flow_reader_errors(r, r->default_errors_node, &r->default_errors);
+}
+
+static void check_version(struct flow_reader *r)
+{
+    const struct flow_node *node = flow_node_get(&r->root, "flowrun");
+    if (node == NULL) {
+        flow_diag_add(r->diag, FLOW_AT(&r->root), "begin the graph with \"flowrun\": 1",
+                      "the key 'flowrun' is missing: it says which format the graph is written in");
+    } else if (!json_is_integer(node->json)) {
+        flow_diag_add(r->diag, FLOW_AT(node), NULL, "'flowrun' must be the number 1, not %s",
+                      flow_show(node).text);
+    } else if (json_integer_value(node->json) != 1) {
+        flow_diag_add(r->diag, FLOW_AT(node), NULL,
+                      "'flowrun' is %s, a format that is not known here; known: 1",
+                      flow_show(node).text);
+    }
+}
+
+/* The file's name without folder and ending. */
+static char *name_of_file(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const char *start = slash != NULL ? slash + 1 : path;
+    const char *dot = strrchr(start, '.');
+    return flow_strndup(start, dot != NULL && dot != start ? (size_t)(dot - start) : strlen(start));
+}
+
+static void read_names(struct flow_reader *r)
+{
+    const char *schema;
+    (void)flow_field_string(r, flow_node_get(&r->root, "$schema"), &schema);
+    flow_field_copy(r, flow_node_get(&r->root, "description"), &r->graph->description);
+    flow_field_copy(r, flow_node_get(&r->root, "name"), &r->graph->name);
+    if (r->graph->name != NULL)
+        return;
+    const char *path = r->options->path;
+    const bool has_file = path != NULL && strcmp(path, "-") != 0;
+    r->graph->name = has_file ? name_of_file(path) : flow_strdup("graph");
+    if (r->graph->name == NULL)
+        (void)flow_reader_no_memory(r);
+}
+
+void flow_reader_head(struct flow_reader *r)
+{
+    static const char *const keys[] = {"flowrun", "name",     "description", "$schema", "plugins",
+                                       "params",  "defaults", "stages",      "run",     NULL};
+    static const char *const later[] = {"tests", "delivery", "spool", NULL};
+    static const struct flow_words words = {keys, later};
+
+    check_version(r);
+    (void)flow_field_check_keys(r, &r->root, &words, FLOW_OWN_KEYS);
+    read_names(r);
+    read_run(r, flow_node_get(&r->root, "run"));
+    read_defaults(r, flow_node_get(&r->root, "defaults"));
+    flow_reader_plugins(r);
+}
+
+const char *flow_when_full_name(enum flow_when_full policy)
+{
+    return when_full_names[policy];
+}
+
+const char *flow_on_error_name(enum flow_on_error policy)
+{
+    return policy_names[policy];
+}

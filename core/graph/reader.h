@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FLOW_GRAPH_READER_H
+#define FLOW_GRAPH_READER_H
+
+/*
+ * What the steps of reading a graph share.  The steps, in order:
+ *
+ *     text -> nodes -> params -> ${...} -> run, defaults -> stages -> edges -> rules -> graph
+ *     text.c  node.c   params.c  interpolate.c  head.c      stages.c  edges.c  rules.c  graph.c
+ *
+ * Each step adds what it finds to `diag` and goes on, so that one reading shows all faults.  What
+ * hangs on something that is already a finding stays silent: a stage of an unknown type has `type`
+ * NULL and is asked for nothing more; once a reference did not resolve (`unsure`), nobody says that
+ * a stage is not read.  A failed allocation sets diag->failed and ends the reading.
+ *
+ * Threads: one owner.  Memory: belongs to flow_graph_read.
+ */
+
+#include "graph/graph.h"
+#include "graph/node.h"
+
+#define FLOW_NO_STAGE ((size_t)-1)
+
+/* Parameters that a graph may declare. */
+#define FLOW_PARAMS_MAX ((size_t)1000)
+
+/* A declared parameter of the graph and its value. */
+struct flow_graph_param {
+    const struct flow_node *node; /* its declaration */
+    enum flow_type type;
+    bool secret;
+    json_t *value; /* NULL: it has none, which is a finding already */
+    char *text;    /* as it stands inside a longer string */
+};
+
+/* Where the parts of graph->stages[i] stand in the file (NULL: absent), and what was seen of it. */
+struct flow_stage_nodes {
+    const struct flow_node *node; /* key: the name */
+    const struct flow_node *use, *with, *workers, *order, *errors;
+    const struct flow_node *from, *inputs;
+    const char *workers_option; /* the --workers that replaced `workers` */
+    json_t *set;                /* parameters from --set; NULL: none */
+    bool keys_unknown;          /* one of them may have been meant as "from" */
+    bool order_given;           /* ... and understood */
+    bool errors_unknown;        /* `errors` was not understood */
+    bool has_error_reader;
+    bool is_read; /* one of its own outputs */
+};
+
+/* The same for graph->edges[i]. */
+struct flow_edge_nodes {
+    const struct flow_node *ref; /* the "STAGE" or "STAGE.PORT" */
+    bool share_unknown;          /* `share` was not understood */
+};
+
+struct flow_reader {
+    struct flow_diag *diag;
+    const struct flow_types *types;
+    const struct flow_graph_options *options;
+    struct flow_graph *graph;
+
+    json_t *json;
+    struct flow_node root;
+    struct flow_graph_param *params;
+    size_t param_count;
+    size_t replaced_size;                   /* bytes of all strings that held a ${...} */
+    const struct flow_stage_type **plugins; /* types of "plugins" */
+    size_t plugin_count;
+
+    struct flow_stage_nodes *stages; /* as graph->stages */
+    const char **names;              /* of the stages, NULL ends the list */
+    size_t *by_name;                 /* stage indices sorted by name */
+    struct flow_edge_nodes *edges;   /* as graph->edges */
+    size_t edge_capacity, edge_nodes_capacity;
+    bool unsure; /* a reference did not resolve */
+
+    struct flow_queue default_queue;
+    struct flow_error_policy default_errors;
+    const struct flow_node *default_errors_node;
+    bool default_errors_unknown;
+};
+
+/* The steps. */
+void flow_reader_params(struct flow_reader *r);
+void flow_reader_interpolate(struct flow_reader *r);
+void flow_reader_head(struct flow_reader *r);
+void flow_reader_stages(struct flow_reader *r);
+void flow_reader_edges(struct flow_reader *r);
+void flow_reader_rules(struct flow_reader *r);
+
+/* Parts of steps that have a file of their own; `index` is of a stage, and of an edge in match. */
+void flow_reader_plugins(struct flow_reader *r);                /* types.c */
+void flow_reader_use(struct flow_reader *r, size_t index);      /* types.c */
+void flow_reader_options(struct flow_reader *r);                /* options.c: --set, --workers */
+void flow_reader_with(struct flow_reader *r, size_t index);     /* with.c */
+void flow_reader_match(struct flow_reader *r, size_t index);    /* match.c: port types */
+void flow_reader_parallel(struct flow_reader *r, size_t index); /* parallel.c */
+void flow_reader_cycles(struct flow_reader *r);                 /* cycles.c */
+
+/* Replace the ${env:...} in one string, as the default of a parameter may have it. */
+void flow_reader_replace_env(struct flow_reader *r, struct flow_node *parent,
+                             struct flow_node *node);
+
+/* The stage of that name; FLOW_NO_STAGE: none. */
+size_t flow_reader_find(const struct flow_reader *r, const char *name);
+
+/* Memory is short: remember it.  Always false. */
+bool flow_reader_no_memory(struct flow_reader *r);
+
+/* Is `name` fit for a stage or a parameter?  Else a finding at the key of `node`. */
+bool flow_reader_name(struct flow_reader *r, const struct flow_node *node, const char *what);
+
+/* Policies of an edge and of a stage; `queue` and `policy` hold the defaults on entry.  False: the
+ * policy was not understood. */
+void flow_reader_queue(struct flow_reader *r, const struct flow_node *node,
+                       struct flow_queue *queue);
+bool flow_reader_errors(struct flow_reader *r, const struct flow_node *node,
+                        struct flow_error_policy *policy);
+
+#endif /* FLOW_GRAPH_READER_H */

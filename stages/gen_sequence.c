@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+#include <flowrun/stage.h>
+
+#include <inttypes.h>
+
+#define BURST 4096         /* records a call of produce emits at most */
+#define BURST_BYTES 262144 /* and about as many bytes */
+#define DIGITS 20          /* of the largest 64-bit number, with its sign */
+#define LARGEST ((int64_t)1 << 53)
+
+struct sequence {
+    int64_t count, from, step;
+    uint64_t size;
+    int64_t keys;
+    uint64_t next;   /* place in the whole sequence of what this replica emits next */
+    uint64_t stride; /* replicas take turns */
+    uint64_t burst;
+};
+
+static const struct flow_param params[] = {
+    FLOW_PARAM_I64(struct sequence, count, FLOW_REQUIRED, 0, LARGEST, "how many [records]"),
+    FLOW_PARAM_I64(struct sequence, from, "1", -LARGEST, LARGEST, "the first number"),
+    FLOW_PARAM_I64(struct sequence, step, "1", -LARGEST, LARGEST,
+                   "from one number to the next; 0 repeats the first"),
+    FLOW_PARAM_SIZE(struct sequence, size, "0B", 0, 16 << 20,
+                    "smallest record: shorter numbers get zeros before them [bytes]"),
+    FLOW_PARAM_I64(struct sequence, keys, "0", 0, LARGEST,
+                   "give each record a key, its number modulo this; 0: no keys"),
+    FLOW_PARAM_END,
+};
+
+static const struct flow_port outputs[] = {
+    {"out", "text", "one decimal number a record"},
+    {NULL, NULL, NULL},
+};
+
+static size_t count_digits(uint64_t value)
+{
+    size_t count = 1;
+    for (; value >= 10000; value /= 10000)
+        count += 4;
+    return count + (value >= 10) + (value >= 100) + (value >= 1000);
+}
+
+/* The decimal digits of `value`, ending right before `end`. */
+static void put_digits(uint64_t value, char *end)
+{
+    static const char pairs[] = "0001020304050607080910111213141516171819"
+                                "2021222324252627282930313233343536373839"
+                                "4041424344454647484950515253545556575859"
+                                "6061626364656667686970717273747576777879"
+                                "8081828384858687888990919293949596979899";
+    for (; value >= 100; value /= 100) {
+        end -= 2;
+        memcpy(end, pairs + value % 100 * 2, 2);
+    }
+    if (value >= 10)
+        memcpy(end - 2, pairs + value * 2, 2);
+    else
+        end[-1] = (char)('0' + value);
+}
+
+/* `value` in at least `width` characters, zeros between sign and digits; returns the size. */
+static size_t put_number(int64_t value, size_t width, char *out)
+{
+    const uint64_t magnitude = value < 0 ? -(uint64_t)value : (uint64_t)value;
+    const size_t sign = value < 0;
+    const size_t count = sign + count_digits(magnitude);
+    const size_t size = width > count ? width : count;
+    if (size > count)
+        memset(out, '0', size - count + sign);
+    if (sign != 0)
+        out[0] = '-';
+    put_digits(magnitude, out + size);
+    return size;
+}
+
+static enum flow_status emit_number(const struct sequence *s, struct flow_stage *stage)
+{
+    const int64_t value = s->from + s->step * (int64_t)s->next;
+    struct flow_target to = {0};
+    char key[DIGITS];
+    if (s->keys > 0) {
+        const int64_t rest = value % s->keys;
+        to.key = key;
+        to.key_size = put_number(rest < 0 ? rest + s->keys : rest, 0, key);
+    }
+    char *room = flow_reserve(stage, 0, s->size > DIGITS ? (size_t)s->size : DIGITS);
+    if (room == NULL)
+        return FLOW_EABORT;
+    return flow_commit(stage, &to, put_number(value, (size_t)s->size, room));
+}
+
+static enum flow_status sequence_open(void *self, struct flow_stage *stage)
+{
+    struct sequence *s = self;
+    int64_t way = 0;
+    int64_t last = 0;
+    const bool fits = s->count == 0 || (!__builtin_mul_overflow(s->count - 1, s->step, &way) &&
+                                        !__builtin_add_overflow(s->from, way, &last));
+    if (!fits) {
+        return flow_stage_fail(stage, FLOW_ERANGE,
+                               "%" PRId64 " numbers from %" PRId64 " by steps of %" PRId64
+                               " do not fit into 64 bits",
+                               s->count, s->from, s->step);
+    }
+    s->next = flow_stage_info(stage)->replica;
+    s->stride = flow_stage_info(stage)->replicas;
+    s->burst = s->size > BURST_BYTES / BURST ? BURST_BYTES / s->size + 1 : BURST;
+    return FLOW_OK;
+}
+
+static enum flow_status sequence_produce(void *self, struct flow_stage *stage)
+{
+    struct sequence *s = self;
+    for (uint64_t i = 0; i < s->burst; i++) {
+        if (s->next >= (uint64_t)s->count || (i % 256 == 0 && flow_stopping(stage)))
+            return FLOW_ECLOSED;
+        const enum flow_status rc = emit_number(s, stage);
+        if (rc != FLOW_OK)
+            return rc;
+        s->next += s->stride;
+    }
+    return FLOW_OK;
+}
+
+static const struct flow_stage_type sequence = {
+    .name = "gen.sequence",
+    .help = "emits numbers in equal steps; several replicas share them out",
+    .role = FLOW_PRODUCER,
+    .outputs = outputs,
+    .params = params,
+    .state_size = sizeof(struct sequence),
+    .open = sequence_open,
+    .produce = sequence_produce,
+};
+
+FLOW_PLUGIN(&sequence);

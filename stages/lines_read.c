@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+#include <flowrun/stage.h>
+
+#include <fcntl.h>
+#include <glob.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "file.h"
+
+#define CHUNK ((size_t)256 << 10)
+
+struct reader {
+    struct flow_list path;
+    bool keep_ends;
+    uint64_t max_line;
+
+    char **files; /* the globs expanded */
+    size_t file_count, file_capacity;
+    size_t next_file;
+
+    bool reading; /* the fields below belong to an open file */
+    bool waits;   /* it is no plain file: wait before reading */
+    int fd;
+    const char *name; /* for messages */
+    uint64_t line;    /* lines emitted of it */
+    char *buf;        /* `start` to `end` is read but not emitted */
+    size_t capacity;
+    size_t start, end;
+    size_t searched; /* that many bytes from `start` hold no line end */
+};
+
+static const struct flow_param params[] = {
+    FLOW_PARAM_LIST(struct reader, path, FLOW_REQUIRED,
+                    "files or globs, as a.txt, *.txt, {a,b}.txt; \"-\": standard input"),
+    FLOW_PARAM_BOOL(struct reader, keep_ends, "false", "leave \\n or \\r\\n on each record"),
+    FLOW_PARAM_SIZE(struct reader, max_line, "64MiB", 1, FLOW_RECORD_MAX - 2,
+                    "a longer line ends the run [bytes]"),
+    FLOW_PARAM_END,
+};
+
+static const struct flow_port outputs[] = {
+    {"out", "text", "one line a record, without its line end"},
+    {NULL, NULL, NULL},
+};
+
+static enum flow_status add_file(struct reader *r, struct flow_stage *stage, const char *path)
+{
+    if (r->file_count == r->file_capacity) {
+        const size_t capacity = r->file_capacity == 0 ? 16 : r->file_capacity * 2;
+        char **files = realloc(r->files, capacity * sizeof(*files));
+        if (files == NULL)
+            return flow_stage_fail(stage, FLOW_ENOMEM, "no memory for %zu file names", capacity);
+        r->files = files;
+        r->file_capacity = capacity;
+    }
+    r->files[r->file_count] = strdup(path);
+    if (r->files[r->file_count] == NULL)
+        return flow_stage_fail(stage, FLOW_ENOMEM, "no memory for a file name");
+    r->file_count++;
+    return FLOW_OK;
+}
+
+/* What cannot be read is found before the run starts, as far as that can be known. */
+static enum flow_status add_checked(struct reader *r, struct flow_stage *stage, const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) != 0)
+        return flow_file_fail(stage, "read", path);
+    if (S_ISDIR(st.st_mode))
+        return flow_stage_fail(stage, FLOW_EIO, "cannot read '%s': it is a folder", path);
+    if (access(path, R_OK) != 0)
+        return flow_file_fail(stage, "read", path);
+    return add_file(r, stage, path);
+}
+
+static enum flow_status add_matches(struct reader *r, struct flow_stage *stage, const char *pattern)
+{
+    glob_t found = {0};
+    enum flow_status rc = FLOW_OK;
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): with these flags it asks for nothing of the user's */
+    const int failed = glob(pattern, GLOB_NOMAGIC, NULL, &found);
+    if (failed == GLOB_NOMATCH)
+        rc = flow_stage_fail(stage, FLOW_EIO, "nothing matches '%s'", pattern);
+    else if (failed != 0)
+        rc = flow_stage_fail(stage, failed == GLOB_NOSPACE ? FLOW_ENOMEM : FLOW_EIO,
+                             "cannot look for '%s'", pattern);
+    for (size_t i = 0; rc == FLOW_OK && i < found.gl_pathc; i++)
+        rc = add_checked(r, stage, found.gl_pathv[i]);
+    globfree(&found);
+    return rc;
+}
+
+static enum flow_status add_pattern(struct reader *r, struct flow_stage *stage,
+                                    const char *pattern);
+
+/* a{b,c}d is abd and acd; `open` points at the brace.  They do not nest. */
+static enum flow_status add_choices(struct reader *r, struct flow_stage *stage, const char *pattern,
+                                    const char *open)
+{
+    const char *choice = open + 1;
+    for (;;) {
+        const size_t size = strcspn(choice, ",}");
+        const char *rest = strchr(choice, '}') + 1;
+        char *one = NULL;
+        if (asprintf(&one, "%.*s%.*s%s", (int)(open - pattern), pattern, (int)size, choice, rest) <
+            0)
+            return flow_stage_fail(stage, FLOW_ENOMEM, "no memory for a file name");
+        const enum flow_status rc = add_pattern(r, stage, one);
+        free(one);
+        if (rc != FLOW_OK || choice[size] == '}')
+            return rc;
+        choice += size + 1;
+    }
+}
+
+static enum flow_status add_pattern(struct reader *r, struct flow_stage *stage, const char *pattern)
+{
+    if (strcmp(pattern, "-") == 0)
+        return add_file(r, stage, pattern);
+    if (access(pattern, F_OK) == 0) /* also a name that looks like a pattern */
+        return add_checked(r, stage, pattern);
+    const char *open = strchr(pattern, '{');
+    if (open != NULL && strchr(open, '}') != NULL)
+        return add_choices(r, stage, pattern, open);
+    return add_matches(r, stage, pattern);
+}
+
+static enum flow_status reader_open(void *self, struct flow_stage *stage)
+{
+    struct reader *r = self;
+    enum flow_status rc = FLOW_OK;
+    for (size_t i = 0; rc == FLOW_OK && i < r->path.count; i++)
+        rc = add_pattern(r, stage, r->path.items[i]);
+    if (rc == FLOW_OK && r->file_count == 0)
+        rc = flow_stage_fail(stage, FLOW_EINVAL, "'path' names no file");
+    return rc;
+}
+
+static enum flow_status file_open(struct reader *r, struct flow_stage *stage, const char *path)
+{
+    const bool standard = strcmp(path, "-") == 0;
+    r->name = standard ? "standard input" : path;
+    /* O_NONBLOCK: opening a named pipe does not wait for its writer; flow_wait does. */
+    r->fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    r->reading = r->fd >= 0;
+    struct stat st;
+    if (!r->reading || fstat(r->fd, &st) != 0)
+        return flow_file_fail(stage, "read", r->name);
+    r->waits = !S_ISREG(st.st_mode);
+    r->line = 0;
+    r->start = r->end = r->searched = 0;
+    return FLOW_OK;
+}
+
+static void file_close(struct reader *r)
+{
+    if (r->reading && r->fd != STDIN_FILENO)
+        (void)close(r->fd);
+    r->reading = false;
+}
+
+static enum flow_status line_fail(const struct reader *r, struct flow_stage *stage)
+{
+    return flow_stage_fail(stage, FLOW_ERANGE,
+                           "'%s': line %" PRIu64 " is longer than max_line, %" PRIu64 " bytes",
+                           r->name, r->line + 1, r->max_line);
+}
+
+/* Emit buf[start, start + size), whose line end takes `end_size` of these bytes, and step over it.
+ */
+static enum flow_status emit_line(struct reader *r, struct flow_stage *stage, size_t size,
+                                  size_t end_size)
+{
+    if (size - end_size > r->max_line)
+        return line_fail(r, stage);
+    const char *line = r->buf + r->start;
+    r->start += size;
+    r->searched = 0;
+    r->line++;
+    return flow_emit(stage, line, r->keep_ends ? size : size - end_size);
+}
+
+static enum flow_status emit_lines(struct reader *r, struct flow_stage *stage)
+{
+    for (;;) {
+        const size_t pending = r->end - r->start;
+        const char *line = r->buf + r->start;
+        const char *end = memchr(line + r->searched, '\n', pending - r->searched);
+        if (end == NULL) {
+            r->searched = pending;
+            return FLOW_OK;
+        }
+        if (r->line % 256 == 0 && flow_stopping(stage))
+            return FLOW_ECLOSED;
+        const size_t size = (size_t)(end - line) + 1;
+        const size_t end_size = size >= 2 && end[-1] == '\r' ? 2 : 1;
+        const enum flow_status rc = emit_line(r, stage, size, end_size);
+        if (rc != FLOW_OK)
+            return rc;
+    }
+}
+
+/* The file has ended: its last line may lack a line end. */
+static enum flow_status emit_rest(struct reader *r, struct flow_stage *stage)
+{
+    const size_t size = r->end - r->start;
+    const enum flow_status rc = size > 0 ? emit_line(r, stage, size, 0) : FLOW_OK;
+    file_close(r);
+    return rc;
+}
+
+/* Room to read into: what is pending moves to the front, and a long line gets a larger buffer. */
+static enum flow_status make_room(struct reader *r, struct flow_stage *stage)
+{
+    const size_t pending = r->end - r->start;
+    if (pending > 0 && r->start > 0)
+        memmove(r->buf, r->buf + r->start, pending);
+    r->start = 0;
+    r->end = pending;
+    if (pending > r->max_line + 1) /* one more for a \r */
+        return line_fail(r, stage);
+    if (r->capacity - pending >= CHUNK / 2)
+        return FLOW_OK;
+    const size_t capacity = r->capacity == 0 ? CHUNK : r->capacity * 2;
+    char *buf = realloc(r->buf, capacity);
+    if (buf == NULL)
+        return flow_stage_fail(stage, FLOW_ENOMEM, "no memory for a line of '%s'", r->name);
+    r->buf = buf;
+    r->capacity = capacity;
+    return FLOW_OK;
+}
+
+static enum flow_status reader_produce(void *self, struct flow_stage *stage)
+{
+    struct reader *r = self;
+    enum flow_status rc = FLOW_OK;
+    if (!r->reading) {
+        if (r->next_file == r->file_count)
+            return FLOW_ECLOSED;
+        rc = file_open(r, stage, r->files[r->next_file++]);
+    }
+    if (rc == FLOW_OK)
+        rc = make_room(r, stage);
+    if (rc == FLOW_OK && r->waits)
+        rc = flow_wait(stage, r->fd, POLLIN, -1);
+    if (rc != FLOW_OK)
+        return rc;
+    const ssize_t got = read(r->fd, r->buf + r->end, r->capacity - r->end);
+    if (got < 0 && (errno == EINTR || errno == EAGAIN))
+        return FLOW_OK;
+    if (got < 0)
+        return flow_file_fail(stage, "read", r->name);
+    if (got == 0)
+        return emit_rest(r, stage);
+    r->end += (size_t)got;
+    return emit_lines(r, stage);
+}
+
+static void reader_close(void *self, struct flow_stage *stage)
+{
+    struct reader *r = self;
+    (void)stage;
+    file_close(r);
+    for (size_t i = 0; i < r->file_count; i++)
+        free(r->files[i]);
+    free(r->files);
+    free(r->buf);
+}
+
+static const struct flow_stage_type reader = {
+    .name = "lines.read",
+    .help = "reads files, globs or standard input and emits their lines",
+    .role = FLOW_PRODUCER,
+    .traits = FLOW_SINGLE,
+    .outputs = outputs,
+    .params = params,
+    .state_size = sizeof(struct reader),
+    .open = reader_open,
+    .produce = reader_produce,
+    .close = reader_close,
+};
+
+FLOW_PLUGIN(&reader);

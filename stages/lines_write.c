@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * A file appears under its name only when it is complete: the records go to NAME.part-PID-N in the
+ * same folder, which is renamed when the input has ended, and removed when the run fails.  What
+ * cannot be replaced by a rename (standard output, a device, a named pipe) is written as it comes,
+ * at the latest when the batch in hand is done.
+ */
+
+#include <flowrun/stage.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "file.h"
+
+#define BUFFER ((size_t)64 << 10)
+
+struct writer {
+    char *path;
+    char *newline;
+
+    int fd;
+    bool writing;     /* fd is open */
+    const char *name; /* for messages */
+    char *target;     /* what the temporary file becomes; NULL: written directly */
+    char *temporary;  /* exists as long as this is not NULL */
+    size_t newline_size;
+    char *buf;
+    size_t used;
+};
+
+static const struct flow_param params[] = {
+    FLOW_PARAM_STR(struct writer, path, "-",
+                   "file, which appears when it is complete; \"-\": standard output"),
+    FLOW_PARAM_STR(struct writer, newline, "\n", "written after each record"),
+    FLOW_PARAM_END,
+};
+
+static const struct flow_port inputs[] = {
+    {"in", "bytes", "one line a record"},
+    {NULL, NULL, NULL},
+};
+
+static char *temporary_name(const char *target, unsigned attempt)
+{
+    char *name = NULL;
+    if (asprintf(&name, "%s.part-%ld-%u", target, (long)getpid(), attempt) < 0)
+        return NULL;
+    return name;
+}
+
+/* A new file beside the target, with the permissions of the file that it will replace. */
+static enum flow_status temporary_open(struct writer *w, struct flow_stage *stage,
+                                       const struct stat *old)
+{
+    for (unsigned attempt = 0; !w->writing; attempt++) {
+        char *name = temporary_name(w->target, attempt);
+        if (name == NULL)
+            return flow_file_fail(stage, "write", w->name);
+        w->fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (w->fd >= 0) {
+            w->writing = true;
+            w->temporary = name;
+            continue;
+        }
+        free(name);
+        if (errno != EEXIST)
+            return flow_file_fail(stage, "write", w->name);
+    }
+    if (old != NULL && fchmod(w->fd, old->st_mode & 0777) != 0)
+        return flow_file_fail(stage, "write", w->name);
+    return FLOW_OK;
+}
+
+static enum flow_status file_open(struct writer *w, struct flow_stage *stage)
+{
+    struct stat st;
+    const bool exists = stat(w->path, &st) == 0;
+    if (w->path[0] == '\0' || (exists && S_ISDIR(st.st_mode))) {
+        errno = exists ? EISDIR : ENOENT;
+        return flow_file_fail(stage, "write", w->name);
+    }
+    if (exists && !S_ISREG(st.st_mode)) {
+        w->fd = open(w->path, O_WRONLY | O_CLOEXEC);
+        w->writing = w->fd >= 0;
+        return w->writing ? FLOW_OK : flow_file_fail(stage, "write", w->name);
+    }
+    /* The file behind a symbolic link is replaced, not the link. */
+    w->target = exists ? realpath(w->path, NULL) : strdup(w->path);
+    if (w->target == NULL)
+        return flow_file_fail(stage, "write", w->name);
+    return temporary_open(w, stage, exists ? &st : NULL);
+}
+
+static enum flow_status writer_open(void *self, struct flow_stage *stage)
+{
+    struct writer *w = self;
+    const bool standard = strcmp(w->path, "-") == 0;
+    w->name = standard ? "standard output" : w->path;
+    w->newline_size = strlen(w->newline);
+    w->buf = malloc(BUFFER);
+    if (w->buf == NULL)
+        return flow_file_fail(stage, "write", w->name);
+    if (!standard)
+        return file_open(w, stage);
+    w->fd = STDOUT_FILENO;
+    w->writing = true;
+    return FLOW_OK;
+}
+
+static enum flow_status flush(struct writer *w, struct flow_stage *stage)
+{
+    const size_t size = w->used;
+    w->used = 0;
+    return flow_file_write(stage, w->fd, w->name, w->buf, size);
+}
+
+static enum flow_status put(struct writer *w, struct flow_stage *stage, const void *data,
+                            size_t size)
+{
+    if (size > BUFFER)
+        return flow_file_write(stage, w->fd, w->name, data, size);
+    memcpy(w->buf + w->used, data, size);
+    w->used += size;
+    return FLOW_OK;
+}
+
+/* Whole records leave together, so that two stages that write to one terminal do not mix lines. */
+static enum flow_status put_record(struct writer *w, struct flow_stage *stage,
+                                   const struct flow_record *record)
+{
+    enum flow_status rc = FLOW_OK;
+    if (record->size + w->newline_size > BUFFER - w->used)
+        rc = flush(w, stage);
+    if (rc == FLOW_OK)
+        rc = put(w, stage, record->data, record->size);
+    if (rc == FLOW_OK && w->newline_size > BUFFER - w->used)
+        rc = flush(w, stage);
+    if (rc == FLOW_OK)
+        rc = put(w, stage, w->newline, w->newline_size);
+    return rc;
+}
+
+static enum flow_status writer_process_batch(void *self, struct flow_stage *stage,
+                                             const struct flow_batch *batch)
+{
+    struct writer *w = self;
+    for (uint32_t i = 0; i < batch->count; i++) {
+        const struct flow_record record = flow_batch_record(batch, i);
+        const enum flow_status rc = put_record(w, stage, &record);
+        if (rc != FLOW_OK)
+            return rc;
+    }
+    return w->target == NULL ? flush(w, stage) : FLOW_OK;
+}
+
+static enum flow_status writer_finish(void *self, struct flow_stage *stage)
+{
+    struct writer *w = self;
+    const enum flow_status rc = flush(w, stage);
+    if (rc != FLOW_OK || w->target == NULL)
+        return rc;
+    w->writing = false;
+    if (close(w->fd) != 0 || rename(w->temporary, w->target) != 0)
+        return flow_file_fail(stage, "write", w->name);
+    free(w->temporary);
+    w->temporary = NULL;
+    return FLOW_OK;
+}
+
+static void writer_close(void *self, struct flow_stage *stage)
+{
+    struct writer *w = self;
+    (void)stage;
+    if (w->writing && w->fd != STDOUT_FILENO)
+        (void)close(w->fd);
+    if (w->temporary != NULL)
+        (void)unlink(w->temporary);
+    free(w->temporary);
+    free(w->target);
+    free(w->buf);
+}
+
+static const struct flow_stage_type writer = {
+    .name = "lines.write",
+    .help = "writes records as lines to a file or to standard output",
+    .role = FLOW_CONSUMER,
+    .traits = FLOW_SINGLE,
+    .inputs = inputs,
+    .params = params,
+    .state_size = sizeof(struct writer),
+    .open = writer_open,
+    .process_batch = writer_process_batch,
+    .finish = writer_finish,
+    .close = writer_close,
+};
+
+FLOW_PLUGIN(&writer);

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+#include <flowrun/stage.h>
+
+static const struct flow_port inputs[] = {
+    {"in", "bytes", "anything"},
+    {NULL, NULL, NULL},
+};
+
+static enum flow_status null_process_batch(void *self, struct flow_stage *stage,
+                                           const struct flow_batch *batch)
+{
+    (void)self;
+    (void)stage;
+    (void)batch;
+    return FLOW_OK;
+}
+
+static const struct flow_stage_type null = {
+    .name = "null",
+    .help = "takes records and does nothing with them",
+    .role = FLOW_CONSUMER,
+    .inputs = inputs,
+    .process_batch = null_process_batch,
+};
+
+FLOW_PLUGIN(&null);

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+#include "control/death.h"
+
+#include <signal.h>
+#include <stdlib.h>
+
+#include "support/check.h"
+
+/* A group of one replica, the second of 'words', and its counters. */
+struct fixture {
+    struct flow_board_replica counts[2];
+    struct flow_plan_stage stage;
+    struct flow_plan_replica replicas[2];
+    size_t members[2];
+    struct flow_plan_group group;
+    struct flow_plan plan;
+    struct flow_board board;
+};
+
+static void fill(struct fixture *f)
+{
+    *f = (struct fixture){
+        .stage = {.name = "words", .first_replica = 0, .replica_count = 2},
+        .replicas = {{.index = 0}, {.index = 1}},
+        .members = {1, 0},
+    };
+    f->group =
+        (struct flow_plan_group){.spawned = true, .replicas = f->members, .replica_count = 1};
+    f->plan = (struct flow_plan){.stages = &f->stage,
+                                 .stage_count = 1,
+                                 .replicas = f->replicas,
+                                 .replica_count = 2,
+                                 .groups = &f->group,
+                                 .group_count = 1};
+    f->board = (struct flow_board){.replicas = f->counts, .replica_count = 2};
+    flow_set(&f->counts[1].state, FLOW_STATE_BUSY);
+    flow_set(&f->counts[1].records_in, 4711);
+    flow_set(&f->counts[1].records_out, 12);
+}
+
+TEST(a_death_names_stage_replica_pid_cause_moment_and_remedy)
+{
+    static const struct {
+        struct flow_death death;
+        enum flow_death_moment moment;
+        const char *text;
+    } cases[] = {
+        {{.pid = 123, .known = true, .signal = SIGSEGV},
+         FLOW_DIED_RUNNING,
+         "stage 'words' replica 1 (pid 123) was killed by signal 11 (Segmentation fault) in a "
+         "callback of its stage, after 4711 records in and 12 out; this is a fault in the stage's "
+         "code: run it under a debugger or with -fsanitize=address"},
+        {{.pid = 123, .known = true, .signal = SIGKILL},
+         FLOW_DIED_OPENING,
+         "stage 'words' replica 1 (pid 123) was killed by signal 9 (Killed) while its stage was "
+         "opening; somebody killed it, or the system was out of memory (see dmesg)"},
+        {{.pid = 5, .known = true, .code = 3},
+         FLOW_DIED_RUNNING,
+         "stage 'words' replica 1 (pid 5) exited with code 3 in a callback of its stage, after "
+         "4711 records in and 12 out; a stage must not call exit: return flow_stage_fail instead"},
+        {{.pid = 5, .known = true, .code = 127},
+         FLOW_DIED_STARTING,
+         "stage 'words' replica 1 (pid 5) exited with code 127 before it was ready; the program "
+         "started for it must call flow_worker_main first, and must find its libraries"},
+        {{.pid = 5, .known = true, .signal = SIGPIPE},
+         FLOW_DIED_LEAVING,
+         "stage 'words' replica 1 (pid 5) was killed by signal 13 (Broken pipe) when its work was "
+         "done and counted; it wrote to a pipe that nobody reads any more"},
+        {{.pid = 5},
+         FLOW_DIED_RUNNING,
+         "stage 'words' replica 1 (pid 5) ended, and somebody else has collected its exit status "
+         "in a callback of its stage, after 4711 records in and 12 out; leave the children of a "
+         "run to flow_run: no wait for any child, no ignored SIGCHLD"},
+        {{.pid = 5, .known = true, .signal = SIGKILL, .forced = true},
+         FLOW_DIED_RUNNING,
+         "stage 'words' replica 1 (pid 5) closed its control channel, which a stage must not do, "
+         "and was killed in a callback of its stage, after 4711 records in and 12 out; close only "
+         "descriptors that the stage opened"},
+    };
+    struct fixture f;
+    fill(&f);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct flow_str text = {0};
+        flow_death_describe(&cases[i].death, cases[i].moment, &f.plan, &f.board, 0, &text);
+        assert_string_equal(text.text, cases[i].text);
+        flow_str_clear(&text);
+    }
+}
+
+TEST(a_group_of_several_replicas_is_named_after_its_first)
+{
+    struct fixture f;
+    struct flow_str text = {0};
+    fill(&f);
+    f.group.replica_count = 2;
+    flow_group_describe(&f.plan, 0, &text);
+    assert_string_equal(text.text, "stage 'words' replica 1 and 1 others");
+    flow_str_clear(&text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_death_names_stage_replica_pid_cause_moment_and_remedy),
+        cmocka_unit_test(a_group_of_several_replicas_is_named_after_its_first),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

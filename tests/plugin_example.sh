@@ -1,0 +1,86 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# A plugin author's day: install flowrun, build the examples of docs/examples with nothing but
+# pkg-config's flags, run them.  The installed tree is moved first, since packages are.
+#
+#     plugin_example.sh BUILD_FOLDER
+
+set -eu
+
+build=$(realpath "$1")
+root=$(cd "$(dirname "$0")/.." && pwd -P)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' HUP INT TERM
+
+passed=0
+
+die() {
+    echo "FAILED: $*" >&2
+    exit 1
+}
+
+# expect TEXT COMMAND...: the command prints just this, and ends well
+expect() {
+    text=$1
+    shift
+    "$@" >"$work/stdout" 2>"$work/stderr" || {
+        cat "$work/stderr" >&2
+        die "$* ended with an error"
+    }
+    [ "$(cat "$work/stdout")" = "$text" ] || {
+        cat "$work/stdout" >&2
+        die "$* printed something else"
+    }
+    passed=$((passed + 1))
+}
+
+cmake --install "$build" --prefix "$work/first" >"$work/install" || {
+    cat "$work/install" >&2
+    die "cmake --install"
+}
+mv "$work/first" "$work/prefix"
+PATH=$work/prefix/bin:$PATH
+PKG_CONFIG_PATH=$(dirname "$(find "$work/prefix" -name flowrun.pc)")
+export PATH PKG_CONFIG_PATH
+cp -R "$root/docs/examples" "$work/examples"
+
+[ "$(pkg-config --variable=includedir flowrun | xargs realpath)" = "$work/prefix/include" ] ||
+    die "flowrun.pc does not follow its folder"
+[ "$(wc -l <"$root/docs/examples/plugin/cut.c")" -le 25 ] ||
+    die "the smallest plugin has more than 25 lines"
+
+for source in "$work"/examples/*/*.c; do
+    # shellcheck disable=SC2046  # several flags
+    ${CC:-cc} -std=c11 -Wall -Wextra -Wpedantic -Werror -shared -fPIC -o "${source%.c}.so" "$source" \
+        $(pkg-config --cflags flowrun) || die "$source does not build"
+    passed=$((passed + 1))
+done
+
+cd "$work/examples/plugin"
+expect '1234
+1234
+1234' flowrun --quiet cut.json
+expect '12345
+12345
+12345' flowrun --quiet cut.json --set cut.size=5 --mode processes
+if flowrun check cut.json --set cut.size=0 >"$work/stdout" 2>&1; then
+    die "a size of 0 was accepted"
+fi
+grep -q "size" "$work/stdout" || die "the message about a size of 0 does not name it"
+flowrun describe ./cut.so | grep -q 'what is kept of each record \[bytes\]' ||
+    die "flowrun describe does not print the plugin's parameter"
+
+cd "$work/examples/stages"
+flowrun --quiet weather.json >"$work/weather" || die "weather.json"
+sort "$work/weather" >"$work/sorted"
+expect '1 oslo
+1 quito
+CAIRO 38
+KABUL 31.5
+KABUL 31.5' cat "$work/sorted"
+expect 'tick 1
+tick 2
+tick 3' flowrun --quiet clock.json
+echo "$passed passed, 0 failed"

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+#include "random/launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static int spawn(const struct rt_launch *launch, pid_t *pid)
+{
+    char out[4096];
+    snprintf(out, sizeof(out), "out=%s", launch->folder);
+    const char *const argv[] = {launch->program, launch->graph, "--mode",
+                                launch->mode,    "--param",     out,
+                                "--report",      "json",        NULL};
+    const int create = O_WRONLY | O_CREAT | O_TRUNC;
+    posix_spawn_file_actions_t files;
+    posix_spawnattr_t attributes;
+    posix_spawn_file_actions_init(&files);
+    posix_spawnattr_init(&attributes);
+    posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    posix_spawn_file_actions_addopen(&files, STDERR_FILENO, launch->err, create, 0644);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+    /* posix_spawn takes the words as non-const and leaves them alone. */
+    union {
+        const char *const *constant;
+        char *const *words;
+    } words = {.constant = argv};
+    const int rc = posix_spawn(pid, launch->program, &files, &attributes, words.words, environ);
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&files);
+    return rc;
+}
+
+/* Whether the process ends within the time. */
+static bool ends_within(pid_t pid, int timeout_ms)
+{
+    const int fd = pidfd_open(pid, 0);
+    if (fd < 0)
+        return true; /* then waitpid waits */
+    struct pollfd ended = {.fd = fd, .events = POLLIN};
+    int rc;
+    do
+        rc = poll(&ended, 1, timeout_ms);
+    while (rc < 0 && errno == EINTR);
+    close(fd);
+    return rc != 0;
+}
+
+bool rt_launch(const struct rt_launch *launch, struct rt_outcome *outcome)
+{
+    *outcome = (struct rt_outcome){.exit_code = -1};
+    pid_t pid = 0;
+    errno = spawn(launch, &pid);
+    if (errno != 0)
+        return false;
+    outcome->hung = !ends_within(pid, launch->timeout_ms);
+    if (outcome->hung)
+        kill(-pid, SIGKILL);
+    int status = 0;
+    if (waitpid(pid, &status, 0) != pid)
+        return false;
+    outcome->left = kill(-pid, SIGKILL) == 0;
+    if (WIFEXITED(status))
+        outcome->exit_code = WEXITSTATUS(status);
+    if (WIFSIGNALED(status))
+        outcome->signal = WTERMSIG(status);
+    return true;
+}

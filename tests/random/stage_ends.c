@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+#include "random/stages.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "random/functions.h"
+
+/* rt.sink and rt.sinkn: every record as u32 size, u32 key size, bytes, key. */
+
+struct sink {
+    char *path;
+    FILE *file;
+};
+
+static const struct flow_param sink_params[] = {
+    FLOW_PARAM_STR(struct sink, path, FLOW_REQUIRED, "file to write"),
+    FLOW_PARAM_END,
+};
+
+static enum flow_status open_file(struct sink *self, struct flow_stage *stage, const char *path)
+{
+    self->file = fopen(path, "wb");
+    if (self->file == NULL)
+        return flow_stage_fail(stage, FLOW_EIO, "cannot write %s: %s", path, strerror(errno));
+    return FLOW_OK;
+}
+
+static enum flow_status sink_open(void *state, struct flow_stage *stage)
+{
+    struct sink *self = state;
+    return open_file(self, stage, self->path);
+}
+
+static enum flow_status sinkn_open(void *state, struct flow_stage *stage)
+{
+    struct sink *self = state;
+    char path[4096];
+    snprintf(path, sizeof(path), "%s.%u", self->path, flow_stage_info(stage)->replica);
+    return open_file(self, stage, path);
+}
+
+static enum flow_status sink_process(void *state, struct flow_stage *stage,
+                                     const struct flow_record *record)
+{
+    struct sink *self = state;
+    const uint32_t sizes[2] = {(uint32_t)record->size, (uint32_t)record->key_size};
+    bool ok = fwrite(sizes, sizeof(sizes), 1, self->file) == 1 &&
+              fwrite(record->data, 1, record->size, self->file) == record->size;
+    if (ok && record->key_size > 0)
+        ok = fwrite(record->key, 1, record->key_size, self->file) == record->key_size;
+    if (!ok)
+        return flow_stage_fail(stage, FLOW_EIO, "cannot write: %s", strerror(errno));
+    return FLOW_OK;
+}
+
+static enum flow_status sink_finish(void *state, struct flow_stage *stage)
+{
+    struct sink *self = state;
+    if (fflush(self->file) != 0)
+        return flow_stage_fail(stage, FLOW_EIO, "cannot write: %s", strerror(errno));
+    return FLOW_OK;
+}
+
+static void sink_close(void *state, struct flow_stage *stage __attribute__((unused)))
+{
+    struct sink *self = state;
+    if (self->file != NULL)
+        fclose(self->file);
+}
+
+const struct flow_stage_type rt_sink_type = {
+    .name = "rt.sink",
+    .help = "writes what arrives to one file",
+    .role = FLOW_CONSUMER,
+    .traits = FLOW_SINGLE,
+    .params = sink_params,
+    .state_size = sizeof(struct sink),
+    .open = sink_open,
+    .process = sink_process,
+    .finish = sink_finish,
+    .close = sink_close,
+};
+
+const struct flow_stage_type rt_sinkn_type = {
+    .name = "rt.sinkn",
+    .help = "writes what arrives to a file for each replica",
+    .role = FLOW_CONSUMER,
+    .params = sink_params,
+    .state_size = sizeof(struct sink),
+    .open = sinkn_open,
+    .process = sink_process,
+    .finish = sink_finish,
+    .close = sink_close,
+};
+
+/* rt.count: how often each key came, by key, at the end of the input. */
+
+struct counted {
+    char name[RT_KEY_SIZE];
+    size_t size;
+    uint64_t times;
+};
+
+struct count {
+    struct counted *counted;
+    size_t used, room;
+};
+
+static int compare_counted(const void *a, const void *b)
+{
+    const struct counted *x = a;
+    const struct counted *y = b;
+    const int order = memcmp(x->name, y->name, x->size < y->size ? x->size : y->size);
+    return order != 0 ? order : (x->size > y->size) - (x->size < y->size);
+}
+
+static struct counted *find_counted(struct count *self, const char *name, size_t size)
+{
+    for (size_t i = 0; i < self->used; i++)
+        if (self->counted[i].size == size && memcmp(self->counted[i].name, name, size) == 0)
+            return &self->counted[i];
+    if (self->used == self->room) {
+        const size_t room = self->room == 0 ? 64 : self->room * 2;
+        struct counted *grown = realloc(self->counted, room * sizeof(*grown));
+        if (grown == NULL)
+            return NULL;
+        self->counted = grown;
+        self->room = room;
+    }
+    struct counted *fresh = &self->counted[self->used++];
+    *fresh = (struct counted){.size = size};
+    memcpy(fresh->name, name, size);
+    return fresh;
+}
+
+static enum flow_status count_process(void *state, struct flow_stage *stage,
+                                      const struct flow_record *record)
+{
+    const bool keyed = record->key != NULL;
+    char name[RT_KEY_SIZE];
+    const size_t size = rt_count_name(keyed ? record->key : record->data,
+                                      keyed ? record->key_size : record->size, name);
+    struct counted *counted = find_counted(state, name, size);
+    if (counted == NULL)
+        return flow_stage_fail(stage, FLOW_ENOMEM, "no memory for another key");
+    counted->times++;
+    return FLOW_OK;
+}
+
+static enum flow_status count_finish(void *state, struct flow_stage *stage)
+{
+    struct count *self = state;
+    if (self->used > 0)
+        qsort(self->counted, self->used, sizeof(*self->counted), compare_counted);
+    for (size_t i = 0; i < self->used; i++) {
+        const struct counted *counted = &self->counted[i];
+        const struct flow_target to = {.key = counted->size > 0 ? counted->name : NULL,
+                                       .key_size = counted->size};
+        char text[64];
+        const int size = snprintf(text, sizeof(text), "=%llu", (unsigned long long)counted->times);
+        const enum flow_status rc = flow_emit_to(stage, &to, text, (size_t)size);
+        if (rc != FLOW_OK)
+            return rc;
+    }
+    return FLOW_OK;
+}
+
+static void count_close(void *state, struct flow_stage *stage __attribute__((unused)))
+{
+    struct count *self = state;
+    free(self->counted);
+}
+
+const struct flow_stage_type rt_count_type = {
+    .name = "rt.count",
+    .help = "how often each key came, by key, at the end",
+    .role = FLOW_WORKER,
+    .traits = FLOW_STATEFUL,
+    .state_size = sizeof(struct count),
+    .process = count_process,
+    .finish = count_finish,
+    .close = count_close,
+};

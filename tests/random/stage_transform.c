@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+#include "random/stages.h"
+
+#include <time.h>
+
+#include "random/functions.h"
+
+/* rt.map, rt.reserve, rt.batch and rt.fail: one record from one, or a refusal. */
+
+struct transform {
+    struct rt_transform spec;
+    struct rt_scratch scratch;
+    int64_t tried; /* tries of the bad record in hand */
+};
+
+static const struct flow_param transform_params[] = {
+    FLOW_PARAM_ENUM(struct rt_transform, kind, "same", "same|xor|reverse|grow|halve", "what to do"),
+    FLOW_PARAM_ENUM(struct rt_transform, key, "keep", "keep|derive|drop", "the key given"),
+    FLOW_PARAM_I64(struct rt_transform, key_space, "8", 1, 1000000, "different derived keys"),
+    FLOW_PARAM_I64(struct rt_transform, salt, "0", 0, 4294967295.0, "makes stages differ"),
+    FLOW_PARAM_I64(struct rt_transform, bad, "0", 0, 100, "records refused [%]"),
+    FLOW_PARAM_I64(struct rt_transform, fails, "1", 0, 1000, "tries for which one is refused"),
+    FLOW_PARAM_I64(struct rt_transform, tries, "1", 1, 1000, "tries that the policy grants"),
+    FLOW_PARAM_I64(struct rt_transform, spin, "0", 0, 1000000, "the most that a record takes [us]"),
+    FLOW_PARAM_END,
+};
+
+/* A busy loop that takes some records longer than others. */
+static void spin(const struct rt_transform *spec, const struct flow_record *record)
+{
+    if (spec->spin == 0)
+        return;
+    const uint64_t most = (uint64_t)spec->spin;
+    const int64_t wait_ns = (int64_t)(rt_hash(record->data, record->size, 6) % most) * 1000;
+    struct timespec start, now;
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    do
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    while ((now.tv_sec - start.tv_sec) * 1000000000 + now.tv_nsec - start.tv_nsec < wait_ns);
+}
+
+/* A bad record stays bad for `fails` tries; the last try the policy grants ends its story. */
+static bool refused(struct transform *self, const struct flow_record *record)
+{
+    if (!rt_is_bad(&self->spec, record->data, record->size))
+        return false;
+    self->tried++;
+    const bool bad = self->tried <= self->spec.fails;
+    if (!bad || self->tried >= self->spec.tries)
+        self->tried = 0;
+    return bad;
+}
+
+static enum flow_status reject(struct flow_stage *stage, const struct flow_record *record)
+{
+    char reason[RT_KEY_SIZE];
+    rt_reason(record->data, record->size, reason);
+    return flow_reject(stage, "%s", reason);
+}
+
+static struct flow_target target_of(const struct rt_transform *spec,
+                                    const struct flow_record *record, char key[RT_KEY_SIZE])
+{
+    struct flow_target to = {0};
+    if (spec->key == RT_KEY_KEEP) {
+        to.key = record->key;
+        to.key_size = record->key_size;
+    } else if (spec->key == RT_KEY_DERIVE) {
+        to.key = key;
+        to.key_size = rt_derived_key(spec, record->data, record->size, key);
+    }
+    return to;
+}
+
+static enum flow_status emit_transformed(struct transform *self, struct flow_stage *stage,
+                                         const struct flow_record *record)
+{
+    const size_t size = rt_transform_size(&self->spec, record->size);
+    uint8_t *data = rt_scratch_room(&self->scratch, size);
+    if (data == NULL)
+        return rt_no_memory(stage);
+    rt_transform_fill(&self->spec, record->data, record->size, data);
+    char key[RT_KEY_SIZE];
+    const struct flow_target to = target_of(&self->spec, record, key);
+    return flow_emit_to(stage, &to, data, size);
+}
+
+static enum flow_status map_process(void *state, struct flow_stage *stage,
+                                    const struct flow_record *record)
+{
+    struct transform *self = state;
+    spin(&self->spec, record);
+    if (refused(self, record))
+        return reject(stage, record);
+    return emit_transformed(self, stage, record);
+}
+
+static enum flow_status fail_process(void *state, struct flow_stage *stage,
+                                     const struct flow_record *record)
+{
+    struct transform *self = state;
+    spin(&self->spec, record);
+    return refused(self, record) ? reject(stage, record) : flow_forward(stage, 0, record);
+}
+
+/* Asks for more than it needs, and now and then forgets a reservation. */
+static enum flow_status reserve_process(void *state, struct flow_stage *stage,
+                                        const struct flow_record *record)
+{
+    struct transform *self = state;
+    if (refused(self, record))
+        return reject(stage, record);
+    const size_t size = rt_transform_size(&self->spec, record->size);
+    if (size % 5 == 0 && flow_reserve(stage, 0, size + 1000) == NULL)
+        return FLOW_EABORT;
+    uint8_t *data = flow_reserve(stage, 0, size + size / 4);
+    if (data == NULL)
+        return FLOW_EABORT;
+    rt_transform_fill(&self->spec, record->data, record->size, data);
+    char key[RT_KEY_SIZE];
+    const struct flow_target to = target_of(&self->spec, record, key);
+    return flow_commit(stage, &to, size);
+}
+
+static enum flow_status batch_process(void *state, struct flow_stage *stage,
+                                      const struct flow_batch *batch)
+{
+    struct transform *self = state;
+    for (uint32_t i = 0; i < batch->count; i++) {
+        const struct flow_record record = flow_batch_record(batch, i);
+        enum flow_status rc;
+        if (rt_is_bad(&self->spec, record.data, record.size)) {
+            char reason[RT_KEY_SIZE];
+            rt_reason(record.data, record.size, reason);
+            rc = flow_batch_reject(stage, i, "%s", reason);
+        } else {
+            rc = emit_transformed(self, stage, &record);
+        }
+        if (rc != FLOW_OK)
+            return rc;
+    }
+    return FLOW_OK;
+}
+
+static void transform_close(void *state, struct flow_stage *stage __attribute__((unused)))
+{
+    struct transform *self = state;
+    rt_scratch_clear(&self->scratch);
+}
+
+const struct flow_stage_type rt_map_type = {
+    .name = "rt.map",
+    .help = "changes bytes and emits a copy",
+    .role = FLOW_WORKER,
+    .params = transform_params,
+    .state_size = sizeof(struct transform),
+    .process = map_process,
+    .close = transform_close,
+};
+
+const struct flow_stage_type rt_fail_type = {
+    .name = "rt.fail",
+    .help = "refuses some records and forwards the rest",
+    .role = FLOW_WORKER,
+    .params = transform_params,
+    .state_size = sizeof(struct transform),
+    .process = fail_process,
+    .close = transform_close,
+};
+
+const struct flow_stage_type rt_reserve_type = {
+    .name = "rt.reserve",
+    .help = "changes bytes in the outgoing batch",
+    .role = FLOW_WORKER,
+    .params = transform_params,
+    .state_size = sizeof(struct transform),
+    .process = reserve_process,
+    .close = transform_close,
+};
+
+const struct flow_stage_type rt_batch_type = {
+    .name = "rt.batch",
+    .help = "changes the bytes of whole batches",
+    .role = FLOW_WORKER,
+    .params = transform_params,
+    .state_size = sizeof(struct transform),
+    .process_batch = batch_process,
+    .close = transform_close,
+};

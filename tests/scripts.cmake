@@ -1,0 +1,11 @@
+# Tests that are scripts: tests/NAME.sh, told by the environment where the program is.  A script says
+# "N passed, N failed" at the end, for tools/test to add up.
+add_executable(json_get support/json_get.c)
+target_link_libraries(json_get PRIVATE PkgConfig::JANSSON flowrun_flags)
+
+foreach(name IN ITEMS cli docs)
+  add_test(NAME scripts/${name} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/${name}.sh)
+  set_tests_properties(scripts/${name} PROPERTIES
+    ENVIRONMENT "FLOWRUN=$<TARGET_FILE:flowrun>;JSON_GET=$<TARGET_FILE:json_get>"
+    TIMEOUT 120)
+endforeach()

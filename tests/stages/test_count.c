@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdio.h>
+
+#include "support/check.h"
+#include "support/harness.h"
+
+static struct harness *counter(const char *type, size_t batch)
+{
+    const struct harness_options options = {.batch = batch};
+    return harness_new(harness_builtin(type), &options);
+}
+
+TEST(keys_are_counted_and_come_sorted_at_the_end)
+{
+    for (size_t batch = 0; batch < 3; batch++) {
+        struct harness *h = counter("count.keys", batch);
+        static const char *const records[] = {"pear", "apple", "pear", "", "app", "apple", "pear"};
+        for (size_t i = 0; i < COUNT(records); i++)
+            harness_feed(h, records[i]);
+        assert_int_equal(harness_open(h), FLOW_OK);
+        assert_int_equal(harness_work(h), FLOW_OK);
+        assert_int_equal(harness_count(h, 0), 0);
+        assert_int_equal(harness_finish(h), FLOW_OK);
+        assert_string_equal(harness_text(h, 0), "1 \n1 app\n2 apple\n3 pear\n");
+        assert_string_equal(harness_record(h, 0, 3)->key, "pear");
+        harness_free(h);
+    }
+}
+
+TEST(a_record_with_a_key_is_counted_by_it)
+{
+    struct harness *h = counter("count.keys", 0);
+    harness_feed_keyed(h, "red", "one");
+    harness_feed_keyed(h, "red", "two");
+    harness_feed(h, "red");
+    harness_feed(h, "one");
+    assert_int_equal(harness_run(h), FLOW_OK);
+    assert_string_equal(harness_text(h, 0), "1 one\n3 red\n");
+    harness_free(h);
+}
+
+TEST(keys_may_hold_any_bytes)
+{
+    struct harness *h = counter("count.keys", 0);
+    harness_feed_bytes(h, "\0", 1);
+    harness_feed_bytes(h, "\0\0", 2);
+    harness_feed_bytes(h, "\xff", 1);
+    harness_feed_bytes(h, "\0", 1);
+    assert_int_equal(harness_run(h), FLOW_OK);
+    assert_int_equal(harness_count(h, 0), 3);
+    assert_memory_equal(harness_record(h, 0, 0)->data, "2 \0", 3);
+    assert_memory_equal(harness_record(h, 0, 1)->data, "1 \0\0", 4);
+    assert_memory_equal(harness_record(h, 0, 2)->data, "1 \xff", 3);
+    harness_free(h);
+}
+
+/* Enough to grow the table several times and to fill more than one block of key bytes. */
+TEST(twenty_thousand_keys_are_told_apart)
+{
+    struct harness *h = counter("count.keys", 1000);
+    char text[32];
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 20000; i++) {
+            (void)snprintf(text, sizeof(text), "key-%07d", i);
+            harness_feed(h, text);
+        }
+    }
+    assert_int_equal(harness_run(h), FLOW_OK);
+    assert_int_equal(harness_count(h, 0), 20000);
+    assert_string_equal(harness_record(h, 0, 0)->data, "2 key-0000000");
+    assert_string_equal(harness_record(h, 0, 19999)->data, "2 key-0019999");
+    harness_free(h);
+}
+
+TEST(a_key_larger_than_a_block_is_kept_whole)
+{
+    static char big[200000];
+    memset(big, 'x', sizeof(big));
+    struct harness *h = counter("count.keys", 1);
+    harness_feed(h, "a");
+    harness_feed_bytes(h, big, sizeof(big));
+    harness_feed(h, "z");
+    harness_feed_bytes(h, big, sizeof(big));
+    assert_int_equal(harness_run(h), FLOW_OK);
+    assert_int_equal(harness_count(h, 0), 3);
+    const struct harness_record *record = harness_record(h, 0, 1);
+    assert_int_equal(record->size, sizeof(big) + 2);
+    assert_memory_equal(record->data, "2 xxx", 5);
+    harness_free(h);
+}
+
+TEST(no_records_give_no_keys_but_a_number)
+{
+    struct harness *h = counter("count.keys", 0);
+    assert_int_equal(harness_run(h), FLOW_OK);
+    assert_int_equal(harness_count(h, 0), 0);
+    harness_free(h);
+
+    h = counter("count.records", 0);
+    assert_int_equal(harness_run(h), FLOW_OK);
+    assert_string_equal(harness_text(h, 0), "0\n");
+    harness_free(h);
+}
+
+TEST(records_are_counted_over_all_batches)
+{
+    struct harness *h = counter("count.records", 4);
+    for (int i = 0; i < 11; i++)
+        harness_feed(h, i % 2 == 0 ? "" : "x");
+    assert_int_equal(harness_run(h), FLOW_OK);
+    assert_string_equal(harness_text(h, 0), "11\n");
+    harness_free(h);
+}
+
+TEST(an_aborted_run_ends_the_emitting_of_counts)
+{
+    const struct harness_options options = {.abort_after = 1};
+    struct harness *h = harness_new(harness_builtin("count.keys"), &options);
+    harness_feed(h, "a");
+    harness_feed(h, "b");
+    assert_int_equal(harness_run(h), FLOW_EABORT);
+    assert_int_equal(harness_count(h, 0), 1);
+    harness_free(h);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(keys_are_counted_and_come_sorted_at_the_end),
+        cmocka_unit_test(a_record_with_a_key_is_counted_by_it),
+        cmocka_unit_test(keys_may_hold_any_bytes),
+        cmocka_unit_test(twenty_thousand_keys_are_told_apart),
+        cmocka_unit_test(a_key_larger_than_a_block_is_kept_whole),
+        cmocka_unit_test(no_records_give_no_keys_but_a_number),
+        cmocka_unit_test(records_are_counted_over_all_batches),
+        cmocka_unit_test(an_aborted_run_ends_the_emitting_of_counts),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

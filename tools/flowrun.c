@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * flowrun: runs a graph, or tells about it.  Results go to standard output, all else to standard
+ * error.
+ */
+
+#include <stddef.h>
+
+#include "arguments.h"
+#include "session.h"
+#include "verbs.h"
+
+static const struct verb verbs[] = {
+    {"run", "GRAPH", "run the graph; the verb may be left out",
+     OPTIONS_GRAPH | OPTION_REPORT | OPTION_QUIET | OPTION_HELP | OPTION_VERSION, run_graph},
+    {"check", "GRAPH", "say what is wrong with the graph", OPTIONS_GRAPH | OPTION_HELP,
+     check_graph},
+    {"explain", "GRAPH", "print the plan: workers, processes, memory",
+     OPTIONS_GRAPH | OPTION_JSON | OPTION_HELP, explain_graph},
+    {"draw", "GRAPH", "draw the graph", OPTIONS_GRAPH | OPTION_FORMAT | OPTION_OUTPUT | OPTION_HELP,
+     draw_graph},
+    {"stages", NULL, "list the stage types", OPTION_JSON | OPTION_HELP, list_stages},
+    {"describe", "TYPE", "describe a stage type: its ports and parameters",
+     OPTION_JSON | OPTION_HELP, describe_stage},
+    {"schema", NULL, "print the JSON Schema of graph files, for editors", OPTION_HELP,
+     print_schema},
+    {.name = NULL},
+};
+
+int main(int argc, char **argv)
+{
+    int code = 0;
+    if (serve_as_worker(argc, argv, &code))
+        return code;
+    struct arguments arguments = {0};
+    if (arguments_parse(argc, argv, verbs, &arguments, &code))
+        code = arguments.verb->run(&arguments);
+    arguments_clear(&arguments);
+    return code;
+}

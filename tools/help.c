@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+#include "help.h"
+
+static const struct option options[] = {
+    {"param", "NAME=VALUE", NULL, "give a parameter of the graph a value", OPTION_PARAM, 'p'},
+    {"set", "STAGE.KEY=VALUE", NULL, "change a parameter of a stage", OPTION_SET, 's'},
+    {"workers", "STAGE=N", NULL, "how many workers; 'auto': one per CPU", OPTION_WORKERS, 'w'},
+    {"mode", "MODE", "threads|processes", "threads or processes", OPTION_MODE, 'm'},
+    {"report", "FORM", "text|json|none", "text (default), json or none", OPTION_REPORT, 'r'},
+    {"quiet", NULL, NULL, "no progress, report or messages, only errors", OPTION_QUIET, 'q'},
+    {"json", NULL, NULL, "print JSON", OPTION_JSON, 0},
+    {"format", "FORMAT", "text|dot|mermaid|svg", "text, dot, mermaid or svg", OPTION_FORMAT, 'f'},
+    {"output", "FILE", NULL, "write to FILE, not to standard output", OPTION_OUTPUT, 'o'},
+    {"help", NULL, NULL, "print this", OPTION_HELP, 'h'},
+    {"version", NULL, NULL, "print the version", OPTION_VERSION, 'V'},
+    {.name = NULL},
+};
+
+const struct option *all_options(void)
+{
+    return options;
+}
+
+static void print_options(FILE *to, unsigned wanted)
+{
+    (void)fputs("\nOptions, before or after the other words:\n", to);
+    for (const struct option *option = options; option->name != NULL; option++) {
+        if ((option->id & wanted) == 0)
+            continue;
+        char spelled[48];
+        (void)snprintf(spelled, sizeof(spelled), "%c%c --%s %s", option->letter != 0 ? '-' : ' ',
+                       option->letter != 0 ? option->letter : ' ', option->name,
+                       option->value != NULL ? option->value : "");
+        (void)fprintf(to, "  %-30s %s\n", spelled, option->help);
+    }
+}
+
+static void print_program(FILE *to, const struct verb *verbs)
+{
+    (void)fputs("Run a graph of producers, workers and consumers.\n\n"
+                "usage: flowrun [OPTION]... GRAPH      (a JSON file; '-' is standard input)\n"
+                "       flowrun VERB [OPTION]... [GRAPH|TYPE]\n\n"
+                "Verbs:\n",
+                to);
+    for (const struct verb *verb = verbs; verb->name != NULL; verb++)
+        (void)fprintf(to, "  %-9s%-6s  %s\n", verb->name,
+                      verb->operand != NULL ? verb->operand : "", verb->help);
+    print_options(to, verbs->options);
+}
+
+void print_help(FILE *to, const struct verb *verbs, const struct verb *verb)
+{
+    if (verb == NULL) {
+        print_program(to, verbs);
+        return;
+    }
+    (void)fprintf(to, "flowrun %s: %s\n\nusage: flowrun %s [OPTION]...%s%s\n", verb->name,
+                  verb->help, verb->name, verb->operand != NULL ? " " : "",
+                  verb->operand != NULL ? verb->operand : "");
+    print_options(to, verb->options);
+}
