@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -239,6 +240,21 @@ static enum flow_status open_stage(struct flow_replica *replica)
                              replica->has_reason ? replica->reason : "cannot open");
 }
 
+/* Every failure names its stage: those of sockets and links do not know it, and a callback may have
+ * returned a failure without a word. */
+static enum flow_status explain(struct flow_replica *replica, enum flow_status rc)
+{
+    struct flow_error *err = &replica->host.err;
+    if (rc == FLOW_OK || rc == FLOW_EABORT || strncmp(err->text, "stage '", 7) == 0)
+        return rc;
+    const struct flow_error known = *err;
+    *err = (struct flow_error){0};
+    return flow_replica_fail(replica, rc, NULL, "%s",
+                             known.status != FLOW_OK ? known.text
+                             : replica->has_reason   ? replica->reason
+                                                     : "the stage failed without a reason");
+}
+
 enum flow_status flow_replica_open(struct flow_replica *replica)
 {
     struct flow_host *host = &replica->host;
@@ -254,7 +270,7 @@ enum flow_status flow_replica_open(struct flow_replica *replica)
         rc = flow_input_init(&replica->input, host);
     if (rc == FLOW_OK)
         rc = flow_output_init(&replica->output, host, outputs);
-    return rc == FLOW_OK ? open_stage(replica) : rc;
+    return rc == FLOW_OK ? open_stage(replica) : explain(replica, rc);
 }
 
 static void publish_counts(struct flow_replica *replica)
@@ -411,16 +427,6 @@ static enum flow_status settle(struct flow_replica *replica)
             rc = tell_writers(replica, true);
     }
     return rc;
-}
-
-/* What a callback returned without a message of the engine's. */
-static enum flow_status explain(struct flow_replica *replica, enum flow_status rc)
-{
-    if (rc == FLOW_OK || rc == FLOW_EABORT || replica->host.err.status != FLOW_OK)
-        return rc;
-    return flow_replica_fail(replica, rc, NULL, "%s",
-                             replica->has_reason ? replica->reason
-                                                 : "the stage failed without a reason");
 }
 
 enum flow_status flow_replica_run(struct flow_replica *replica)

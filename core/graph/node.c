@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "graph/scan.h"
 #include "graph/syntax.h"
 #include "graph/text.h"
 
@@ -73,88 +74,88 @@ static bool check_doubles(struct flow_diag *diag, struct flow_node *object)
     return true;
 }
 
-/* Bytes that the characters of a string literal stand for. */
-static size_t decoded_size(const char *raw, size_t size)
+static json_t *make_string(const char *literal, size_t size)
 {
-    size_t decoded = 0;
-    for (size_t at = 1; at + 1 < size; decoded++) {
-        if (raw[at] != '\\') {
-            at++;
-        } else if (raw[at + 1] != 'u') {
-            at += 2;
-        } else {
-            const char digits[5] = {raw[at + 2], raw[at + 3], raw[at + 4], raw[at + 5], '\0'};
-            const long value = strtol(digits, NULL, 16);
-            const bool high = value >= 0xd800 && value < 0xdc00;
-            decoded += high ? 3 : value >= 0x800 ? 2 : value >= 0x80 ? 1 : 0;
-            at += high ? 12 : 6;
-        }
+    if (memchr(literal, '\\', size) == NULL)
+        return json_stringn_nocheck(literal + 1, size - 2);
+    size_t decoded;
+    char *text = flow_scan_decode(literal, size, &decoded);
+    json_t *json = text != NULL ? json_stringn_nocheck(text, decoded) : NULL;
+    free(text);
+    return json;
+}
+
+static json_t *make_number(const char *text, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if (text[i] == '.' || text[i] == 'e' || text[i] == 'E')
+            return json_real(flow_scan_real(text, NULL));
+    return json_integer(strtoll(text, NULL, 10));
+}
+
+/* An empty list or object, or the value that the text says.  NULL: memory is short. */
+static json_t *make_value(const char *text, size_t size)
+{
+    switch (text[0]) {
+    case '{':
+        return json_object();
+    case '[':
+        return json_array();
+    case '"':
+        return make_string(text, size);
+    case 't':
+    case 'f':
+        return json_boolean(text[0] == 't');
+    case 'n':
+        return json_null();
+    default:
+        return make_number(text, size);
     }
-    return decoded;
+}
+
+/* Put a value into the object or list it stands in; a value that is NULL is refused. */
+static bool hand_over(json_t *parent, const struct flow_node *item)
+{
+    if (item->key != NULL)
+        return json_object_set_new_nocheck(parent, item->key, item->json) == 0;
+    return json_array_append_new(parent, item->json) == 0;
 }
 
 /*
- * Is the value what the text says?  When memory is short jansson loses the end of a long string or
- * number without a word.
+ * Make the values of a node and all in it.  jansson's own parser is not used: it would be a second
+ * pass over the same text, and when memory is short it cuts tokens off and reads past their end.
  */
-static bool is_whole(const char *plain, const struct flow_node *node)
+static bool make_values(struct flow_diag *diag, const char *plain, struct flow_node *node)
 {
-    const char *raw = plain + node->offset;
-    if (json_is_string(node->json))
-        return json_string_length(node->json) == decoded_size(raw, node->size);
-    if (json_is_integer(node->json)) {
-        return json_integer_value(node->json) == strtoll(raw, NULL, 10) &&
-               memchr(raw, '.', node->size) == NULL && memchr(raw, 'e', node->size) == NULL &&
-               memchr(raw, 'E', node->size) == NULL;
-    }
-    return node->json != NULL;
-}
-
-/* Give every node its value; the two trees have the same shape once doubles are dropped. */
-static bool attach(struct flow_diag *diag, const char *plain, struct flow_node *node, json_t *json)
-{
-    node->json = json;
-    if (!is_whole(plain, node)) {
+    node->json = make_value(plain + node->offset, node->size);
+    if (node->json == NULL) {
         diag->failed = true;
         return false;
     }
-    if (json_is_object(json) && !check_doubles(diag, node))
+    if (json_is_object(node->json) && !check_doubles(diag, node))
         return false;
     for (size_t i = 0; i < node->count; i++) {
         struct flow_node *item = &node->items[i];
-        json_t *value =
-            item->key != NULL ? json_object_get(json, item->key) : json_array_get(json, i);
-        if (!attach(diag, plain, item, value))
+        /* What was made is handed over in any case, so that the root holds all of it. */
+        const bool made = make_values(diag, plain, item);
+        if (!hand_over(node->json, item)) {
+            diag->failed = true;
+            return false;
+        }
+        if (!made)
             return false;
     }
     return true;
-}
-
-/* The text was found good before: what is left is memory, and whatever jansson knows better. */
-static void report_jansson(struct flow_diag *diag, const json_error_t *error)
-{
-    if (json_error_code(error) == json_error_out_of_memory || error->text[0] == '\0')
-        diag->failed = true;
-    else
-        flow_diag_add(diag, (size_t)error->position, 1, NULL, "cannot read this value: %s",
-                      flow_cut(error->text).text);
 }
 
 json_t *flow_node_read(struct flow_diag *diag, const char *plain, struct flow_node *root)
 {
     if (!flow_syntax_read(diag, plain, root))
         return NULL;
-    json_error_t error;
-    json_t *json = json_loadb(plain, diag->text_size, JSON_DECODE_ANY, &error);
-    if (json == NULL) {
-        report_jansson(diag, &error);
-        return NULL;
-    }
-    if (!attach(diag, plain, root, json)) {
-        json_decref(json);
-        return NULL;
-    }
-    return json;
+    if (make_values(diag, plain, root))
+        return root->json;
+    json_decref(root->json);
+    return NULL;
 }
 
 void flow_node_clear(struct flow_node *node)

@@ -6,8 +6,7 @@
  * The tree of a JSON text with the place of every key and value.  Each node also points at
  * jansson's value for it, so that what is found wrong with a value can be shown where it stands.
  *
- * Of a key that stands twice in an object the tree has the last, as jansson does; the earlier ones
- * are findings.
+ * Of a key that stands twice in an object the tree has the last; the earlier ones are findings.
  *
  * Threads: one owner.  Memory: a node owns its children and its key; `json` is borrowed from the
  * root value, which the caller of flow_node_read owns.

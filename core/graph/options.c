@@ -30,14 +30,33 @@ static size_t find_stage(struct flow_reader *r, const char *option, const char *
     return stage;
 }
 
+/* The JSON value that the text is; NULL: it is none, or `diag` says that memory is short. */
+static json_t *parse_json(const char *text, struct flow_diag *diag)
+{
+    char *plain = flow_text_plain(diag);
+    if (plain == NULL)
+        return NULL;
+    struct flow_node root = {0};
+    json_t *value = NULL;
+    if (strcmp(plain, text) == 0) /* comments are for files */
+        value = flow_node_read(diag, plain, &root);
+    flow_node_clear(&root);
+    free(plain);
+    if (diag->count == 0)
+        return value;
+    json_decref(value);
+    return NULL;
+}
+
 /* JSON if it parses, else the text itself; NULL: memory is short. */
 static json_t *parse_value(const char *text)
 {
-    json_error_t error;
-    json_t *value = json_loads(text, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &error);
-    if (value != NULL || json_error_code(&error) == json_error_out_of_memory)
-        return value;
-    return json_string(text);
+    struct flow_diag diag = {.text = text, .text_size = strlen(text)};
+    json_t *value = parse_json(text, &diag);
+    if (value == NULL && !diag.failed)
+        value = json_string(text);
+    flow_diag_clear(&diag);
+    return value;
 }
 
 static void put_set(struct flow_reader *r, size_t stage, const char *key, const char *text)

@@ -3,10 +3,12 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <locale.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "graph/text.h"
 
 void flow_scan_space(struct flow_scan *s)
@@ -156,6 +158,66 @@ bool flow_scan_string(struct flow_scan *s)
     return true;
 }
 
+static size_t encode_utf8(unsigned long c, char *out)
+{
+    if (c < 0x80) {
+        out[0] = (char)c;
+        return 1;
+    }
+    const size_t size = c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+    for (size_t i = size - 1; i > 0; i--, c >>= 6)
+        out[i] = (char)(0x80 | (c & 0x3f));
+    out[0] = (char)((0xf00 >> size & 0xff) | c);
+    return size;
+}
+
+/* The escape at `*at`, which moves behind it; returns how many bytes went to `out`. */
+static size_t decode_escape(const char *literal, size_t *at, char *out)
+{
+    static const char letters[] = "bfnrt";
+    static const char meant[] = "\b\f\n\r\t";
+    const struct flow_scan s = {.text = literal};
+    const char c = literal[*at + 1];
+    if (c != 'u') {
+        const char *found = strchr(letters, c);
+        out[0] = c;
+        if (found != NULL)
+            out[0] = meant[found - letters];
+        *at += 2;
+        return 1;
+    }
+    unsigned long value = (unsigned long)unicode_escape(&s, *at);
+    *at += 6;
+    if (value >= 0xd800 && value < 0xdc00) {
+        value =
+            0x10000 + ((value - 0xd800) << 10) + (unsigned long)unicode_escape(&s, *at) - 0xdc00;
+        *at += 6;
+    }
+    return encode_utf8(value, out);
+}
+
+char *flow_scan_decode(const char *literal, size_t size, size_t *decoded)
+{
+    char *text = flow_alloc(size); /* an escape is never shorter than what it stands for */
+    if (text == NULL)
+        return NULL;
+    size_t end = 0;
+    for (size_t at = 1; at + 1 < size;) {
+        if (literal[at] == '\\')
+            end += decode_escape(literal, &at, text + end);
+        else
+            text[end++] = literal[at++];
+    }
+    *decoded = end;
+    return text;
+}
+
+double flow_scan_real(const char *text, char **end)
+{
+    const locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0); /* takes no memory */
+    return strtod_l(text, end, plain);
+}
+
 static size_t skip_digits(struct flow_scan *s)
 {
     const size_t start = s->at;
@@ -190,7 +252,7 @@ static bool in_range(const char *text, bool whole)
 {
     errno = 0;
     if (!whole)
-        return isfinite(strtod(text, NULL));
+        return isfinite(flow_scan_real(text, NULL));
     (void)strtoll(text, NULL, 10);
     return errno == 0;
 }

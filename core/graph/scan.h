@@ -30,6 +30,15 @@ bool flow_scan_string(struct flow_scan *s);
 bool flow_scan_number(struct flow_scan *s);
 bool flow_scan_word(struct flow_scan *s); /* true, false, null */
 
+/*
+ * The text that a string literal of `size` bytes, quotes included, stands for: the caller's own,
+ * with a zero after its `*decoded` bytes.  The literal was read by flow_scan_string.  NULL: memory.
+ */
+char *flow_scan_decode(const char *literal, size_t size, size_t *decoded);
+
+/* strtod with a point, whatever the locale of the program. */
+double flow_scan_real(const char *text, char **end);
+
 /* "WHAT, not TOKEN": a finding at `at`.  Always false. */
 bool flow_scan_fault(struct flow_scan *s, size_t at, const char *hint, const char *what);
 

@@ -2,7 +2,9 @@
 #include "graph/schema.h"
 
 #include <stddef.h>
+#include <string.h>
 
+#include "graph/node.h"
 #include "param/param.h"
 
 #define NAME "[A-Za-z_][A-Za-z0-9_-]*"
@@ -125,7 +127,12 @@ static const char root_text[] =
 
 static json_t *load(const char *text)
 {
-    return json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    struct flow_diag diag = {.text = text, .text_size = strlen(text)};
+    struct flow_node root = {0};
+    json_t *json = flow_node_read(&diag, text, &root);
+    flow_node_clear(&root);
+    flow_diag_clear(&diag);
+    return json;
 }
 
 /* What a stage of one type must look like. */

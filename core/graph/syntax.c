@@ -32,21 +32,6 @@ static struct flow_node *add_item(struct flow_scan *s, struct flow_node *node)
     return item;
 }
 
-/* The key's own text, escapes resolved. */
-static bool take_key(struct flow_scan *s, struct flow_node *item)
-{
-    const char *start = s->text + item->key_offset;
-    if (memchr(start, '\\', item->key_size) == NULL) {
-        item->key = flow_strndup(start + 1, item->key_size - 2);
-        return item->key != NULL || out_of_memory(s);
-    }
-    json_t *json = json_loadb(start, item->key_size, JSON_DECODE_ANY, NULL);
-    if (json != NULL)
-        item->key = flow_strdup(json_string_value(json));
-    json_decref(json);
-    return item->key != NULL || out_of_memory(s);
-}
-
 static bool read_key(struct flow_scan *s, struct flow_node *item)
 {
     flow_scan_space(s);
@@ -60,8 +45,10 @@ static bool read_key(struct flow_scan *s, struct flow_node *item)
     if (!flow_scan_string(s))
         return false;
     item->key_size = s->at - item->key_offset;
-    if (!take_key(s, item))
-        return false;
+    size_t size;
+    item->key = flow_scan_decode(s->text + item->key_offset, item->key_size, &size);
+    if (item->key == NULL)
+        return out_of_memory(s);
     flow_scan_space(s);
     if (s->text[s->at] != ':')
         return flow_scan_fault(s, s->at, NULL, "expected ':' and a value after the key");

@@ -64,6 +64,17 @@ TEST(every_key_and_value_knows_its_place)
     clear(&read);
 }
 
+TEST(escapes_become_the_characters_they_stand_for)
+{
+    struct read read;
+    read_text(&read, "[\"\\u00e9\\u20ac\\ud83d\\ude00\\n\\/x\", \"\\ud83d\\udE00\"]");
+    assert_non_null(read.json);
+    assert_string_equal(json_string_value(read.root.items[0].json),
+                        "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\n/x");
+    assert_string_equal(json_string_value(read.root.items[1].json), "\xf0\x9f\x98\x80");
+    clear(&read);
+}
+
 TEST(of_a_double_key_the_last_stays_with_its_own_value_and_place)
 {
     struct read read;
@@ -162,6 +173,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_key_and_value_knows_its_place),
+        cmocka_unit_test(escapes_become_the_characters_they_stand_for),
         cmocka_unit_test(of_a_double_key_the_last_stays_with_its_own_value_and_place),
         cmocka_unit_test(a_member_is_only_found_in_an_object_that_has_it),
         cmocka_unit_test(values_are_shown_as_json_and_never_in_full_when_long_or_secret),
