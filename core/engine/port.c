@@ -155,10 +155,11 @@ static enum flow_status put(struct flow_emission *shared, struct flow_builder *b
     return FLOW_OK;
 }
 
+/* Sealing cuts before the record in hand, so what is left may have to be sealed once more. */
 static enum flow_status put_shared(struct flow_emission *shared, struct flow_port_out *port,
                                    const struct flow_piece *record)
 {
-    if (!flow_builder_fits(&port->builder, record->size, record->key_size)) {
+    while (!flow_builder_fits(&port->builder, record->size, record->key_size)) {
         const enum flow_status rc = flush_shared(shared, port, false);
         if (rc != FLOW_OK)
             return rc;
@@ -170,7 +171,7 @@ static enum flow_status put_to_reader(struct flow_emission *shared, struct flow_
                                       size_t reader, const struct flow_piece *record)
 {
     struct flow_builder *builder = &edge->builders[reader];
-    if (!flow_builder_fits(builder, record->size, record->key_size)) {
+    while (!flow_builder_fits(builder, record->size, record->key_size)) {
         const enum flow_status rc = flush_keyed(shared, edge, reader, false);
         if (rc != FLOW_OK)
             return rc;
@@ -297,8 +298,10 @@ void *flow_port_reserve(struct flow_port_out *port, size_t size)
     if (port->run.block != NULL && flow_port_end_run(port) != FLOW_OK)
         return NULL;
     if (port->shares) { /* else the builder is a scratch area, where nothing is ever committed */
-        if (!flow_builder_fits(builder, size, 0) && flush_shared(shared, port, false) != FLOW_OK)
-            return NULL;
+        while (!flow_builder_fits(builder, size, 0)) {
+            if (flush_shared(shared, port, false) != FLOW_OK)
+                return NULL;
+        }
         note_opening(shared, builder);
     }
     uint8_t *at = flow_builder_reserve(builder, size, 0);

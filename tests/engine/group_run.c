@@ -87,6 +87,28 @@ static enum flow_status batch_picky(void *self, struct flow_stage *stage,
 const struct flow_stage_type group_batch_picky = {
     .name = "t.batch_picky", .role = FLOW_WORKER, .process_batch = batch_picky};
 
+/* Emits ten large copies of every record, and then refuses odd ones. */
+static enum flow_status bulky(void *self, struct flow_stage *stage,
+                              const struct flow_record *record)
+{
+    (void)self;
+    static const size_t sizes[] = {10, 60000, 20000, 50000, 1, 65000, 40000, 40000, 200000, 100};
+    for (size_t i = 0; i < COUNT(sizes); i++) {
+        char *at = flow_reserve(stage, 0, sizes[i] + record->size);
+        if (at == NULL)
+            return FLOW_EABORT;
+        memset(at, ' ', sizes[i] + record->size);
+        memcpy(at, record->data, record->size);
+        const enum flow_status rc =
+            flow_commit(stage, &(struct flow_target){0}, sizes[i] + record->size);
+        if (rc != FLOW_OK)
+            return rc;
+    }
+    return number_of(record) % 2 == 1 ? flow_reject(stage, "odd") : FLOW_OK;
+}
+const struct flow_stage_type group_bulky = {
+    .name = "t.bulky", .role = FLOW_WORKER, .process = bulky};
+
 struct flaky {
     long long last;
     int tries;

@@ -36,8 +36,8 @@ extern struct kept group_kept[4]; /* by the digit at the end of the sink's name,
 extern atomic_int group_gate;     /* gated sinks and sources wait until it is open (1) */
 
 extern const struct flow_stage_type group_source, group_twice, group_odd, group_picky, group_flaky,
-    group_forward, group_tail, group_keyed, group_batch_picky, group_sink, group_gated_sink,
-    group_bad_open;
+    group_forward, group_tail, group_keyed, group_batch_picky, group_bulky, group_sink,
+    group_gated_sink, group_bad_open;
 
 /* Start; asserts that everything opens unless `open_status` says otherwise. */
 void group_start(struct group_run *run, struct hand *h, enum flow_status open_status);

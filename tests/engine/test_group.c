@@ -282,6 +282,22 @@ TEST(bad_records_are_routed_with_everything_known_of_them)
     finish(&run, h);
 }
 
+TEST(a_record_may_emit_more_than_a_batch_though_it_may_be_withdrawn)
+{
+    group_source_count = 200;
+    struct hand *h = with_policy(&group_bulky, &(struct flow_error_policy){.then = FLOW_SKIP});
+    struct group_run run;
+
+    assert_int_equal(group_run(&run, h), FLOW_OK);
+
+    size_t good = 0;
+    for (size_t i = 0; i < group_kept[0].count; i++)
+        good += strtoll(group_kept[0].records[i], NULL, 10) % 2 == 0;
+    assert_int_equal(good, 1000);
+    assert_int_equal(SUM(&run, 1, skipped), 100);
+    finish(&run, h);
+}
+
 TEST(a_record_is_tried_again_and_emits_once)
 {
     group_source_count = 20;
@@ -466,6 +482,8 @@ int main(void)
         cmocka_unit_test_setup(
             bad_records_are_skipped_and_counted_and_what_they_emitted_is_withdrawn, set_up),
         cmocka_unit_test_setup(bad_records_are_routed_with_everything_known_of_them, set_up),
+        cmocka_unit_test_setup(a_record_may_emit_more_than_a_batch_though_it_may_be_withdrawn,
+                               set_up),
         cmocka_unit_test_setup(a_record_is_tried_again_and_emits_once, set_up),
         cmocka_unit_test_setup(a_record_that_never_gets_better_is_given_up_after_its_tries, set_up),
         cmocka_unit_test_setup(drop_new_keeps_the_first_records, set_up),
