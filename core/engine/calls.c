@@ -96,6 +96,7 @@ static enum flow_status call_commit(struct flow_stage *stage, const struct flow_
                               to->key != NULL ? to->key_size : 0);
 }
 
+FLOW_PRINTF(4, 0)
 static enum flow_status call_fail(struct flow_stage *stage, enum flow_status status, uint32_t index,
                                   const char *fmt, va_list args)
 {
@@ -152,6 +153,7 @@ static bool call_connected(const struct flow_stage *stage, unsigned port)
     return flow_output_is_connected(&replica->output, port);
 }
 
+FLOW_PRINTF(2, 0)
 static void call_log(struct flow_stage *stage, const char *fmt, va_list args)
 {
     struct flow_replica *replica = replica_of(stage);

@@ -35,6 +35,8 @@ struct flow_host {
     void *waiter;
     /* Sleep until some reader has reported.  FLOW_OK, or FLOW_EABORT. */
     enum flow_status (*wait_room)(void *waiter);
+    /* Take in what has been reported, without sleeping. */
+    enum flow_status (*look)(void *waiter);
 };
 
 /* The outbox to a neighbouring replica; never NULL for an end of one of this replica's links. */

@@ -307,15 +307,26 @@ static enum flow_status drain_reader(struct flow_outlet *outlet, size_t reader)
     return FLOW_OK;
 }
 
+/* What waits first, then `rest`, as far as there is room. */
+static enum flow_status send_in_turn(struct flow_outlet *outlet, struct flow_slice *rest,
+                                     size_t reader, uint64_t *number)
+{
+    const struct waiting *queue = &outlet->links[reader].waiting;
+    enum flow_status rc = queue->count > 0 ? drain_reader(outlet, reader) : FLOW_OK;
+    if (rc == FLOW_OK && queue->count == 0)
+        rc = send_what_fits(outlet, rest, reader, number);
+    return rc;
+}
+
 static enum flow_status offer_dropping(struct flow_outlet *outlet, const struct flow_slice *slice,
                                        size_t reader, uint64_t *number)
 {
     struct flow_slice rest = *slice;
-    enum flow_status rc = FLOW_OK;
-    if (outlet->links[reader].waiting.count > 0)
-        rc = drain_reader(outlet, reader);
-    if (rc == FLOW_OK && outlet->links[reader].waiting.count == 0)
-        rc = send_what_fits(outlet, &rest, reader, number);
+    enum flow_status rc = send_in_turn(outlet, &rest, reader, number);
+    if (rc == FLOW_OK && rest.count > 0)
+        rc = outlet->host->look(outlet->host->waiter);
+    if (rc == FLOW_OK && rest.count > 0)
+        rc = send_in_turn(outlet, &rest, reader, number);
     if (rc != FLOW_OK || rest.count == 0)
         return rc;
 

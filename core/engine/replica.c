@@ -111,6 +111,13 @@ static enum flow_status wait_room(void *context)
     return flow_replica_sleep(replica, FLOW_STATE_WAIT_OUT, NULL, 0, -1);
 }
 
+/* A replica that drops rather than wait would never hear of room again if it did not look. */
+static enum flow_status look(void *context)
+{
+    bool arrived;
+    return flow_replica_pump(context, &arrived);
+}
+
 static size_t connected_inputs(const struct flow_plan *plan, const struct flow_plan_replica *self)
 {
     bool seen[64] = {false};
@@ -160,6 +167,7 @@ static void describe(struct flow_replica *replica, size_t id)
         .tracks = has_remote_link(plan, self->in, self->in_count),
         .waiter = replica,
         .wait_room = wait_room,
+        .look = look,
     };
 }
 

@@ -388,6 +388,32 @@ TEST(drop_old_keeps_the_last_records)
     finish(&run, h);
 }
 
+TEST(a_reader_that_was_dropped_for_gets_records_again_when_it_has_room)
+{
+    const enum flow_when_full policies[] = {FLOW_DROP_NEW, FLOW_DROP_OLD};
+    for (size_t i = 0; i < COUNT(policies); i++) {
+        struct hand *h = hand_new();
+        const size_t source = hand_stage(h, "source", &group_source, 1);
+        const size_t slow = hand_stage(h, "slow", &group_gated_sink, 1);
+        hand_edge(h, source, slow)->queue =
+            (struct flow_queue){.items = 10, .when_full = policies[i]};
+        group_source_count = -1; /* for ever, and it never waits */
+        group_source_size = 4096;
+        atomic_store(&group_gate, 0);
+        struct group_run run;
+        group_start(&run, h, FLOW_OK);
+        while (flow_read(&run.board.links[0].dropped) == 0)
+            sched_yield();
+        atomic_store(&group_gate, 1);
+        while (flow_read(&run.board.replicas[1].records_in) < 1000)
+            sched_yield();
+        flow_group_drain(run.group);
+
+        assert_int_equal(group_end(&run), FLOW_OK);
+        finish(&run, h);
+    }
+}
+
 TEST(fail_ends_the_run_when_the_queue_is_full)
 {
     struct hand *h = with_queue(FLOW_FAIL);
@@ -488,6 +514,8 @@ int main(void)
         cmocka_unit_test_setup(a_record_that_never_gets_better_is_given_up_after_its_tries, set_up),
         cmocka_unit_test_setup(drop_new_keeps_the_first_records, set_up),
         cmocka_unit_test_setup(drop_old_keeps_the_last_records, set_up),
+        cmocka_unit_test_setup(a_reader_that_was_dropped_for_gets_records_again_when_it_has_room,
+                               set_up),
         cmocka_unit_test_setup(fail_ends_the_run_when_the_queue_is_full, set_up),
         cmocka_unit_test_setup(a_drained_run_delivers_what_was_produced, set_up),
         cmocka_unit_test_setup(an_aborted_run_ends_though_it_is_blocked, set_up),
