@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/outlet.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/check.h"
+#include "support/hand_graph.h"
+
+/*
+ * An outlet without a socket: the transport is the one below, which keeps what is sent, and the
+ * test plays the readers.
+ */
+
+struct flow_outbox {
+    size_t replica;
+    bool remote;
+};
+
+static struct flow_message sent[512];
+static size_t sent_count;
+static size_t waits;      /* times that the outlet wanted to sleep */
+static size_t wait_limit; /* ... after which it is told to abort */
+
+enum flow_status flow_outbox_open(struct flow_transport *transport, size_t replica, bool remote,
+                                  struct flow_outbox **outbox, struct flow_error *err)
+{
+    (void)transport;
+    (void)err;
+    *outbox = calloc(1, sizeof(**outbox));
+    **outbox = (struct flow_outbox){replica, remote};
+    return FLOW_OK;
+}
+
+void flow_outbox_close(struct flow_outbox *outbox, bool abandon)
+{
+    (void)abandon;
+    free(outbox);
+}
+
+bool flow_outbox_is_remote(const struct flow_outbox *outbox)
+{
+    return outbox->remote;
+}
+
+enum flow_status flow_outbox_send(struct flow_outbox *outbox, const struct flow_message *message,
+                                  struct flow_pool *pool, struct flow_error *err)
+{
+    (void)outbox;
+    (void)pool;
+    (void)err;
+    assert_true(sent_count < COUNT(sent));
+    sent[sent_count++] = *message;
+    if (message->kind == FLOW_MESSAGE_BATCH)
+        flow_block_unref(message->batch.block);
+    return FLOW_OK;
+}
+
+static enum flow_status wait_room(void *waiter)
+{
+    (void)waiter;
+    return ++waits > wait_limit ? FLOW_EABORT : FLOW_OK;
+}
+
+static enum flow_status look(void *waiter)
+{
+    (void)waiter;
+    return FLOW_OK;
+}
+
+struct fixture {
+    struct hand *hand;
+    struct flow_plan *plan;
+    struct flow_board board;
+    struct flow_host host;
+    struct flow_outlet outlet;
+    struct flow_block *block; /* a sealed batch of 100 records of 10 bytes */
+};
+
+static struct flow_block *make_block(struct flow_pool *pool)
+{
+    struct flow_builder builder = {.pool = pool, .target = 4096, .most = 1000};
+    for (int i = 0; i < 100; i++) {
+        memset(flow_builder_reserve(&builder, 10, 0), i, 10);
+        flow_builder_commit(&builder, 10, NULL, 0);
+    }
+    uint32_t count = 0;
+    struct flow_block *block = flow_builder_seal(&builder, 0, &count);
+    flow_builder_clear(&builder);
+    assert_int_equal(count, 100);
+    return block;
+}
+
+/* One writer and `readers` readers behind one edge with this queue. */
+static void set_up(struct fixture *f, unsigned readers, struct flow_queue queue, bool remote)
+{
+    *f = (struct fixture){.hand = hand_new()};
+    const size_t read = hand_stage(f->hand, "read", &hand_source, 1);
+    const size_t work = hand_stage(f->hand, "work", &hand_map, readers);
+    f->hand->stages[work].order = FLOW_ORDER_NONE;
+    f->hand->stages[work].isolate = remote;
+    hand_edge(f->hand, read, work)->queue = queue;
+    f->plan = flow_plan_new(&f->hand->graph, &(struct flow_plan_options){.cpus = 2}, NULL);
+    assert_non_null(f->plan);
+    const struct flow_board_size size = {f->plan->replica_count, f->plan->link_count,
+                                         f->plan->group_count};
+    assert_int_equal(flow_board_new(&size, false, &f->board, NULL), FLOW_OK);
+    f->host = (struct flow_host){.plan = f->plan,
+                                 .board = &f->board,
+                                 .slot = &f->board.replicas[0],
+                                 .pool = flow_pool_new(),
+                                 .wait_room = wait_room,
+                                 .look = look};
+    assert_int_equal(flow_host_connect(&f->host, NULL), FLOW_OK);
+    assert_int_equal(flow_outlet_init(&f->outlet, &f->host, 0, 0, readers), FLOW_OK);
+    f->block = make_block(f->host.pool);
+    sent_count = 0;
+    waits = 0;
+    wait_limit = 0;
+}
+
+static void tear_down(struct fixture *f)
+{
+    flow_block_unref(f->block);
+    flow_outlet_clear(&f->outlet);
+    flow_host_disconnect(&f->host, true);
+    flow_pool_free(f->host.pool);
+    flow_board_close(&f->board);
+    flow_plan_free(f->plan);
+    hand_free(f->hand);
+}
+
+static enum flow_status offer(struct fixture *f, uint32_t first, uint32_t count)
+{
+    const struct flow_slice slice = {.block = f->block, .first = first, .count = count};
+    return flow_outlet_offer(&f->outlet, &slice, 0);
+}
+
+static enum flow_status report(struct fixture *f, size_t reader, uint32_t done, uint32_t acked,
+                               uint32_t cost_ns)
+{
+    const struct flow_message message = {.kind = FLOW_MESSAGE_CREDIT,
+                                         .credit = {done, done, acked, cost_ns}};
+    return flow_outlet_credit(&f->outlet, reader, &message);
+}
+
+TEST(a_single_reader_gets_whole_batches_up_to_its_credit)
+{
+    struct fixture f;
+    set_up(&f, 1, (struct flow_queue){0}, false);
+    for (int i = 0; i < 8; i++)
+        assert_int_equal(offer(&f, 0, 100), FLOW_OK);
+    assert_int_equal(sent_count, 8);
+    assert_int_equal(sent[7].count, 100);
+    assert_int_equal(sent[7].sequence, 7);
+    assert_int_equal(sent[7].batch.number, 700);
+
+    assert_false(flow_outlet_has_room(&f.outlet, 0));
+    assert_int_equal(offer(&f, 0, 100), FLOW_EABORT);
+    assert_int_equal(waits, 1);
+    assert_int_equal(report(&f, 0, 1, 1, 0), FLOW_OK);
+    assert_int_equal(offer(&f, 0, 100), FLOW_OK);
+    tear_down(&f);
+}
+
+TEST(work_is_dealt_in_single_records_until_readers_say_how_fast_they_are)
+{
+    struct fixture f;
+    set_up(&f, 2, (struct flow_queue){0}, false);
+    assert_int_equal(offer(&f, 0, 100), FLOW_EABORT);
+
+    /* Two batches for each of two readers, in turn to the one with less. */
+    assert_int_equal(sent_count, 4);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(sent[i].count, 1);
+    assert_int_not_equal(sent[0].link, sent[1].link);
+    assert_int_not_equal(sent[2].link, sent[3].link);
+
+    /* 100 us a record: half a millisecond is five of them. */
+    assert_int_equal(report(&f, 1, 2, 2, 100000), FLOW_OK);
+    assert_int_equal(offer(&f, 4, 96), FLOW_EABORT);
+    assert_int_equal(sent_count, 6);
+    assert_int_equal(sent[4].link, 1);
+    assert_int_equal(sent[4].count, 5);
+    assert_int_equal(sent[5].count, 5);
+    tear_down(&f);
+}
+
+TEST(slices_grow_by_steps_and_never_below_one_record)
+{
+    struct fixture f;
+    set_up(&f, 2, (struct flow_queue){0}, false);
+    assert_int_equal(offer(&f, 0, 100), FLOW_EABORT);
+    assert_int_equal(report(&f, 0, 2, 2, 10), FLOW_OK);
+    assert_int_equal(offer(&f, 0, 100), FLOW_EABORT);
+    assert_int_equal(sent[4].count, 8);
+    assert_int_equal(report(&f, 0, 4, 4, 2000000000), FLOW_OK);
+    assert_int_equal(offer(&f, 0, 100), FLOW_EABORT);
+    assert_int_equal(sent[6].count, 1);
+    tear_down(&f);
+}
+
+TEST(a_queue_of_items_bounds_the_records_under_way)
+{
+    struct fixture f;
+    set_up(&f, 1, (struct flow_queue){.items = 3}, false);
+    assert_int_equal(offer(&f, 0, 100), FLOW_EABORT);
+    assert_int_equal(sent_count, 1);
+    assert_int_equal(sent[0].count, 3);
+    tear_down(&f);
+}
+
+TEST(one_batch_may_be_under_way_however_large)
+{
+    struct fixture f;
+    set_up(&f, 1, (struct flow_queue){.bytes = 1}, false);
+    assert_int_equal(offer(&f, 0, 100), FLOW_OK);
+    assert_int_equal(offer(&f, 0, 100), FLOW_EABORT);
+    assert_int_equal(sent_count, 1);
+    assert_int_equal(report(&f, 0, 1, 1, 0), FLOW_OK);
+    assert_int_equal(offer(&f, 0, 100), FLOW_OK);
+    tear_down(&f);
+}
+
+TEST(drop_new_drops_what_does_not_fit_and_counts_it)
+{
+    struct fixture f;
+    set_up(&f, 1, (struct flow_queue){.items = 30, .when_full = FLOW_DROP_NEW}, false);
+    assert_int_equal(offer(&f, 0, 100), FLOW_OK);
+    assert_int_equal(waits, 0);
+    assert_int_equal(sent[0].count, 30);
+    assert_int_equal(flow_read(&f.board.links[0].dropped), 70);
+    tear_down(&f);
+}
+
+TEST(drop_old_keeps_the_newest_and_sends_them_when_there_is_room)
+{
+    struct fixture f;
+    set_up(&f, 1, (struct flow_queue){.items = 10, .when_full = FLOW_DROP_OLD}, false);
+    assert_int_equal(offer(&f, 0, 100), FLOW_OK); /* 0 to 9 go out, 90 to 99 wait */
+    assert_int_equal(sent_count, 1);
+    assert_int_equal(flow_read(&f.board.links[0].dropped), 80);
+
+    assert_int_equal(report(&f, 0, 1, 1, 0), FLOW_OK);
+    assert_int_equal(flow_outlet_drain(&f.outlet), FLOW_OK);
+    assert_int_equal(sent_count, 2);
+    assert_int_equal(sent[1].first, 90);
+    assert_int_equal(sent[1].count, 10);
+    tear_down(&f);
+}
+
+TEST(fail_says_which_edge_is_full)
+{
+    struct fixture f;
+    set_up(&f, 1, (struct flow_queue){.items = 10, .when_full = FLOW_FAIL}, false);
+    assert_int_equal(offer(&f, 0, 100), FLOW_ERANGE);
+    assert_string_equal(f.host.err.text,
+                        "the queue of its edge to 'work' is full and \"when_full\" is \"fail\"; a "
+                        "larger queue, more workers of 'work', or \"block\" would help");
+    tear_down(&f);
+}
+
+TEST(what_leaves_the_process_is_held_until_it_is_acknowledged)
+{
+    struct fixture f;
+    set_up(&f, 1, (struct flow_queue){0}, true);
+    assert_int_equal(offer(&f, 0, 100), FLOW_OK);
+    assert_int_equal(atomic_load(&f.block->refs), 2);
+    assert_false(flow_outlet_is_settled(&f.outlet));
+
+    assert_int_equal(report(&f, 0, 1, 0, 0), FLOW_OK); /* done, but its result is not there yet */
+    assert_int_equal(atomic_load(&f.block->refs), 2);
+    assert_int_equal(report(&f, 0, 1, 1, 0), FLOW_OK);
+    assert_int_equal(atomic_load(&f.block->refs), 1);
+    assert_true(flow_outlet_is_settled(&f.outlet));
+    tear_down(&f);
+}
+
+TEST(a_report_that_cannot_be_is_refused)
+{
+    struct fixture f;
+    set_up(&f, 1, (struct flow_queue){0}, true);
+    assert_int_equal(offer(&f, 0, 100), FLOW_OK);
+    assert_int_equal(report(&f, 0, 2, 0, 0), FLOW_EPROTO); /* more than was sent */
+    assert_int_equal(report(&f, 0, 0, 1, 0), FLOW_EPROTO); /* acknowledged, but not done */
+    assert_int_equal(report(&f, 0, 1, 1, 0), FLOW_OK);
+    assert_int_equal(report(&f, 0, 0, 0, 0), FLOW_EPROTO); /* backwards */
+    tear_down(&f);
+}
+
+TEST(the_end_tells_every_reader_what_it_was_sent)
+{
+    struct fixture f;
+    set_up(&f, 2, (struct flow_queue){0}, false);
+    assert_int_equal(offer(&f, 0, 3), FLOW_OK);
+    assert_int_equal(flow_outlet_end(&f.outlet, 0), FLOW_OK);
+    assert_int_equal(sent_count, 5);
+    assert_int_equal(sent[3].kind, FLOW_MESSAGE_END);
+    assert_int_equal(sent[3].sequence + sent[4].sequence, 3);
+    tear_down(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_single_reader_gets_whole_batches_up_to_its_credit),
+        cmocka_unit_test(work_is_dealt_in_single_records_until_readers_say_how_fast_they_are),
+        cmocka_unit_test(slices_grow_by_steps_and_never_below_one_record),
+        cmocka_unit_test(a_queue_of_items_bounds_the_records_under_way),
+        cmocka_unit_test(one_batch_may_be_under_way_however_large),
+        cmocka_unit_test(drop_new_drops_what_does_not_fit_and_counts_it),
+        cmocka_unit_test(drop_old_keeps_the_newest_and_sends_them_when_there_is_room),
+        cmocka_unit_test(fail_says_which_edge_is_full),
+        cmocka_unit_test(what_leaves_the_process_is_held_until_it_is_acknowledged),
+        cmocka_unit_test(a_report_that_cannot_be_is_refused),
+        cmocka_unit_test(the_end_tells_every_reader_what_it_was_sent),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
