@@ -98,7 +98,8 @@ static enum flow_status file_open(struct writer *w, struct flow_stage *stage)
 static enum flow_status writer_open(void *self, struct flow_stage *stage)
 {
     struct writer *w = self;
-    const bool standard = strcmp(w->path, "-") == 0;
+    /* By its path it may be a file, and a rename would take away what is in there already. */
+    const bool standard = strcmp(w->path, "-") == 0 || strcmp(w->path, "/dev/stdout") == 0;
     w->name = standard ? "standard output" : w->path;
     w->newline_size = strlen(w->newline);
     w->buf = malloc(BUFFER);

@@ -131,6 +131,7 @@ cat >slow.json <<'END'
   }
 }
 END
+sed 's/"stages"/"run": { "drain": "50ms" }, &/' slow.json >impatient.json
 
 # ---- help and version ----
 
@@ -178,7 +179,11 @@ holds "a missing operand is asked for" \
 try ok.json wrong.json
 holds "a second graph is refused" came 2 '' "flowrun: 'wrong.json' is one word too many"
 try describe lines.raed
-holds "an unknown type is refused" came 2 '' "~lines.raed"
+holds "an unknown type is refused and a close one offered" \
+    came 2 '' "flowrun: unknown stage type 'lines.raed'; did you mean 'lines.read'?"
+echo 'int flowrun;' >plugin.so
+try describe ./plugin.so
+holds "a plugin that is none is refused" came 5 '' "~^flowrun: cannot load plugin './plugin.so'"
 
 # ---- running ----
 
@@ -228,11 +233,22 @@ code=0
 (ulimit -n 12 && exec "$FLOWRUN" ok.json) >out 2>err </dev/null || code=$?
 holds "too few descriptors exit with 5" came 5 '' '~^flowrun: '
 if [ -w /dev/full ]; then
-    code=0
-    "$FLOWRUN" stages >/dev/full 2>err || code=$?
-    : >out
-    holds "a full disk is noticed" came 1 '' '~standard output'
+    for words in stages "check ok.json" "draw ok.json" schema --help --version; do
+        code=0
+        # shellcheck disable=SC2086
+        "$FLOWRUN" $words >/dev/full 2>err || code=$?
+        : >out
+        holds "a full disk is noticed by $words" came 1 '' '~standard output'
+    done
 fi
+
+code=0
+"$FLOWRUN" stdin.json -q >out 2>err <&- || code=$?
+holds "a closed standard input is refused" came 1 '' "~standard input': Bad file descriptor"
+code=0
+"$FLOWRUN" ok.json -q >&- 2>err </dev/null || code=$?
+: >out
+holds "a closed standard output is refused" came 1 '' "~standard output': Bad file descriptor"
 
 # Start a run that reads standard input and wait for what it prints of the first record.
 start_reading() {
@@ -263,12 +279,21 @@ start_reading slow.json
 kill -INT "$pid"
 kill -TERM "$pid"
 stop_reading
-holds "a second signal aborts" came 143 '*' '*'
+holds "a second signal aborts, and that is said" came 143 '*' '~asked to stop a second time'
+start_reading impatient.json
+kill -INT "$pid"
+stop_reading
+holds "draining for too long aborts, and that is said" came 130 '*' '~longer than run.drain allows'
 
 # ---- looking ----
 
 try check ok.json
 holds "a good graph is called so" came 0 'ok.json: ok (2 stages, 1 edge)' ''
+sed 's/"stages"/"run": { "memory": "1KiB" }, &/' ok.json >tight.json
+for verb in check explain run; do
+    try "$verb" tight.json
+    holds "$verb finds that the memory is too small" came 3 '' '~^flowrun: run.memory is 1024 bytes'
+done
 try explain ok.json
 holds "the plan names the stages" came 0 '~numbers' ''
 try explain ok.json --json

@@ -5,9 +5,13 @@
  * error.
  */
 
+#include <fcntl.h>
 #include <stddef.h>
+#include <unistd.h>
 
 #include "arguments.h"
+#include "exit_code.h"
+#include "say.h"
 #include "session.h"
 #include "verbs.h"
 
@@ -28,14 +32,28 @@ static const struct verb verbs[] = {
     {.name = NULL},
 };
 
+/*
+ * A standard stream that the caller closed gets an opened file that refuses to be used.  Else its
+ * number would go to the next socket or file, and a stage would read from that or write into it.
+ */
+static void hold_standard_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            (void)open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
 int main(int argc, char **argv)
 {
+    hold_standard_streams();
     int code = 0;
     if (serve_as_worker(argc, argv, &code))
         return code;
     struct arguments arguments = {0};
     if (arguments_parse(argc, argv, verbs, &arguments, &code))
         code = arguments.verb->run(&arguments);
+    if (code == EXIT_DONE)
+        code = say_result(""); /* what was printed so far may not have come through */
     arguments_clear(&arguments);
     return code;
 }

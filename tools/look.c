@@ -28,10 +28,22 @@ static enum flow_format text_or_json(const struct arguments *arguments)
     return arguments->json ? FLOW_FORMAT_JSON : FLOW_FORMAT_TEXT;
 }
 
+/* What only planning finds: run.memory is too small. */
+static int check_plan(const struct flow_graph *graph)
+{
+    struct flow_error err = {0};
+    char *plan = flow_graph_explain(graph, FLOW_FORMAT_JSON, &err);
+    const int code = plan != NULL ? EXIT_DONE : failed(&err);
+    free(plan);
+    return code;
+}
+
 int check_graph(const struct arguments *arguments)
 {
     struct opened opened = {0};
-    const int code = graph_open(arguments, &opened);
+    int code = graph_open(arguments, &opened);
+    if (code == EXIT_DONE)
+        code = check_plan(opened.graph);
     if (code == EXIT_DONE) {
         size_t stages = 0;
         size_t edges = 0;
@@ -119,9 +131,10 @@ int describe_stage(const struct arguments *arguments)
     if (code == EXIT_DONE) {
         char *text =
             flow_stage_describe(opened.session, arguments->operand, text_or_json(arguments), &err);
+        const bool found = text != NULL;
         code = show(text, &err);
-        if (text == NULL && err.status == FLOW_ENOENT)
-            code = EXIT_USAGE;
+        if (!found)
+            code = err.status == FLOW_ENOENT ? EXIT_USAGE : EXIT_ENVIRONMENT;
     }
     opened_close(&opened);
     return code;

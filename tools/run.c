@@ -29,10 +29,9 @@ static void print_report(const struct arguments *arguments, const struct flow_ru
 static int judge(enum flow_status rc, const struct flow_run_result *result,
                  const struct flow_error *err)
 {
-    if (rc != FLOW_OK && !(rc == FLOW_EABORT && result->stopped)) {
-        const int code = failed(err);
+    const int code = rc != FLOW_OK ? failed(err) : EXIT_DONE;
+    if (rc != FLOW_OK && !(rc == FLOW_EABORT && result->stopped))
         return result->report_text != NULL ? EXIT_FAILED : code;
-    }
     return result->stopped && signals_last() != 0 ? EXIT_SIGNAL + signals_last() : EXIT_DONE;
 }
 

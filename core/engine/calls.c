@@ -68,8 +68,8 @@ static enum flow_status call_forward_batch(struct flow_stage *stage, unsigned po
     const enum flow_status rc = check_port(replica, port);
     if (rc != FLOW_OK || batch->count == 0)
         return rc;
-    if (batch->top != replica->batch.top || batch->bytes != replica->batch.bytes ||
-        batch->first < replica->batch.first ||
+    if (replica->item.block == NULL || batch->top != replica->batch.top ||
+        batch->bytes != replica->batch.bytes || batch->first < replica->batch.first ||
         batch->first + batch->count > replica->batch.first + replica->batch.count)
         return flow_replica_fail(replica, FLOW_EINVAL, NULL,
                                  "forwards a batch that is not the one in hand");
@@ -123,6 +123,9 @@ static enum flow_status call_wait(struct flow_stage *stage, int fd, short events
     const bool stops = replica->info.inputs == 0;
     const int64_t until = flow_now_ns() + (timeout_ns > 0 ? timeout_ns : 0);
     enum flow_status rc = flow_output_flush(&replica->output, false);
+    /* That cuts before what the record in hand has emitted, which has to go too. */
+    if (rc == FLOW_OK && replica->host.record_id != 0)
+        rc = flow_output_flush(&replica->output, false);
     while (rc == FLOW_OK) {
         if (stops && atomic_load_explicit(replica->env->draining, memory_order_relaxed))
             return FLOW_ECLOSED;

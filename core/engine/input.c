@@ -321,7 +321,7 @@ enum flow_status flow_input_done(struct flow_input *input, const struct flow_ite
 {
     struct flow_inlet *inlet = &input->links[item->link];
     const uint64_t bytes =
-        item->block != NULL ? flow_block_span(item->block, item->first, item->count) : 0;
+        item->block != NULL ? flow_block_weight(item->block, item->first, item->count) : 0;
     if (input->host->tracks) {
         const enum flow_status rc = note_finished(input, inlet);
         if (rc != FLOW_OK)

@@ -13,7 +13,7 @@
 /* A batch on its way, or held. */
 struct sent_batch {
     uint32_t records;
-    uint64_t bytes;
+    uint64_t bytes; /* its weight, as all bytes that are bounded below */
     uint64_t order;
     struct flow_block *held; /* NULL: the reader is in this process */
 };
@@ -107,7 +107,7 @@ static void forget_oldest(struct waiting *queue)
 {
     struct flow_slice *oldest = oldest_of(queue);
     queue->records -= oldest->count;
-    queue->bytes -= flow_block_span(oldest->block, oldest->first, oldest->count);
+    queue->bytes -= flow_block_weight(oldest->block, oldest->first, oldest->count);
     flow_block_unref(oldest->block);
     queue->first = (queue->first + 1) % WAITING_MOST;
     queue->count--;
@@ -133,7 +133,7 @@ static bool link_has_room(const struct flow_outlet_link *link)
     return link->sent - link->done < link->credit.batches &&
            link->out_records < link->credit.records && link->out_bytes < link->credit.bytes &&
            link->sent - link->acked <= link->ring_mask &&
-           (!link->remote || link->held_bytes < 2 * link->credit.bytes);
+           (!link->remote || link->held_bytes / 2 < link->credit.bytes);
 }
 
 /* The link with room and the fewest batches, then records, outstanding; NULL: none has room. */
@@ -171,6 +171,8 @@ static enum flow_status send_slice(struct flow_outlet *outlet, struct flow_outle
 {
     const uint64_t bytes =
         slice->block != NULL ? flow_block_span(slice->block, slice->first, slice->count) : 0;
+    const uint64_t weight =
+        slice->block != NULL ? flow_block_weight(slice->block, slice->first, slice->count) : 0;
     const uint64_t sequence = outlet->edge->merge_numbered ? slice->result
                               : outlet->numbers            ? outlet->sequence++
                                                            : link->sent;
@@ -185,13 +187,13 @@ static enum flow_status send_slice(struct flow_outlet *outlet, struct flow_outle
     };
 
     struct sent_batch *entry = &link->ring[link->sent & link->ring_mask];
-    *entry = (struct sent_batch){.records = slice->count, .bytes = bytes, .order = slice->order};
+    *entry = (struct sent_batch){.records = slice->count, .bytes = weight, .order = slice->order};
     if (link->remote && slice->block != NULL)
         entry->held = flow_block_ref(slice->block);
     link->sent++;
     link->out_records += slice->count;
-    link->out_bytes += bytes;
-    link->held_bytes += bytes;
+    link->out_bytes += weight;
+    link->held_bytes += weight;
     flow_count(&link->slot->sent, slice->count);
     flow_count(&link->slot->sent_batches, 1);
     flow_count(&link->slot->sent_bytes, bytes);
@@ -286,7 +288,7 @@ static void keep_newest(struct flow_outlet *outlet, const struct flow_slice *sli
     queue->slices[(queue->first + queue->count) % WAITING_MOST] = kept;
     queue->count++;
     queue->records += kept.count;
-    queue->bytes += flow_block_span(kept.block, kept.first, kept.count);
+    queue->bytes += flow_block_weight(kept.block, kept.first, kept.count);
 }
 
 static enum flow_status drain_reader(struct flow_outlet *outlet, size_t reader)
@@ -297,7 +299,7 @@ static enum flow_status drain_reader(struct flow_outlet *outlet, size_t reader)
         struct flow_slice rest = *oldest;
         const enum flow_status rc = send_what_fits(outlet, &rest, reader, &outlet->number);
         queue->records -= oldest->count - rest.count;
-        queue->bytes -= flow_block_span(oldest->block, oldest->first, oldest->count - rest.count);
+        queue->bytes -= flow_block_weight(oldest->block, oldest->first, oldest->count - rest.count);
         *oldest = rest;
         if (rest.count == 0)
             forget_oldest(queue);

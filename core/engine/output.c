@@ -99,8 +99,10 @@ enum flow_status flow_output_settle_runs(struct flow_output *output)
 
 void flow_output_rollback(struct flow_output *output)
 {
+    if (output->shared.host->record_id == 0)
+        return;
     for (size_t p = 0; p < output->port_count; p++)
-        flow_port_rollback(&output->ports[p]);
+        output->shared.emitted -= flow_port_rollback(&output->ports[p]);
 }
 
 enum flow_status flow_output_flush(struct flow_output *output, bool try_only)

@@ -44,7 +44,7 @@ FLOW_NODISCARD enum flow_status flow_output_forward(struct flow_output *output, 
 /* The batch in hand has been processed: runs of it that are being forwarded end. */
 FLOW_NODISCARD enum flow_status flow_output_settle_runs(struct flow_output *output);
 
-/* Withdraw what record `host->record_id` has emitted, as far as it has not been sent. */
+/* Withdraw what record `host->record_id`, if there is one, has emitted and is not yet sent. */
 void flow_output_rollback(struct flow_output *output);
 
 /* Send every open batch; with `try_only`, those that go out at once. */

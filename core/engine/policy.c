@@ -89,8 +89,14 @@ static enum flow_status route(struct flow_replica *replica, const struct flow_re
         return flow_replica_fail(replica, FLOW_ENOMEM, &record->number,
                                  "out of memory for its error record");
     const struct flow_piece piece = {.data = text, .size = strlen(text)};
+    /* It stays, even if what the record in hand has emitted is withdrawn. */
+    const uint64_t in_hand = replica->host.record_id;
+    replica->host.record_id = 0;
+    replica->routing = true;
     const enum flow_status rc =
         flow_output_emit(&replica->output, replica->output.port_count - 1, &piece);
+    replica->routing = false;
+    replica->host.record_id = in_hand;
     free(text);
     return rc;
 }
@@ -153,6 +159,8 @@ static enum flow_status try_record(struct flow_replica *replica, uint32_t index,
     replica->has_reason = false;
     if (replica->may_undo)
         replica->host.record_id = ++replica->serial;
+    const uint64_t emitted = replica->output.shared.emitted;
+    const uint64_t emitted_bytes = replica->output.shared.emitted_bytes;
     enum flow_status rc;
     if (type->process != NULL) {
         rc = type->process(replica->self, &replica->stage, record);
@@ -169,6 +177,8 @@ static enum flow_status try_record(struct flow_replica *replica, uint32_t index,
     }
     if (rc == FLOW_EBAD)
         flow_output_rollback(&replica->output);
+    if (replica->output.shared.emitted == emitted)
+        replica->output.shared.emitted_bytes = emitted_bytes;
     replica->host.record_id = 0;
     return rc;
 }
@@ -318,6 +328,9 @@ enum flow_status flow_policy_unkeyed(void *context, const struct flow_piece *pie
         .key_size = piece->key_size,
         .number = replica->output.shared.emitted - 1,
     };
+    if (replica->routing)
+        return flow_replica_fail(replica, FLOW_EBAD, NULL,
+                                 "its error record cannot be shared by key: %s", reason);
     flow_count(&replica->host.slot->unkeyed, 1);
     switch (replica->policy->then) {
     case FLOW_SKIP:

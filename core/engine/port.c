@@ -48,6 +48,7 @@ enum flow_status flow_port_add_edge(struct flow_port_out *port, size_t first_lin
         port->shares = port->shares || rc == FLOW_OK;
         return rc;
     }
+    port->keys = true;
     edge->builders = flow_calloc(link_count, sizeof(*edge->builders));
     if (edge->builders == NULL)
         return flow_fail(&host->err, FLOW_ENOMEM, "out of memory for an edge");
@@ -192,7 +193,9 @@ static enum flow_status put_pointed(struct flow_emission *shared, struct flow_ed
         return flow_fail(&shared->host->err, rc, "%s", why.text);
     const struct flow_piece keyed = {record->data, record->size, shared->key.text,
                                      shared->key.size};
-    return put_to_reader(shared, edge, flow_key_reader(&keyed, edge->outlet.link_count), &keyed);
+    /* By the key alone, since an empty one is a key too. */
+    const struct flow_piece key = {.data = shared->key.text, .size = shared->key.size};
+    return put_to_reader(shared, edge, flow_key_reader(&key, edge->outlet.link_count), &keyed);
 }
 
 static enum flow_status put_keyed(struct flow_emission *shared, struct flow_edge_out *edge,
@@ -223,44 +226,73 @@ static void count_emitted(struct flow_emission *shared, uint64_t records, uint64
 static enum flow_status put_everywhere(struct flow_emission *shared, struct flow_port_out *port,
                                        const struct flow_piece *record)
 {
-    enum flow_status rc = port->shares ? put_shared(shared, port, record) : FLOW_OK;
-    return rc == FLOW_OK ? put_all_keyed(shared, port, record) : rc;
+    const enum flow_status rc = port->shares ? put_shared(shared, port, record) : FLOW_OK;
+    return rc == FLOW_OK && port->keys ? put_all_keyed(shared, port, record) : rc;
+}
+
+/* Copies of the records, to all edges or to those that do not take whole batches. */
+static enum flow_status copy_run(struct flow_port_out *port, const struct flow_run_out *run,
+                                 bool only_keyed)
+{
+    const struct flow_batch view = flow_block_view(run->block, run->first, run->count);
+    enum flow_status rc = FLOW_OK;
+    for (uint32_t i = 0; i < run->count && rc == FLOW_OK; i++) {
+        const struct flow_record record = flow_batch_record(&view, i);
+        const struct flow_piece piece = {record.data, record.size, record.key, record.key_size};
+        rc = only_keyed ? put_all_keyed(port->shared, port, &piece)
+                        : put_everywhere(port->shared, port, &piece);
+    }
+    return rc;
+}
+
+/* A slice keeps its whole block, whose other records no credit would count. */
+static bool is_worth_keeping(const struct flow_run_out *run)
+{
+    const size_t bytes = flow_block_span(run->block, run->first, run->count);
+    return run->count == run->block->count ||
+           (bytes >= RUN_MIN_BYTES && bytes >= run->block->size / 2);
+}
+
+/* Records that will not be withdrawn. */
+static enum flow_status pass_run(struct flow_port_out *port, const struct flow_run_out *run)
+{
+    struct flow_emission *shared = port->shared;
+    if (run->count == 0)
+        return FLOW_OK;
+    if (!port->shares || !is_worth_keeping(run))
+        return copy_run(port, run, false);
+
+    enum flow_status rc = flush_shared(shared, port, false);
+    const struct flow_slice slice = {
+        .block = run->block,
+        .first = run->first,
+        .count = run->count,
+        .order = ++shared->host->opened,
+        .result = shared->result,
+    };
+    if (rc == FLOW_OK)
+        rc = offer_shared(port, &slice);
+    return rc == FLOW_OK ? copy_run(port, run, true) : rc;
 }
 
 enum flow_status flow_port_end_run(struct flow_port_out *port)
 {
-    struct flow_emission *shared = port->shared;
-    const struct flow_run_out run = port->run;
+    struct flow_host *host = port->shared->host;
+    struct flow_run_out run = port->run;
     if (run.block == NULL)
         return FLOW_OK;
     port->run.block = NULL;
 
-    const size_t bytes = flow_block_span(run.block, run.first, run.count);
-    const bool by_reference =
-        port->shares && (bytes >= RUN_MIN_BYTES || run.count == run.block->count);
-    enum flow_status rc = FLOW_OK;
-    if (by_reference) {
-        rc = flush_shared(shared, port, false);
-        const struct flow_slice slice = {
-            .block = run.block,
-            .first = run.first,
-            .count = run.count,
-            .order = ++shared->host->opened,
-            .result = shared->result,
-        };
-        if (rc == FLOW_OK)
-            rc = offer_shared(port, &slice);
-    }
-    const struct flow_batch view = flow_block_view(run.block, run.first, run.count);
-    for (uint32_t i = 0; i < run.count && rc == FLOW_OK; i++) {
-        const struct flow_record record = flow_batch_record(&view, i);
-        const struct flow_piece piece = {record.data, record.size, record.key, record.key_size};
-        if (!by_reference)
-            rc = put_everywhere(shared, port, &piece);
-        else
-            rc = put_all_keyed(shared, port, &piece);
-    }
-    return rc;
+    /* The last record may be the one in hand, which may yet be withdrawn, alone: it is copied. */
+    const uint64_t in_hand = host->record_id;
+    const uint32_t own = in_hand != 0 && run.record_id == in_hand;
+    run.count -= own;
+    host->record_id = 0;
+    const enum flow_status rc = pass_run(port, &run);
+    host->record_id = in_hand;
+    run.first += run.count;
+    run.count = own;
+    return rc == FLOW_OK ? copy_run(port, &run, false) : rc;
 }
 
 static enum flow_status refuse_size(struct flow_emission *shared, size_t size)
@@ -344,7 +376,7 @@ enum flow_status flow_port_commit(struct flow_port_out *port, size_t size, const
     count_emitted(shared, 1, size);
     if (port->shares)
         flow_builder_commit(builder, size, key, key_size);
-    return put_all_keyed(shared, port, &record);
+    return port->keys ? put_all_keyed(shared, port, &record) : FLOW_OK;
 }
 
 enum flow_status flow_port_forward(struct flow_port_out *port, struct flow_block *block,
@@ -370,17 +402,46 @@ enum flow_status flow_port_forward(struct flow_port_out *port, struct flow_block
     return rc;
 }
 
-void flow_port_rollback(struct flow_port_out *port)
+static bool has_sent_part(const struct flow_edge_out *edge, uint64_t id)
+{
+    for (size_t i = 0; edge->builders != NULL && i < edge->outlet.link_count; i++) {
+        if (flow_builder_has_sent(&edge->builders[i], id))
+            return true;
+    }
+    return false;
+}
+
+/* Has some edge of several, with batches of their own, sent a part of what the record emitted? */
+static bool is_uneven(const struct flow_port_out *port, uint64_t id)
+{
+    bool sent = flow_builder_has_sent(&port->builder, id);
+    bool keyed = false;
+    for (size_t e = 0; e < port->edge_count; e++) {
+        sent = sent || has_sent_part(&port->edges[e], id);
+        keyed = keyed || port->edges[e].builders != NULL;
+    }
+    return sent && keyed && port->edge_count > 1;
+}
+
+uint64_t flow_port_rollback(struct flow_port_out *port)
 {
     const uint64_t id = port->shared->host->record_id;
-    if (port->run.block != NULL && port->run.record_id == id && --port->run.count == 0)
-        port->run.block = NULL;
-    flow_builder_rollback(&port->builder, id);
+    if (is_uneven(port, id))
+        return 0;
+    uint64_t withdrawn = port->shares ? flow_builder_rollback(&port->builder, id) : 0;
     for (size_t e = 0; e < port->edge_count; e++) {
         const struct flow_edge_out *edge = &port->edges[e];
+        uint64_t here = 0;
         for (size_t i = 0; edge->builders != NULL && i < edge->outlet.link_count; i++)
-            flow_builder_rollback(&edge->builders[i], id);
+            here += flow_builder_rollback(&edge->builders[i], id);
+        withdrawn = here > withdrawn ? here : withdrawn;
     }
+    if (port->run.block != NULL && port->run.record_id == id) {
+        withdrawn++;
+        if (--port->run.count == 0)
+            port->run.block = NULL;
+    }
+    return withdrawn;
 }
 
 enum flow_status flow_port_flush(struct flow_port_out *port, bool try_only, bool last)

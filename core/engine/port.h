@@ -46,6 +46,7 @@ struct flow_port_out {
     struct flow_edge_out *edges;
     size_t edge_count;
     bool shares;                 /* some edge takes whole batches */
+    bool keys;                   /* some edge is keyed */
     bool ordered;                /* results are numbered (never on the errors port) */
     struct flow_builder builder; /* of whole batches; or a scratch area for reservations */
     struct flow_run_out run;
@@ -71,8 +72,12 @@ FLOW_NODISCARD enum flow_status flow_port_forward(struct flow_port_out *port,
 /* Pass on the run of forwarded records: by reference where it pays, else as copies. */
 FLOW_NODISCARD enum flow_status flow_port_end_run(struct flow_port_out *port);
 
-/* Withdraw what record `host->record_id` has emitted, as far as it has not been sent. */
-void flow_port_rollback(struct flow_port_out *port);
+/*
+ * Withdraw what record `host->record_id` has emitted, as far as it has not been sent; how many
+ * records that were.  Edges with batches of their own stay alike: if one has sent a part, all keep
+ * the whole.
+ */
+uint64_t flow_port_rollback(struct flow_port_out *port);
 
 /*
  * Send the open batches; with `try_only`, those that go out at once; with `last`, say that the

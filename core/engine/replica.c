@@ -10,6 +10,7 @@
 #include "param/param.h"
 
 #define SLOW_PRODUCE_NS 1000000 /* after a call this long, what it emitted is sent at once */
+#define TELL_AFTER_NS 1000000   /* how long writers may wait to hear while there is work to do */
 
 enum flow_status flow_replica_fail(struct flow_replica *replica, enum flow_status status,
                                    const uint64_t *number, const char *fmt, ...)
@@ -322,9 +323,15 @@ static enum flow_status process_item(struct flow_replica *replica)
     else if (rc == FLOW_OK)
         rc = flow_output_settle_runs(&replica->output);
     publish_counts(replica);
+    const int64_t end = flow_now_ns();
     if (rc == FLOW_OK)
-        rc = flow_input_done(&replica->input, item,
-                             flow_now_ns() - start - (replica->waited_out_ns - waited));
+        rc =
+            flow_input_done(&replica->input, item, end - start - (replica->waited_out_ns - waited));
+    /* One writer may have to hear of it while others keep us from ever being idle. */
+    if (rc == FLOW_OK && end - replica->told_ns > TELL_AFTER_NS) {
+        replica->told_ns = end;
+        rc = tell_writers(replica, false);
+    }
     return rc;
 }
 

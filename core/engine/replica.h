@@ -55,12 +55,14 @@ struct flow_replica {
     uint64_t serial;         /* of the record in hand, for withdrawing */
     bool in_batch;           /* in process_batch: flow_batch_reject applies the policy itself */
     bool trying_again;       /* ... on a single record, after it was refused */
+    bool routing;            /* a record is being emitted on the errors port */
     uint32_t *refused;       /* records of the batch to be tried again, and their reasons */
     size_t refused_count, refused_capacity;
     char reason[512]; /* what the callback said last */
     bool has_reason;
     int64_t waited_out_ns; /* in all, for telling work from waiting */
     int64_t flushed_ns;    /* when open batches were last sent */
+    int64_t told_ns;       /* when writers were last told how far we are */
 };
 
 /* Make it and bind its inbox.  `env` is borrowed until flow_replica_free. */

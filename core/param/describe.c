@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "param/param.h"
 
+#include <stdbool.h>
+
 #include "param/value.h"
 
 /* What a row prints: name, kind and range, default; the help stands last and needs no width. */
@@ -32,14 +34,44 @@ static void add_kind(const struct flow_param *row, struct flow_str *out)
     add_range(row, out);
 }
 
+/* Text that would not show as it is: empty, or with characters that the terminal obeys. */
+static bool needs_quotes(const char *text)
+{
+    const char *at = text;
+    while ((unsigned char)*at >= ' ' && *at != 0x7f)
+        at++;
+    return *text == '\0' || *at != '\0';
+}
+
+/* As it would stand in a graph: "\n". */
+static void add_quoted(const char *text, struct flow_str *out)
+{
+    flow_str_add(out, "\"");
+    for (; *text != '\0'; text++) {
+        const unsigned char byte = (unsigned char)*text;
+        if (byte == '\n' || byte == '\t' || byte == '\r')
+            flow_str_addf(out, "\\%c", byte == '\n' ? 'n' : byte == '\t' ? 't' : 'r');
+        else if (byte < ' ' || byte == 0x7f)
+            flow_str_addf(out, "\\u%04x", byte);
+        else
+            flow_str_addf(out, byte == '"' || byte == '\\' ? "\\%c" : "%c", byte);
+    }
+    flow_str_add(out, "\"");
+}
+
 static void add_default(const struct flow_param *row, struct flow_str *out)
 {
-    if (row->def == FLOW_REQUIRED)
+    if (row->def == FLOW_REQUIRED) {
         flow_str_add(out, "required");
-    else if (row->def == NULL)
+    } else if (row->def == NULL) {
         flow_str_add(out, "optional");
-    else
-        flow_str_addf(out, *row->def != '\0' ? "= %s" : "= \"\"", row->def);
+    } else {
+        flow_str_add(out, "= ");
+        if (needs_quotes(row->def))
+            add_quoted(row->def, out);
+        else
+            flow_str_add(out, row->def);
+    }
 }
 
 static void add_cell(const struct flow_param *row, enum column column, struct flow_str *out)

@@ -27,7 +27,7 @@
 #include "flowrun/stage.h"
 
 #define FLOW_FRAME_HEADER 64u
-#define FLOW_POOL_CLASSES 21 /* powers of two from 256 B to 256 MiB */
+#define FLOW_POOL_CLASSES 22 /* powers of two from 256 B to 512 MiB: the largest record fits */
 
 struct flow_pool;
 
@@ -73,6 +73,13 @@ static inline size_t flow_block_step(const struct flow_block *block)
 
 /* Bytes of data that records `first` to `first + count - 1` take, keys included. */
 size_t flow_block_span(const struct flow_block *block, uint32_t first, uint32_t count);
+
+/* What records count for where memory is bounded: their bytes and their part of the column. */
+static inline size_t flow_block_weight(const struct flow_block *block, uint32_t first,
+                                       uint32_t count)
+{
+    return flow_block_span(block, first, count) + count * flow_block_step(block) * sizeof(uint32_t);
+}
 
 /* A part of a sealed block, as callbacks see it. */
 static inline struct flow_batch flow_block_view(const struct flow_block *block, uint32_t first,

@@ -121,12 +121,14 @@ void flow_builder_commit(struct flow_builder *builder, size_t size, const void *
     builder->count++;
 }
 
-void flow_builder_rollback(struct flow_builder *builder, uint64_t id)
+uint32_t flow_builder_rollback(struct flow_builder *builder, uint64_t id)
 {
     if (builder->block == NULL || builder->mark_id != id)
-        return;
+        return 0;
+    const uint32_t withdrawn = builder->count - builder->mark_count;
     builder->used = builder->mark_used;
     builder->count = builder->mark_count;
+    return withdrawn;
 }
 
 struct flow_block *flow_block_copy(struct flow_pool *pool, const struct flow_block *from,
@@ -225,6 +227,7 @@ struct flow_block *flow_builder_seal(struct flow_builder *builder, uint64_t id, 
         if (!keep_tail(builder, &rest))
             return NULL;
     } else if (builder->mark_id == id) {
+        rest.mark_sent = rest.mark_sent || builder->mark_count < builder->count;
         rest.mark_used = 0;
         rest.mark_count = 0;
     }
@@ -235,8 +238,10 @@ struct flow_block *flow_builder_seal(struct flow_builder *builder, uint64_t id, 
     const size_t filled = word_aligned(used) + column_size(cut, builder->keyed);
     if (filled * SHRINK_BELOW <= block->capacity) {
         struct flow_block *small = flow_block_copy(builder->pool, block, 0, cut);
-        if (small == NULL)
+        if (small == NULL) {
+            flow_block_unref(rest.block);
             return NULL;
+        }
         if (rest.block == NULL) { /* the large one goes on being filled */
             rest.block = block;
             block->keyed = false;

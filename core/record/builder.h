@@ -26,6 +26,7 @@ struct flow_builder {
     uint64_t mark_id; /* which record the mark was made for */
     size_t mark_used;
     uint32_t mark_count;
+    bool mark_sent; /* some of what followed the mark has been sealed */
 };
 
 /* Bytes and key of a record to be added. */
@@ -63,10 +64,17 @@ static inline void flow_builder_mark(struct flow_builder *builder, uint64_t id)
     builder->mark_id = id;
     builder->mark_used = builder->used;
     builder->mark_count = builder->count;
+    builder->mark_sent = false;
 }
 
-/* Withdraw what was added since the mark for `id`. */
-void flow_builder_rollback(struct flow_builder *builder, uint64_t id);
+/* Has some of what was added since the mark for `id` been sealed already? */
+static inline bool flow_builder_has_sent(const struct flow_builder *builder, uint64_t id)
+{
+    return builder->mark_id == id && builder->mark_sent;
+}
+
+/* Withdraw what was added since the mark for `id`, and say how many records that were. */
+uint32_t flow_builder_rollback(struct flow_builder *builder, uint64_t id);
 
 /*
  * Close the open block and hand it over: a batch of `*count` records, or NULL when it is empty or,

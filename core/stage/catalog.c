@@ -194,9 +194,16 @@ static const struct flow_stage_type *find_by_path(struct flow_catalog *catalog, 
     return type;
 }
 
-static enum flow_status unknown_type(const struct flow_catalog *catalog, const char *use,
+static enum flow_status unknown_type(struct flow_catalog *catalog, const char *use,
                                      struct flow_error *err)
 {
+    const char *close = flow_str_closest(use, flow_catalog_names(catalog));
+    if (catalog->names == NULL)
+        return no_memory(err);
+    if (close != NULL)
+        return flow_fail(err, FLOW_ENOENT, "unknown stage type '%s'; did you mean '%s'?", use,
+                         close);
+
     struct flow_str folders = {0};
     for (size_t i = 0; catalog->folders[i] != NULL; i++)
         flow_str_addf(&folders, "%s%s", i > 0 ? ", " : "", catalog->folders[i]);

@@ -54,6 +54,11 @@ TEST(a_death_names_stage_replica_pid_cause_moment_and_remedy)
          FLOW_DIED_OPENING,
          "stage 'words' replica 1 (pid 123) was killed by signal 9 (Killed) while its stage was "
          "opening; somebody killed it, or the system was out of memory (see dmesg)"},
+        {{.pid = 5, .known = true, .signal = SIGABRT},
+         FLOW_DIED_STARTING,
+         "stage 'words' replica 1 (pid 5) was killed by signal 6 (Aborted) before it was ready; no "
+         "callback of the stage had run: look at the limits (ulimit -a), and at what the stage's "
+         "file does when it is loaded"},
         {{.pid = 5, .known = true, .code = 3},
          FLOW_DIED_RUNNING,
          "stage 'words' replica 1 (pid 5) exited with code 3 in a callback of its stage, after "

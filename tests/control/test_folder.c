@@ -46,7 +46,8 @@ static void drop_base(char *base)
 
 static void touch(const char *folder, const char *name)
 {
-    char path[200];
+    char path[256];
+    assert_true(strlen(folder) + strlen(name) + 2 <= sizeof(path));
     (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
     const int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     assert_true(fd >= 0);

@@ -59,6 +59,21 @@ TEST(a_description_has_a_row_per_parameter)
     free(text);
 }
 
+TEST(a_default_that_would_not_show_is_quoted)
+{
+    static const struct flow_param rows[] = {
+        FLOW_PARAM_STR(struct state, path, "\n", "line end"),
+        FLOW_PARAM_STR(struct state, prefix, "\t\"\\\x1b", "before each line"),
+        FLOW_PARAM_END,
+    };
+    struct flow_str out = {0};
+    flow_params_describe(rows, &out);
+    char *text = flow_str_take(&out);
+    assert_string_equal(text, "  path    string  = \"\\n\"            line end\n"
+                              "  prefix  string  = \"\\t\\\"\\\\\\u001b\"  before each line\n");
+    free(text);
+}
+
 TEST(a_table_without_rows_has_no_description)
 {
     struct flow_str out = {0};
@@ -150,6 +165,7 @@ int main(void)
     json_set_alloc_funcs(flow_alloc, free);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_description_has_a_row_per_parameter),
+        cmocka_unit_test(a_default_that_would_not_show_is_quoted),
         cmocka_unit_test(a_table_without_rows_has_no_description),
         cmocka_unit_test(a_schema_says_what_reading_accepts),
         cmocka_unit_test(the_schema_of_no_parameters_accepts_only_an_empty_object),

@@ -81,7 +81,10 @@ size_t rt_expand_size(const struct rt_expand *expand, size_t size, unsigned j);
 void rt_expand_fill(const struct rt_expand *expand, const uint8_t *in, unsigned j, uint8_t *out,
                     size_t out_size);
 
-/* The name under which rt.count counts a key (or the bytes of a record without one). */
+/*
+ * What rt.count calls a key (or the bytes of a record without one): a long one is cut to a hash, so
+ * that two keys may have one name, and are still counted apart.
+ */
 size_t rt_count_name(const void *key, size_t size, char name[RT_KEY_SIZE]);
 
 #endif /* RANDOM_FUNCTIONS_H */

@@ -73,8 +73,8 @@ static const char *port_suffix(const struct rt_graph *graph, const struct rt_edg
 }
 
 /*
- * The edge's line in the report.  One that leads to a sequencer before its stage ends in ".order"; one
- * that may drop results of a parallel stage starts at a sequencer of its own.
+ * The edge's line in the report.  One that leads to a sequencer before its stage ends in ".order";
+ * one that may drop results of a parallel stage starts at a sequencer of its own.
  */
 static const json_t *find_edge(const struct rt_graph *graph, const struct rt_edge *edge,
                                const json_t *edges, char name[4 * RT_KEY_SIZE])

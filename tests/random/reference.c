@@ -364,15 +364,19 @@ static int compare_names(const void *a, const void *b)
     const struct rt_item *y = b;
     const uint32_t common = x->key_size < y->key_size ? x->key_size : y->key_size;
     const int order = memcmp(x->key, y->key, common);
-    return order != 0 ? order : (x->key_size > y->key_size) - (x->key_size < y->key_size);
+    if (order != 0 || x->key_size != y->key_size)
+        return order != 0 ? order : (x->key_size > y->key_size) - (x->key_size < y->key_size);
+    return (x->group > y->group) - (x->group < y->group);
 }
 
+/* The item's group becomes what tells keys of one name apart. */
 static void name_counted(struct reference *ref, struct rt_item *item)
 {
-    const bool keyed = item->key_size > 0;
+    const void *key = item->key_size > 0 ? item->key : item->data;
+    const size_t key_size = item->key_size > 0 ? item->key_size : item->size;
     char name[RT_KEY_SIZE];
-    const size_t size =
-        rt_count_name(keyed ? item->key : item->data, keyed ? item->key_size : item->size, name);
+    const size_t size = rt_count_name(key, key_size, name);
+    item->group = rt_hash(key, key_size, 5);
     set_key(item, memcpy(take(ref, size), name, size), size);
 }
 

@@ -99,6 +99,7 @@ const struct flow_stage_type rt_sinkn_type = {
 struct counted {
     char name[RT_KEY_SIZE];
     size_t size;
+    uint64_t key_hash; /* tells keys of one name apart */
     uint64_t times;
 };
 
@@ -112,13 +113,17 @@ static int compare_counted(const void *a, const void *b)
     const struct counted *x = a;
     const struct counted *y = b;
     const int order = memcmp(x->name, y->name, x->size < y->size ? x->size : y->size);
-    return order != 0 ? order : (x->size > y->size) - (x->size < y->size);
+    if (order != 0 || x->size != y->size)
+        return order != 0 ? order : (x->size > y->size) - (x->size < y->size);
+    return (x->key_hash > y->key_hash) - (x->key_hash < y->key_hash);
 }
 
-static struct counted *find_counted(struct count *self, const char *name, size_t size)
+static struct counted *find_counted(struct count *self, const void *key, size_t size)
 {
+    struct counted wanted = {.key_hash = rt_hash(key, size, 5)};
+    wanted.size = rt_count_name(key, size, wanted.name);
     for (size_t i = 0; i < self->used; i++)
-        if (self->counted[i].size == size && memcmp(self->counted[i].name, name, size) == 0)
+        if (compare_counted(&self->counted[i], &wanted) == 0)
             return &self->counted[i];
     if (self->used == self->room) {
         const size_t room = self->room == 0 ? 64 : self->room * 2;
@@ -129,8 +134,7 @@ static struct counted *find_counted(struct count *self, const char *name, size_t
         self->room = room;
     }
     struct counted *fresh = &self->counted[self->used++];
-    *fresh = (struct counted){.size = size};
-    memcpy(fresh->name, name, size);
+    *fresh = wanted;
     return fresh;
 }
 
@@ -138,10 +142,8 @@ static enum flow_status count_process(void *state, struct flow_stage *stage,
                                       const struct flow_record *record)
 {
     const bool keyed = record->key != NULL;
-    char name[RT_KEY_SIZE];
-    const size_t size = rt_count_name(keyed ? record->key : record->data,
-                                      keyed ? record->key_size : record->size, name);
-    struct counted *counted = find_counted(state, name, size);
+    struct counted *counted = find_counted(state, keyed ? record->key : record->data,
+                                           keyed ? record->key_size : record->size);
     if (counted == NULL)
         return flow_stage_fail(stage, FLOW_ENOMEM, "no memory for another key");
     counted->times++;

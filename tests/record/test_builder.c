@@ -260,7 +260,19 @@ TEST(blocks_come_back_from_other_threads_and_are_used_again)
 TEST(a_block_beyond_the_largest_record_is_refused)
 {
     struct flow_pool *pool = flow_pool_new();
-    assert_null(flow_pool_take(pool, FLOW_RECORD_MAX * 2));
+    assert_null(flow_pool_take(pool, FLOW_RECORD_MAX * 2 + 1));
+    flow_pool_free(pool);
+}
+
+TEST(the_largest_record_has_room)
+{
+    struct flow_pool *pool = flow_pool_new();
+    struct flow_builder builder = {.pool = pool, .target = 65536, .most = 8192};
+
+    assert_non_null(flow_builder_reserve(&builder, FLOW_RECORD_MAX, 0));
+
+    assert_true(flow_builder_holds(&builder, FLOW_RECORD_MAX, 0));
+    flow_builder_clear(&builder);
     flow_pool_free(pool);
 }
 
@@ -277,6 +289,7 @@ int main(void)
         cmocka_unit_test(a_part_of_a_block_can_be_copied),
         cmocka_unit_test(blocks_come_back_from_other_threads_and_are_used_again),
         cmocka_unit_test(a_block_beyond_the_largest_record_is_refused),
+        cmocka_unit_test(the_largest_record_has_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -240,7 +240,8 @@ static int field(int argc, char **argv)
         value = step(value, argv[i]);
     if (json_is_string(value))
         puts(json_string_value(value));
-    else if (value != NULL && json_dumpf(value, stdout, JSON_ENCODE_ANY) == 0)
+    else if (value != NULL &&
+             json_dumpf(value, stdout, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6)) == 0)
         putchar('\n');
     else
         fprintf(stderr, "soak_tool: %s has no such value\n", argc > 2 ? argv[2] : "nothing");

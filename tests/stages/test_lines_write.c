@@ -218,6 +218,22 @@ TEST(standard_output_gets_each_batch_when_it_is_done)
     harness_free(h);
 }
 
+TEST(standard_output_by_its_path_keeps_what_a_file_behind_it_holds)
+{
+    const struct folder folder = folder_new();
+    char path[256];
+    (void)snprintf(path, sizeof(path), "%s/out", folder.path);
+    const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    assert_int_equal(write(fd, "zero\n", 5), 5);
+    struct harness *h = writer("{\"path\": \"/dev/stdout\"}");
+    harness_feed(h, "one");
+    assert_int_equal(work_with_output(h, fd), FLOW_OK);
+    harness_free(h);
+    (void)close(fd);
+    assert_string_equal(folder_get(&folder, "out"), "zero\none\n");
+    folder_look(&folder, 1);
+}
+
 TEST(a_reader_that_has_gone_ends_the_run_with_its_reason)
 {
     int ends[2];
@@ -248,6 +264,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_written_is_named_before_the_run),
         cmocka_unit_test(a_full_disk_ends_the_run_with_its_reason),
         cmocka_unit_test(standard_output_gets_each_batch_when_it_is_done),
+        cmocka_unit_test(standard_output_by_its_path_keeps_what_a_file_behind_it_holds),
         cmocka_unit_test(a_reader_that_has_gone_ends_the_run_with_its_reason),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

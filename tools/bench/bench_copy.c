@@ -3,8 +3,7 @@
 
 /* The least that a worker can do which does not pass its records on untouched. */
 
-static enum flow_status copy(void *self, struct flow_stage *stage,
-                             const struct flow_record *record)
+static enum flow_status copy(void *self, struct flow_stage *stage, const struct flow_record *record)
 {
     (void)self;
     return flow_emit(stage, record->data, record->size);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * What flowrun is compared with: a chain of stages over PUSH and PULL, one message a record, written
- * as ZeroMQ's guide would have it.
+ * What flowrun is compared with: a chain of stages over PUSH and PULL, one message a record,
+ * written as ZeroMQ's guide would have it.
  *
  *     naive_zmq threads|processes STAGES BYTES RECORDS
  *

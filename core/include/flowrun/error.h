@@ -21,7 +21,8 @@ struct flow_error {
  * Record a failure and return `status`, so that a check and its message stay one statement:
  *     return flow_fail(err, FLOW_ENOENT, "no stage named '%s'", name);
  */
-FLOW_EXPORT FLOW_PRINTF(3, 4)
-enum flow_status flow_fail(struct flow_error *err, enum flow_status status, const char *fmt, ...);
+FLOW_PRINTF(3, 4)
+FLOW_EXPORT enum flow_status flow_fail(struct flow_error *err, enum flow_status status,
+                                       const char *fmt, ...);
 
 #endif /* FLOWRUN_ERROR_H */

@@ -28,14 +28,16 @@ struct flow_session;
 struct flow_graph;
 
 struct flow_session_options {
-    const struct flow_plugin *const *builtin; /* plugins linked into the program; NULL ends the list */
-    const char *const *plugin_folders; /* searched first; NULL ends the list; NULL: only the usual */
+    /* Plugins linked into the program; NULL ends the list. */
+    const struct flow_plugin *const *builtin;
+    /* Searched first; NULL ends the list; NULL: only the usual folders. */
+    const char *const *plugin_folders;
     const char *worker_program; /* what is started for a process of a run; NULL: this executable */
 };
 
 /*
- * The catalogue of stage types: those of `builtin`, then in `plugin_folders`, in $FLOWRUN_PLUGIN_PATH
- * (a list separated by ':'), and in the installed folder.
+ * The catalogue of stage types: those of `builtin`, then in `plugin_folders`, in
+ * $FLOWRUN_PLUGIN_PATH (a list separated by ':'), and in the installed folder.
  */
 FLOW_EXPORT struct flow_session *flow_session_new(const struct flow_session_options *options,
                                                   struct flow_error *err);
@@ -111,8 +113,8 @@ struct flow_run_result {
  * Run the graph to its end.  FLOW_OK: every record was accounted for.  On failure the result is
  * filled as far as it goes and `err` says what happened.  FLOW_EABORT: aborted at somebody's wish.
  *
- * It raises the soft limit of open descriptors where the run needs that, and waits for its own child
- * processes by their pids: the program must not collect them, nor ignore SIGCHLD.
+ * It raises the soft limit of open descriptors where the run needs that, and waits for its own
+ * child processes by their pids: the program must not collect them, nor ignore SIGCHLD.
  */
 FLOW_EXPORT FLOW_NODISCARD enum flow_status flow_run(struct flow_session *session,
                                                      const struct flow_graph *graph,
@@ -121,9 +123,10 @@ FLOW_EXPORT FLOW_NODISCARD enum flow_status flow_run(struct flow_session *sessio
                                                      struct flow_error *err);
 
 /*
- * What a program that serves as `worker_program` calls first in main: if it was started as a process
- * of a run it does that work and returns true, with the exit code for main.  `options`, which may be
- * NULL, are those that its own sessions have: the process needs the same built-in plugins.
+ * What a program that serves as `worker_program` calls first in main: if it was started as a
+ * process of a run it does that work and returns true, with the exit code for main.  `options`,
+ * which may be NULL, are those that its own sessions have: the process needs the same built-in
+ * plugins.
  */
 FLOW_EXPORT bool flow_worker_main(const struct flow_session_options *options, int argc, char **argv,
                                   int *exit_code);

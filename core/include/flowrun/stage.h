@@ -20,8 +20,9 @@
  * are copied before the call returns, or were reserved in the engine's own batch and are written in
  * place.
  *
- * Blocking: flow_emit and its kin block while the readers of a port have no room; that is how a slow
- * stage holds its upstream back.  They return FLOW_EABORT when the run is being aborted: return it.
+ * Blocking: flow_emit and its kin block while the readers of a port have no room; that is how a
+ * slow stage holds its upstream back.  They return FLOW_EABORT when the run is being aborted:
+ * return it.
  */
 
 #include <stdarg.h>
@@ -52,9 +53,9 @@ struct flow_record {
  * A view of several records.  Read it with flow_batch_record; the layout below is private and may
  * change with FLOW_ABI.
  *
- * `bytes` holds the records one after the other, each with its key right behind it.  The column grows
- * down from `top`: the u32 just below `top` is the end of record 0 (and its key) in `bytes`; in a keyed
- * batch the size of its key lies below that.
+ * `bytes` holds the records one after the other, each with its key right behind it.  The column
+ * grows down from `top`: the u32 just below `top` is the end of record 0 (and its key) in `bytes`;
+ * in a keyed batch the size of its key lies below that.
  */
 struct flow_batch {
     const uint8_t *bytes;
@@ -81,15 +82,15 @@ enum flow_trait {
 
 /* A named input or output. */
 struct flow_port {
-    const char *name; /* lower_snake_case; NULL ends the table; not "errors", which all stages have */
+    const char *name; /* lower_snake_case, but not "errors"; NULL ends the table */
     const char *type; /* "bytes" (anything), "text", "json", or a name of the stage's own */
     const char *help; /* one line */
 };
 
 /*
- * A stage type.  Zero what you do not need: a missing callback is skipped, missing `inputs` mean one
- * port "in" and missing `outputs` one port "out", both of "bytes" (a producer has no input and a
- * consumer no output, whatever the tables say).
+ * A stage type.  Zero what you do not need: a missing callback is skipped, missing `inputs` mean
+ * one port "in" and missing `outputs` one port "out", both of "bytes" (a producer has no input and
+ * a consumer no output, whatever the tables say).
  */
 struct flow_stage_type {
     const char *name; /* "group.verb", as in "lines.read" */
@@ -136,10 +137,10 @@ struct flow_stage_type {
 
 /* What a stage can know of itself. */
 struct flow_info {
-    const char *name;  /* the stage's name in the graph */
-    unsigned replica;  /* 0 to replicas - 1 */
-    unsigned replicas; /* how many run */
-    unsigned inputs;   /* how many input ports are connected */
+    const char *name;   /* the stage's name in the graph */
+    unsigned replica;   /* 0 to replicas - 1 */
+    unsigned replicas;  /* how many run */
+    unsigned inputs;    /* how many input ports are connected */
     const char *folder; /* the folder of the graph file: relative paths of parameters start at the
                            working folder, this one is for files that belong to the graph */
 };
@@ -190,7 +191,7 @@ static inline enum flow_status flow_emit_to(struct flow_stage *stage, const stru
     return stage->calls->emit(stage, to, data, size);
 }
 
-/* Pass the record in hand, with its key, to an output port as it is; not copied where it need not be. */
+/* Pass the record in hand on, with its key, as it is; not copied where it need not be. */
 static inline enum flow_status flow_forward(struct flow_stage *stage, unsigned port,
                                             const struct flow_record *record)
 {
@@ -330,10 +331,10 @@ static inline struct flow_record flow_batch_record(const struct flow_batch *batc
 
 /* What a plugin exports.  The sizes let the engine refuse a plugin built against another layout. */
 struct flow_plugin {
-    uint32_t abi;         /* FLOW_ABI */
-    uint32_t type_size;   /* sizeof(struct flow_stage_type) */
-    uint32_t param_size;  /* sizeof(struct flow_param) */
-    uint32_t record_size; /* sizeof(struct flow_record) */
+    uint32_t abi;                               /* FLOW_ABI */
+    uint32_t type_size;                         /* sizeof(struct flow_stage_type) */
+    uint32_t param_size;                        /* sizeof(struct flow_param) */
+    uint32_t record_size;                       /* sizeof(struct flow_record) */
     const struct flow_stage_type *const *types; /* NULL ends the list */
 };
 
@@ -344,8 +345,7 @@ struct flow_plugin {
     FLOW_EXPORT extern const struct flow_plugin FLOW_PLUGIN_NAME_;                                 \
     FLOW_EXPORT const struct flow_plugin FLOW_PLUGIN_NAME_ = {                                     \
         FLOW_ABI, sizeof(struct flow_stage_type), sizeof(struct flow_param),                       \
-        sizeof(struct flow_record),                                                                \
-        (const struct flow_stage_type *const[]){__VA_ARGS__, NULL}}
+        sizeof(struct flow_record), (const struct flow_stage_type *const[]){__VA_ARGS__, NULL}}
 
 /* Built-in stages are linked into the program, each under a name of its own. */
 #ifndef FLOW_PLUGIN_NAME_
