@@ -3,6 +3,7 @@
 /* The verb that runs a graph. */
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,20 @@ static int judge(enum flow_status rc, const struct flow_run_result *result,
     return result->stopped && signals_last() != 0 ? EXIT_SIGNAL + signals_last() : EXIT_DONE;
 }
 
+static bool running; /* a graph, in this process */
+
+/* A stage that calls exit would end the program as if all were well, its records lost. */
+static void refuse_exit(void)
+{
+    static const char text[] = "flowrun: a stage called exit() in the middle of the run; what was "
+                               "under way is lost\n";
+    if (!running)
+        return;
+    const ssize_t size = write(STDERR_FILENO, text, sizeof(text) - 1);
+    (void)size;
+    _exit(EXIT_FAILED);
+}
+
 static int run_opened(const struct arguments *arguments, const struct opened *opened, int stop_fd)
 {
     struct status_line line = status_line_new(arguments->quiet);
@@ -46,7 +61,9 @@ static int run_opened(const struct arguments *arguments, const struct opened *op
     };
     struct flow_run_result result = {0};
     struct flow_error err = {0};
+    running = atexit(refuse_exit) == 0;
     const enum flow_status rc = flow_run(opened->session, opened->graph, &options, &result, &err);
+    running = false;
     status_line_clear(&line);
 
     print_report(arguments, &result);

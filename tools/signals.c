@@ -4,15 +4,38 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <time.h>
 #include <unistd.h>
 
 static volatile sig_atomic_t pipe_in = -1;
 static volatile sig_atomic_t last;
 static volatile sig_atomic_t count;
+static struct timespec last_time; /* written and read by the handler alone */
+
+/*
+ * timeout(1) and some service managers signal a process and then its group, so that one wish comes
+ * twice: the same signal again within a tenth of a second is not another.
+ */
+static bool is_echo(int number)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    const long long passed_ms = (long long)(now.tv_sec - last_time.tv_sec) * 1000 +
+                                (now.tv_nsec - last_time.tv_nsec) / 1000000;
+    const bool echo = count > 0 && number == last && passed_ms < 100;
+    if (!echo)
+        last_time = now;
+    return echo;
+}
 
 static void on_signal(int number)
 {
     const int saved = errno;
+    if (is_echo(number)) {
+        errno = saved;
+        return;
+    }
     last = number;
     count = count + 1;
     if (count >= 2) {

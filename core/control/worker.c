@@ -104,24 +104,44 @@ static void settle_signals(void)
 
 /* ---- the guard ---- */
 
-static void *stand_guard(void *context)
+/* Wait for either: the coordinator is gone (true), or the process is about to leave by itself. */
+static bool wait_for_end(const struct guard *guard, bool *leaves)
 {
-    const struct guard *guard = context;
     for (;;) {
         struct pollfd fds[2] = {
             {.fd = guard->channel, .events = 0}, /* only the hang-up, which is always told */
             {.fd = guard->leave_fd, .events = POLLIN},
         };
-        if (poll(fds, 2, -1) < 0 && errno != EINTR)
-            return NULL;
-        if (fds[1].revents == POLLIN)
-            return NULL;
-        if (fds[0].revents != 0 || fds[1].revents != 0) /* gone, or closed by a stage's mistake */
-            break;
+        if (poll(fds, 2, -1) < 0) {
+            if (errno == EINTR)
+                continue;
+            *leaves = true;
+            return false;
+        }
+        *leaves = fds[1].revents == POLLIN;
+        if (fds[0].revents != 0 ||
+            (fds[1].revents != 0 && !*leaves)) /* gone, or closed by a stage */
+            return true;
+        if (*leaves)
+            return false;
     }
+}
+
+/*
+ * The main thread may notice the hang-up as well, and leave because of it, before this one has
+ * woken: the folder has to go in that case too.
+ */
+static void *stand_guard(void *context)
+{
+    const struct guard *guard = context;
+    bool leaves = false;
+    if (!wait_for_end(guard, &leaves))
+        return NULL;
     if (guard->folder != NULL)
         flow_folder_wipe(guard->folder);
-    _exit(1);
+    if (!leaves)
+        _exit(1);
+    return NULL;
 }
 
 static bool start_guard(struct guard *guard, struct flow_error *err)

@@ -247,7 +247,8 @@ static enum flow_status process_records(struct flow_replica *replica)
         rc = try_record(replica, i, &record);
         if (rc == FLOW_OK) {
             done++;
-            filtered += replica->output.shared.emitted + replica->output.shared.unread == before;
+            filtered += replica->emits &&
+                        replica->output.shared.emitted + replica->output.shared.unread == before;
         } else if (rc == FLOW_EBAD) {
             rc = handle_bad(replica, i, &record, 1);
         } else {
@@ -317,7 +318,7 @@ enum flow_status flow_policy_refuse(struct flow_replica *replica, enum flow_stat
     return FLOW_OK;
 }
 
-enum flow_status flow_policy_unkeyed(void *context, const struct flow_piece *piece,
+enum flow_status flow_policy_unkeyed(void *context, const struct flow_piece *piece, uint64_t number,
                                      const char *reason)
 {
     struct flow_replica *replica = context;
@@ -326,7 +327,7 @@ enum flow_status flow_policy_unkeyed(void *context, const struct flow_piece *pie
         .size = piece->size,
         .key = piece->key,
         .key_size = piece->key_size,
-        .number = replica->output.shared.emitted - 1,
+        .number = number,
     };
     if (replica->routing)
         return flow_replica_fail(replica, FLOW_EBAD, NULL,
@@ -341,7 +342,6 @@ enum flow_status flow_policy_unkeyed(void *context, const struct flow_piece *pie
         break;
     }
     return flow_replica_fail(replica, FLOW_EBAD, NULL,
-                             "emitted a record that its edge cannot "
-                             "share by key: %s",
+                             "its output record %" PRIu64 " cannot be shared by key: %s", number,
                              reason);
 }

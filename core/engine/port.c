@@ -188,7 +188,7 @@ static enum flow_status put_pointed(struct flow_emission *shared, struct flow_ed
     struct flow_error why = {0};
     const enum flow_status rc = flow_key_find(record, edge->outlet.edge->key, &shared->key, &why);
     if (rc == FLOW_EBAD)
-        return shared->unkeyed(shared->judge, record, why.text);
+        return shared->unkeyed(shared->judge, record, shared->number, why.text);
     if (rc != FLOW_OK)
         return flow_fail(&shared->host->err, rc, "%s", why.text);
     const struct flow_piece keyed = {record->data, record->size, shared->key.text,
@@ -217,10 +217,12 @@ static enum flow_status put_all_keyed(struct flow_emission *shared, struct flow_
     return rc;
 }
 
-static void count_emitted(struct flow_emission *shared, uint64_t records, uint64_t bytes)
+static void count_emitted(struct flow_port_out *port, uint64_t records, uint64_t bytes)
 {
-    shared->emitted += records;
-    shared->emitted_bytes += bytes;
+    port->shared->number = port->emitted;
+    port->emitted += records;
+    port->shared->emitted += records;
+    port->shared->emitted_bytes += bytes;
 }
 
 static enum flow_status put_everywhere(struct flow_emission *shared, struct flow_port_out *port,
@@ -239,6 +241,7 @@ static enum flow_status copy_run(struct flow_port_out *port, const struct flow_r
     for (uint32_t i = 0; i < run->count && rc == FLOW_OK; i++) {
         const struct flow_record record = flow_batch_record(&view, i);
         const struct flow_piece piece = {record.data, record.size, record.key, record.key_size};
+        port->shared->number = run->number + i;
         rc = only_keyed ? put_all_keyed(port->shared, port, &piece)
                         : put_everywhere(port->shared, port, &piece);
     }
@@ -291,6 +294,7 @@ enum flow_status flow_port_end_run(struct flow_port_out *port)
     const enum flow_status rc = pass_run(port, &run);
     host->record_id = in_hand;
     run.first += run.count;
+    run.number += run.count;
     run.count = own;
     return rc == FLOW_OK ? copy_run(port, &run, false) : rc;
 }
@@ -315,7 +319,7 @@ enum flow_status flow_port_emit(struct flow_port_out *port, const struct flow_pi
         if (rc != FLOW_OK)
             return rc;
     }
-    count_emitted(shared, 1, record->size);
+    count_emitted(port, 1, record->size);
     return put_everywhere(shared, port, record);
 }
 
@@ -373,7 +377,7 @@ enum flow_status flow_port_commit(struct flow_port_out *port, size_t size, const
     if (!flow_builder_holds(builder, size, key_size))
         return commit_elsewhere(port, &record);
 
-    count_emitted(shared, 1, size);
+    count_emitted(port, 1, size);
     if (port->shares)
         flow_builder_commit(builder, size, key, key_size);
     return port->keys ? put_all_keyed(shared, port, &record) : FLOW_OK;
@@ -389,7 +393,7 @@ enum flow_status flow_port_forward(struct flow_port_out *port, struct flow_block
     }
     if (count == 0)
         return FLOW_OK;
-    count_emitted(shared, count, flow_block_span(block, first, count));
+    count_emitted(port, count, flow_block_span(block, first, count));
 
     struct flow_run_out *run = &port->run;
     if (run->block == block && run->first + run->count == first) {
@@ -398,7 +402,8 @@ enum flow_status flow_port_forward(struct flow_port_out *port, struct flow_block
         return FLOW_OK;
     }
     const enum flow_status rc = flow_port_end_run(port);
-    *run = (struct flow_run_out){block, first, count, shared->host->record_id};
+    *run =
+        (struct flow_run_out){block, first, count, shared->host->record_id, port->emitted - count};
     return rc;
 }
 
@@ -441,6 +446,7 @@ uint64_t flow_port_rollback(struct flow_port_out *port)
         if (--port->run.count == 0)
             port->run.block = NULL;
     }
+    port->emitted -= withdrawn;
     return withdrawn;
 }
 

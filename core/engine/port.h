@@ -22,11 +22,13 @@ struct flow_emission {
     uint64_t emitted; /* records on ports that something takes from */
     uint64_t emitted_bytes;
     uint64_t unread;     /* records on ports that nothing takes from */
+    uint64_t number;     /* of the record being put, on its port */
     struct flow_str key; /* scratch */
     void *judge;
-    /* An emitted record has no key for a keyed edge, for the reason given: do as the policy says.
-     */
-    enum flow_status (*unkeyed)(void *judge, const struct flow_piece *record, const char *reason);
+    /* A record that was emitted, the `number`th of its port, has no key for a keyed edge, for the
+     * reason given: do as the policy says. */
+    enum flow_status (*unkeyed)(void *judge, const struct flow_piece *record, uint64_t number,
+                                const char *reason);
 };
 
 /* Records of the batch in hand that are being forwarded, so far without a gap. */
@@ -34,6 +36,7 @@ struct flow_run_out {
     struct flow_block *block; /* borrowed; NULL: none */
     uint32_t first, count;
     uint64_t record_id; /* of the last one, for rollback */
+    uint64_t number;    /* of the first one, on the port */
 };
 
 struct flow_edge_out {
@@ -45,6 +48,7 @@ struct flow_port_out {
     struct flow_emission *shared;
     struct flow_edge_out *edges;
     size_t edge_count;
+    uint64_t emitted;            /* records, those withdrawn not among them */
     bool shares;                 /* some edge takes whole batches */
     bool keys;                   /* some edge is keyed */
     bool ordered;                /* results are numbered (never on the errors port) */

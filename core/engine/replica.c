@@ -279,6 +279,8 @@ enum flow_status flow_replica_open(struct flow_replica *replica)
         rc = flow_input_init(&replica->input, host);
     if (rc == FLOW_OK)
         rc = flow_output_init(&replica->output, host, outputs);
+    for (size_t i = 0; i < outputs && rc == FLOW_OK; i++)
+        replica->emits = replica->emits || flow_output_is_connected(&replica->output, i);
     return rc == FLOW_OK ? open_stage(replica) : explain(replica, rc);
 }
 
@@ -384,7 +386,8 @@ static enum flow_status refused_own(struct flow_replica *replica)
         return FLOW_OK;
     }
     if (replica->policy->then == FLOW_ROUTE)
-        return flow_policy_unkeyed(replica, &(struct flow_piece){.data = ""}, replica->reason);
+        return flow_policy_unkeyed(replica, &(struct flow_piece){.data = ""},
+                                   replica->output.shared.emitted, replica->reason);
     return flow_replica_fail(replica, FLOW_EBAD, NULL, "%s", replica->reason);
 }
 

@@ -45,6 +45,7 @@ struct flow_replica {
     const struct flow_error_policy *policy;
     void *self;    /* the stage's state, filled from its parameters */
     bool opened;   /* open was called: close is owed */
+    bool emits;    /* something takes from a port of the stage's own */
     bool may_undo; /* the policy may let the run go on after a bad record */
     struct flow_host host;
     struct flow_inbox *inbox;
@@ -109,6 +110,6 @@ FLOW_NODISCARD enum flow_status flow_policy_process(struct flow_replica *replica
 enum flow_status flow_policy_refuse(struct flow_replica *replica, enum flow_status status,
                                     uint32_t index);
 enum flow_status flow_policy_unkeyed(void *replica, const struct flow_piece *record,
-                                     const char *reason);
+                                     uint64_t number, const char *reason);
 
 #endif /* FLOW_ENGINE_REPLICA_H */

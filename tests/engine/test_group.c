@@ -282,6 +282,33 @@ TEST(bad_records_are_routed_with_everything_known_of_them)
     finish(&run, h);
 }
 
+/* The source's numbers are JSON, but none of them is an object with a key; see also test_keys.c. */
+TEST(records_without_the_key_of_an_edge_are_routed_with_their_numbers)
+{
+    group_source_count = 50;
+    const struct flow_stage_type *const types[] = {&group_twice, &group_forward};
+    for (size_t i = 0; i < COUNT(types); i++) {
+        char pointer[] = "/k";
+        struct hand *h = with_policy(types[i], &(struct flow_error_policy){.then = FLOW_ROUTE});
+        h->edges[1].share = FLOW_KEY;
+        h->edges[1].key = pointer;
+        struct group_run run;
+
+        assert_int_equal(group_run(&run, h), FLOW_OK);
+
+        const size_t count = types[i] == &group_twice ? 100 : 50;
+        assert_int_equal(group_kept[0].count, 0);
+        assert_int_equal(group_kept[1].count, count);
+        for (size_t n = 0; n < count; n++) {
+            char expected[32];
+            (void)snprintf(expected, sizeof(expected), "\"record\":%zu,", n);
+            assert_non_null(strstr(group_kept[1].records[n], expected));
+        }
+        assert_int_equal(SUM(&run, 1, unkeyed), count);
+        finish(&run, h);
+    }
+}
+
 TEST(a_record_may_emit_more_than_a_batch_though_it_may_be_withdrawn)
 {
     group_source_count = 200;
@@ -508,6 +535,8 @@ int main(void)
         cmocka_unit_test_setup(
             bad_records_are_skipped_and_counted_and_what_they_emitted_is_withdrawn, set_up),
         cmocka_unit_test_setup(bad_records_are_routed_with_everything_known_of_them, set_up),
+        cmocka_unit_test_setup(records_without_the_key_of_an_edge_are_routed_with_their_numbers,
+                               set_up),
         cmocka_unit_test_setup(a_record_may_emit_more_than_a_batch_though_it_may_be_withdrawn,
                                set_up),
         cmocka_unit_test_setup(a_record_is_tried_again_and_emits_once, set_up),
