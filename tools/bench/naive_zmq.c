@@ -11,6 +11,7 @@
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@ struct job {
     void *context; /* NULL: make one, this is a process of its own */
     const char *folder;
     unsigned stage, stages;
+    int ready; /* written to when the stage listens; -1: nobody waits */
     size_t size;
     uint64_t records;
 };
@@ -82,10 +84,16 @@ static void *run_stage(void *argument)
     void *in = job->stage > 0 ? open_end(job, context, ZMQ_PULL, job->stage) : NULL;
     void *out =
         job->stage + 1 < job->stages ? open_end(job, context, ZMQ_PUSH, job->stage + 1) : NULL;
+    if (job->ready >= 0 && write(job->ready, "r", 1) != 1)
+        die("write");
     if (in == NULL)
         produce(job, out);
     else
         pass(job, in, out);
+    /* A sender that closes while its reader is behind may take messages with it: stay until the
+     * last stage has all. */
+    while (job->context == NULL && out != NULL)
+        (void)pause();
     if (in != NULL)
         (void)zmq_close(in);
     if (out != NULL)
@@ -111,19 +119,31 @@ static void run_threads(struct job *jobs, unsigned stages)
 
 static void run_processes(struct job *jobs, unsigned stages)
 {
-    for (unsigned i = 0; i < stages; i++) {
-        const pid_t child = fork(); /* no context exists yet */
-        if (child < 0)
+    /* The last stage first, and each only when its reader listens: a PUSH that connects too early
+     * may lose what it has sent until then. */
+    int ready[2];
+    pid_t children[64];
+    if (pipe(ready) != 0)
+        die("pipe");
+    for (unsigned i = stages; i-- > 0;) {
+        jobs[i].ready = ready[1];
+        children[i] = fork(); /* no context exists yet */
+        if (children[i] < 0)
             die("fork");
-        if (child == 0) {
+        if (children[i] == 0) {
             (void)run_stage(&jobs[i]);
             _exit(0);
         }
+        char byte;
+        if (read(ready[0], &byte, 1) != 1)
+            die("read");
     }
     int status;
-    while (wait(&status) > 0) {
-        if (status != 0)
-            die("a stage failed");
+    if (waitpid(children[stages - 1], &status, 0) < 0 || status != 0)
+        die("the last stage failed");
+    for (unsigned i = 0; i + 1 < stages; i++) {
+        (void)kill(children[i], SIGKILL);
+        (void)waitpid(children[i], &status, 0);
     }
 }
 
@@ -141,7 +161,8 @@ int main(int argc, char **argv)
 
     struct job jobs[64];
     for (unsigned i = 0; i < stages; i++)
-        jobs[i] = (struct job){.folder = folder,
+        jobs[i] = (struct job){.ready = -1,
+                               .folder = folder,
                                .stage = i,
                                .stages = stages,
                                .size = strtoul(argv[3], NULL, 10),
