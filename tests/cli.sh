@@ -8,6 +8,7 @@ set -eu
 root=$(cd "$(dirname "$0")/.." && pwd -P)
 : "${FLOWRUN:=$root/build/release/bin/flowrun}"
 : "${JSON_GET:=$root/build/release/tests/json_get}"
+: "${EXITS:=$root/build/release/tests/test_exits.so}"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
@@ -284,6 +285,17 @@ start_reading impatient.json
 kill -INT "$pid"
 stop_reading
 holds "draining for too long aborts, and that is said" came 130 '*' '~longer than run.drain allows'
+
+cat >exits.json <<END
+{ "flowrun": 1, "stages": {
+    "numbers": { "use": "gen.sequence", "with": { "count": 5 } },
+    "leave": { "use": "$EXITS", "from": "numbers" } } }
+END
+try exits.json --quiet
+holds "a stage that calls exit(0) fails the run in threads" \
+    came 1 '' '~^flowrun: a stage called exit() in the middle of the run'
+try exits.json --quiet --mode processes
+holds "... and in processes" came 1 '' "~^flowrun: stage 'leave'.*exited with code 0"
 
 # ---- looking ----
 

@@ -3,9 +3,13 @@
 add_executable(json_get support/json_get.c)
 target_link_libraries(json_get PRIVATE PkgConfig::JANSSON flowrun_flags)
 
+add_library(test_exits MODULE support/exits.c)
+target_link_libraries(test_exits PRIVATE flowrun_headers flowrun_flags)
+set_target_properties(test_exits PROPERTIES PREFIX "" SUFFIX ".so")
+
 foreach(name IN ITEMS cli docs)
   add_test(NAME scripts/${name} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/${name}.sh)
   set_tests_properties(scripts/${name} PROPERTIES
-    ENVIRONMENT "FLOWRUN=$<TARGET_FILE:flowrun>;JSON_GET=$<TARGET_FILE:json_get>"
+    ENVIRONMENT "FLOWRUN=$<TARGET_FILE:flowrun>;JSON_GET=$<TARGET_FILE:json_get>;EXITS=$<TARGET_FILE:test_exits>"
     TIMEOUT 120)
 endforeach()

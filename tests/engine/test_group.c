@@ -69,6 +69,23 @@ TEST(a_pipeline_passes_every_record_in_order)
     finish(&run, h);
 }
 
+TEST(records_for_which_a_worker_emits_nothing_count_as_filtered)
+{
+    struct hand *h = hand_new();
+    const size_t source = hand_stage(h, "source", &group_source, 1);
+    const size_t work = hand_stage(h, "odd", &group_odd, 1);
+    const size_t sink = hand_stage(h, "sink", &group_sink, 1);
+    (void)hand_edge(h, source, work);
+    (void)hand_edge(h, work, sink);
+    struct group_run run;
+
+    assert_int_equal(group_run(&run, h), FLOW_OK);
+
+    assert_int_equal(SUM(&run, work, filtered), 500);
+    assert_int_equal(SUM(&run, sink, filtered), 0); /* it has nothing to emit */
+    finish(&run, h);
+}
+
 TEST(records_larger_than_a_batch_and_than_a_queue_arrive)
 {
     struct hand *h = hand_new();
@@ -524,6 +541,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_pipeline_passes_every_record_in_order, set_up),
+        cmocka_unit_test_setup(records_for_which_a_worker_emits_nothing_count_as_filtered, set_up),
         cmocka_unit_test_setup(records_larger_than_a_batch_and_than_a_queue_arrive, set_up),
         cmocka_unit_test_setup(a_broadcast_gives_every_stage_every_record, set_up),
         cmocka_unit_test_setup(parallel_workers_in_a_row_keep_the_order_of_their_input, set_up),
