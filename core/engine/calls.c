@@ -37,6 +37,10 @@ static enum flow_status call_emit(struct flow_stage *stage, const struct flow_ta
 static bool find_record(const struct flow_replica *replica, const struct flow_record *record,
                         uint32_t *index)
 {
+    if (record == &replica->cursor.record) { /* the one that `process` was handed */
+        *index = replica->batch.first + (uint32_t)(record->number - replica->batch.number);
+        return true;
+    }
     if (replica->item.block == NULL || record->number < replica->batch.number ||
         record->number - replica->batch.number >= replica->batch.count)
         return false;
@@ -56,7 +60,9 @@ static enum flow_status call_forward(struct flow_stage *stage, unsigned port,
 
     uint32_t index;
     if (find_record(replica, record, &index))
-        return flow_output_forward(&replica->output, port, replica->item.block, index, 1);
+        return flow_port_extend_run(&replica->output.ports[port], replica->item.block, index)
+                   ? FLOW_OK
+                   : flow_output_forward(&replica->output, port, replica->item.block, index, 1);
     const struct flow_piece piece = {record->data, record->size, record->key, record->key_size};
     return flow_output_emit(&replica->output, port, &piece);
 }
@@ -124,7 +130,7 @@ static enum flow_status call_wait(struct flow_stage *stage, int fd, short events
     const int64_t until = flow_now_ns() + (timeout_ns > 0 ? timeout_ns : 0);
     enum flow_status rc = flow_output_flush(&replica->output, false);
     /* That cuts before what the record in hand has emitted, which has to go too. */
-    if (rc == FLOW_OK && replica->host.record_id != 0)
+    if (rc == FLOW_OK && replica->stage.in_hand != 0)
         rc = flow_output_flush(&replica->output, false);
     while (rc == FLOW_OK) {
         if (stops && atomic_load_explicit(replica->env->draining, memory_order_relaxed))

@@ -30,7 +30,7 @@ struct flow_host {
     size_t neighbour_count;
     bool tracks;           /* some input comes from another process: acknowledgements matter */
     uint64_t opened;       /* batches begun: the replica's own clock for acknowledgements */
-    uint64_t record_id;    /* which record is in hand; 0: emissions cannot be withdrawn */
+    uint64_t *in_hand;     /* the stage's: which record is; 0: emissions cannot be withdrawn */
     struct flow_error err; /* why the replica fails; the first reason stays */
     void *waiter;
     /* Sleep until some reader has reported.  FLOW_OK, or FLOW_EABORT. */

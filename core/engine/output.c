@@ -34,6 +34,12 @@ enum flow_status flow_output_init(struct flow_output *output, struct flow_host *
     output->port_count = port_count + 1;
     for (size_t i = 0; i < output->port_count; i++)
         flow_port_init(&output->ports[i], &output->shared, output->numbered && i < port_count);
+    output->rooms = flow_calloc(port_count + 1, sizeof(struct flow_room_ *));
+    if (output->rooms == NULL)
+        return flow_fail(&host->err, FLOW_ENOMEM, "out of memory for %zu ports", port_count);
+    for (size_t i = 0; i < port_count; i++)
+        output->rooms[i] = &output->ports[i].builder.room;
+    output->rooms[port_count] = &output->closed;
 
     size_t i = 0;
     while (i < self->out_count) {
@@ -48,6 +54,8 @@ enum flow_status flow_output_init(struct flow_output *output, struct flow_host *
             return rc;
         i += count;
     }
+    for (size_t p = 0; p < output->port_count; p++)
+        flow_port_settle_edges(&output->ports[p], p < port_count);
     return FLOW_OK;
 }
 
@@ -56,14 +64,22 @@ void flow_output_clear(struct flow_output *output)
     for (size_t p = 0; p < output->port_count; p++)
         flow_port_clear(&output->ports[p]);
     free(output->ports);
+    free(output->rooms);
     flow_str_clear(&output->shared.key);
     output->ports = NULL;
+    output->rooms = NULL;
     output->port_count = 0;
 }
 
 bool flow_output_is_connected(const struct flow_output *output, size_t port)
 {
     return port < output->port_count && output->ports[port].edge_count > 0;
+}
+
+void flow_output_tally(struct flow_output *output)
+{
+    for (size_t p = 0; p < output->port_count; p++)
+        flow_port_tally(&output->ports[p]);
 }
 
 enum flow_status flow_output_emit(struct flow_output *output, size_t port,
@@ -99,10 +115,10 @@ enum flow_status flow_output_settle_runs(struct flow_output *output)
 
 void flow_output_rollback(struct flow_output *output)
 {
-    if (output->shared.host->record_id == 0)
+    if (*output->shared.host->in_hand == 0)
         return;
     for (size_t p = 0; p < output->port_count; p++)
-        output->shared.emitted -= flow_port_rollback(&output->ports[p]);
+        flow_port_rollback(&output->ports[p]);
 }
 
 enum flow_status flow_output_flush(struct flow_output *output, bool try_only)

@@ -17,7 +17,10 @@ struct flow_output {
     struct flow_emission shared; /* `judge` and `unkeyed` are set by the owner before init */
     struct flow_port_out *ports; /* the type's outputs, then the errors port */
     size_t port_count;
-    bool numbered; /* results carry the number of their input batch, shared.result */
+    bool numbered;            /* results carry the number of their input batch, shared.result */
+    struct flow_room_ closed; /* for ports that the type does not have */
+    struct flow_room_ *
+        *rooms; /* for struct flow_stage: the ports' but the errors port's, `closed` */
 };
 
 /* `port_count` without the errors port, which comes last. */
@@ -26,6 +29,18 @@ FLOW_NODISCARD enum flow_status flow_output_init(struct flow_output *output, str
 void flow_output_clear(struct flow_output *output);
 
 bool flow_output_is_connected(const struct flow_output *output, size_t port);
+
+/* Bring shared.emitted and shared.emitted_bytes up to date. */
+void flow_output_tally(struct flow_output *output);
+
+/* How many records were emitted so far, also where nothing takes them, to compare with later. */
+static inline uint64_t flow_output_mark(const struct flow_output *output)
+{
+    uint64_t emitted = output->shared.emitted + output->shared.unread;
+    for (size_t p = 0; p < output->port_count; p++)
+        emitted += flow_port_uncounted(&output->ports[p]);
+    return emitted;
+}
 
 /* Emit a copy. */
 FLOW_NODISCARD enum flow_status flow_output_emit(struct flow_output *output, size_t port,
@@ -44,7 +59,7 @@ FLOW_NODISCARD enum flow_status flow_output_forward(struct flow_output *output, 
 /* The batch in hand has been processed: runs of it that are being forwarded end. */
 FLOW_NODISCARD enum flow_status flow_output_settle_runs(struct flow_output *output);
 
-/* Withdraw what record `host->record_id`, if there is one, has emitted and is not yet sent. */
+/* Withdraw what the record in hand, if there is one, has emitted and is not yet sent. */
 void flow_output_rollback(struct flow_output *output);
 
 /* Send every open batch; with `try_only`, those that go out at once. */

@@ -90,13 +90,13 @@ static enum flow_status route(struct flow_replica *replica, const struct flow_re
                                  "out of memory for its error record");
     const struct flow_piece piece = {.data = text, .size = strlen(text)};
     /* It stays, even if what the record in hand has emitted is withdrawn. */
-    const uint64_t in_hand = replica->host.record_id;
-    replica->host.record_id = 0;
+    const uint64_t in_hand = replica->stage.in_hand;
+    replica->stage.in_hand = 0;
     replica->routing = true;
     const enum flow_status rc =
         flow_output_emit(&replica->output, replica->output.port_count - 1, &piece);
     replica->routing = false;
-    replica->host.record_id = in_hand;
+    replica->stage.in_hand = in_hand;
     free(text);
     return rc;
 }
@@ -158,9 +158,7 @@ static enum flow_status try_record(struct flow_replica *replica, uint32_t index,
     const struct flow_stage_type *type = replica->type;
     replica->has_reason = false;
     if (replica->may_undo)
-        replica->host.record_id = ++replica->serial;
-    const uint64_t emitted = replica->output.shared.emitted;
-    const uint64_t emitted_bytes = replica->output.shared.emitted_bytes;
+        replica->stage.in_hand = ++replica->serial;
     enum flow_status rc;
     if (type->process != NULL) {
         rc = type->process(replica->self, &replica->stage, record);
@@ -177,9 +175,7 @@ static enum flow_status try_record(struct flow_replica *replica, uint32_t index,
     }
     if (rc == FLOW_EBAD)
         flow_output_rollback(&replica->output);
-    if (replica->output.shared.emitted == emitted)
-        replica->output.shared.emitted_bytes = emitted_bytes;
-    replica->host.record_id = 0;
+    replica->stage.in_hand = 0;
     return rc;
 }
 
@@ -241,18 +237,18 @@ static enum flow_status process_records(struct flow_replica *replica)
     uint64_t done = 0;
     uint64_t filtered = 0;
     enum flow_status rc = FLOW_OK;
-    for (uint32_t i = 0; i < replica->batch.count && rc == FLOW_OK; i++) {
-        const struct flow_record record = flow_batch_record(&replica->batch, i);
-        const uint64_t before = replica->output.shared.emitted + replica->output.shared.unread;
-        rc = try_record(replica, i, &record);
+    struct flow_cursor *cursor = &replica->cursor;
+    *cursor = flow_batch_begin(&replica->batch);
+    for (uint32_t i = 0; rc == FLOW_OK && flow_batch_next(cursor); i++) {
+        const uint64_t before = replica->emits ? flow_output_mark(&replica->output) : 0;
+        rc = try_record(replica, i, &cursor->record);
         if (rc == FLOW_OK) {
             done++;
-            filtered += replica->emits &&
-                        replica->output.shared.emitted + replica->output.shared.unread == before;
+            filtered += replica->emits && flow_output_mark(&replica->output) == before;
         } else if (rc == FLOW_EBAD) {
-            rc = handle_bad(replica, i, &record, 1);
+            rc = handle_bad(replica, i, &cursor->record, 1);
         } else {
-            rc = stop(replica, rc, &record.number);
+            rc = stop(replica, rc, &cursor->record.number);
         }
         if (rc == FLOW_OK && --until_check == 0) {
             rc = flush_if_slow(replica, &stride, &checked_ns);

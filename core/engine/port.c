@@ -57,6 +57,27 @@ enum flow_status flow_port_add_edge(struct flow_port_out *port, size_t first_lin
     return FLOW_OK;
 }
 
+void flow_port_settle_edges(struct flow_port_out *port, bool is_own)
+{
+    port->builder.direct = is_own && port->shares && !port->keys;
+    if (port->edge_count == 1 && port->keys && port->edges[0].outlet.edge->key == NULL)
+        port->only = &port->edges[0];
+}
+
+void flow_port_tally(struct flow_port_out *port)
+{
+    struct flow_run_out *run = &port->run;
+    const uint64_t records = flow_port_uncounted(port);
+    uint64_t bytes = (uint64_t)(port->builder.room.at - port->builder.counted_at);
+    if (run->count > run->counted)
+        bytes += flow_block_span(run->block, run->first + run->counted, run->count - run->counted);
+    run->counted = run->count;
+    flow_builder_count_all(&port->builder);
+    port->emitted += records;
+    port->shared->emitted += records;
+    port->shared->emitted_bytes += bytes;
+}
+
 static void clear_edge(struct flow_edge_out *edge)
 {
     for (size_t i = 0; edge->builders != NULL && i < edge->outlet.link_count; i++)
@@ -104,7 +125,7 @@ static enum flow_status seal(struct flow_emission *shared, struct flow_builder *
                              struct flow_slice *slice)
 {
     *slice = (struct flow_slice){.result = shared->result, .last = last, .order = builder->order};
-    slice->block = flow_builder_seal(builder, last ? 0 : shared->host->record_id, &slice->count);
+    slice->block = flow_builder_seal(builder, last ? 0 : *shared->host->in_hand, &slice->count);
     if (slice->block == NULL && slice->count > 0)
         return flow_fail(&shared->host->err, FLOW_ENOMEM, "out of memory for a batch");
     return FLOW_OK;
@@ -134,23 +155,27 @@ static enum flow_status flush_keyed(struct flow_emission *shared, struct flow_ed
     return rc;
 }
 
-/* A builder is about to get its first record: acknowledgements count from here. */
-static void note_opening(struct flow_emission *shared, struct flow_builder *builder)
+/* Room in the open batch; acknowledgements count from where it gets its first record. */
+static uint8_t *make_room(struct flow_emission *shared, struct flow_builder *builder, size_t size,
+                          size_t key_size)
 {
-    if (builder->block == NULL || builder->count == 0)
+    if (flow_builder_count(builder) == 0)
         builder->order = ++shared->host->opened;
-    if (shared->host->record_id != 0)
-        flow_builder_mark(builder, shared->host->record_id);
+    uint8_t *at = flow_builder_reserve(builder, size, key_size);
+    if (at == NULL)
+        (void)flow_fail(&shared->host->err, FLOW_ENOMEM, "out of memory for a record of %zu bytes",
+                        size);
+    else if (*shared->host->in_hand != 0)
+        flow_builder_mark(builder, *shared->host->in_hand);
+    return at;
 }
 
 static enum flow_status put(struct flow_emission *shared, struct flow_builder *builder,
                             const struct flow_piece *record)
 {
-    note_opening(shared, builder);
-    uint8_t *at = flow_builder_reserve(builder, record->size, record->key_size);
+    uint8_t *at = make_room(shared, builder, record->size, record->key_size);
     if (at == NULL)
-        return flow_fail(&shared->host->err, FLOW_ENOMEM, "out of memory for a record of %zu bytes",
-                         record->size);
+        return FLOW_ENOMEM;
     memcpy(at, record->data, record->size);
     flow_builder_commit(builder, record->size, record->key, record->key_size);
     return FLOW_OK;
@@ -160,6 +185,10 @@ static enum flow_status put(struct flow_emission *shared, struct flow_builder *b
 static enum flow_status put_shared(struct flow_emission *shared, struct flow_port_out *port,
                                    const struct flow_piece *record)
 {
+    if (flow_builder_has(&port->builder, record)) {
+        flow_builder_add(&port->builder, *shared->host->in_hand, record);
+        return FLOW_OK;
+    }
     while (!flow_builder_fits(&port->builder, record->size, record->key_size)) {
         const enum flow_status rc = flush_shared(shared, port, false);
         if (rc != FLOW_OK)
@@ -172,6 +201,10 @@ static enum flow_status put_to_reader(struct flow_emission *shared, struct flow_
                                       size_t reader, const struct flow_piece *record)
 {
     struct flow_builder *builder = &edge->builders[reader];
+    if (flow_builder_has(builder, record)) {
+        flow_builder_add(builder, *shared->host->in_hand, record);
+        return FLOW_OK;
+    }
     while (!flow_builder_fits(builder, record->size, record->key_size)) {
         const enum flow_status rc = flush_keyed(shared, edge, reader, false);
         if (rc != FLOW_OK)
@@ -232,18 +265,34 @@ static enum flow_status put_everywhere(struct flow_emission *shared, struct flow
     return rc == FLOW_OK && port->keys ? put_all_keyed(shared, port, record) : rc;
 }
 
-/* Copies of the records, to all edges or to those that do not take whole batches. */
+/* A copy of record `i` of a run, to all edges or to those that do not take whole batches. */
+static enum flow_status copy_one(struct flow_port_out *port, const struct flow_run_out *run,
+                                 uint32_t i, bool only_keyed)
+{
+    const struct flow_batch view = flow_block_view(run->block, run->first, run->count);
+    const struct flow_record record = flow_batch_record(&view, i);
+    const struct flow_piece piece = {record.data, record.size, record.key, record.key_size};
+    port->shared->number = run->number + i;
+    return only_keyed ? put_all_keyed(port->shared, port, &piece)
+                      : put_everywhere(port->shared, port, &piece);
+}
+
+/* Copies of the records; where nothing looks at each, as many at a time as fit. */
 static enum flow_status copy_run(struct flow_port_out *port, const struct flow_run_out *run,
                                  bool only_keyed)
 {
-    const struct flow_batch view = flow_block_view(run->block, run->first, run->count);
+    const bool at_once = !port->keys && *port->shared->host->in_hand == 0;
     enum flow_status rc = FLOW_OK;
-    for (uint32_t i = 0; i < run->count && rc == FLOW_OK; i++) {
-        const struct flow_record record = flow_batch_record(&view, i);
-        const struct flow_piece piece = {record.data, record.size, record.key, record.key_size};
-        port->shared->number = run->number + i;
-        rc = only_keyed ? put_all_keyed(port->shared, port, &piece)
-                        : put_everywhere(port->shared, port, &piece);
+    for (uint32_t i = 0; i < run->count && rc == FLOW_OK;) {
+        uint32_t added = 0;
+        if (at_once)
+            added =
+                flow_builder_add_run(&port->builder, run->block, run->first + i, run->count - i);
+        if (added == 0) { /* the first of a batch, or a batch turns keyed */
+            rc = copy_one(port, run, i, only_keyed);
+            added = 1;
+        }
+        i += added;
     }
     return rc;
 }
@@ -281,21 +330,23 @@ static enum flow_status pass_run(struct flow_port_out *port, const struct flow_r
 enum flow_status flow_port_end_run(struct flow_port_out *port)
 {
     struct flow_host *host = port->shared->host;
-    struct flow_run_out run = port->run;
-    if (run.block == NULL)
+    if (port->run.block == NULL)
         return FLOW_OK;
-    port->run.block = NULL;
+    flow_port_tally(port);
+    struct flow_run_out run = port->run;
+    port->run = (struct flow_run_out){0};
 
     /* The last record may be the one in hand, which may yet be withdrawn, alone: it is copied. */
-    const uint64_t in_hand = host->record_id;
+    const uint64_t in_hand = *host->in_hand;
     const uint32_t own = in_hand != 0 && run.record_id == in_hand;
     run.count -= own;
-    host->record_id = 0;
+    *host->in_hand = 0;
     const enum flow_status rc = pass_run(port, &run);
-    host->record_id = in_hand;
+    *host->in_hand = in_hand;
     run.first += run.count;
     run.number += run.count;
     run.count = own;
+    flow_builder_unbar(&port->builder);
     return rc == FLOW_OK ? copy_run(port, &run, false) : rc;
 }
 
@@ -319,6 +370,12 @@ enum flow_status flow_port_emit(struct flow_port_out *port, const struct flow_pi
         if (rc != FLOW_OK)
             return rc;
     }
+    if (port->only != NULL) {
+        const size_t reader = flow_key_reader(record, port->only->outlet.link_count);
+        count_emitted(port, 1, record->size);
+        return put_to_reader(shared, port->only, reader, record);
+    }
+    flow_port_tally(port);
     count_emitted(port, 1, record->size);
     return put_everywhere(shared, port, record);
 }
@@ -333,18 +390,15 @@ void *flow_port_reserve(struct flow_port_out *port, size_t size)
     }
     if (port->run.block != NULL && flow_port_end_run(port) != FLOW_OK)
         return NULL;
-    if (port->shares) { /* else the builder is a scratch area, where nothing is ever committed */
-        while (!flow_builder_fits(builder, size, 0)) {
-            if (flush_shared(shared, port, false) != FLOW_OK)
-                return NULL;
-        }
-        note_opening(shared, builder);
+    /* Of a port that does not share, the builder is a scratch area: nothing is ever committed. */
+    if (!port->shares && flow_builder_holds(builder, size, 0))
+        return flow_builder_reserved(builder);
+    flow_port_tally(port);
+    while (port->shares && !flow_builder_fits(builder, size, 0)) {
+        if (flush_shared(shared, port, false) != FLOW_OK)
+            return NULL;
     }
-    uint8_t *at = flow_builder_reserve(builder, size, 0);
-    if (at == NULL)
-        (void)flow_fail(&shared->host->err, FLOW_ENOMEM, "out of memory for a record of %zu bytes",
-                        size);
-    return at;
+    return make_room(shared, builder, size, 0);
 }
 
 /* The key does not fit behind what was written in place: move the record to a batch of its own. */
@@ -377,6 +431,7 @@ enum flow_status flow_port_commit(struct flow_port_out *port, size_t size, const
     if (!flow_builder_holds(builder, size, key_size))
         return commit_elsewhere(port, &record);
 
+    flow_port_tally(port);
     count_emitted(port, 1, size);
     if (port->shares)
         flow_builder_commit(builder, size, key, key_size);
@@ -393,17 +448,21 @@ enum flow_status flow_port_forward(struct flow_port_out *port, struct flow_block
     }
     if (count == 0)
         return FLOW_OK;
-    count_emitted(port, count, flow_block_span(block, first, count));
-
     struct flow_run_out *run = &port->run;
+    const uint64_t in_hand = *shared->host->in_hand;
     if (run->block == block && run->first + run->count == first) {
         run->count += count;
-        run->record_id = shared->host->record_id;
+        run->record_id = in_hand;
         return FLOW_OK;
     }
     const enum flow_status rc = flow_port_end_run(port);
-    *run =
-        (struct flow_run_out){block, first, count, shared->host->record_id, port->emitted - count};
+    flow_port_tally(port);
+    flow_builder_bar(&port->builder); /* what is emitted now comes behind the run */
+    *run = (struct flow_run_out){.block = block,
+                                 .first = first,
+                                 .count = count,
+                                 .record_id = in_hand,
+                                 .number = port->emitted};
     return rc;
 }
 
@@ -428,32 +487,51 @@ static bool is_uneven(const struct flow_port_out *port, uint64_t id)
     return sent && keyed && port->edge_count > 1;
 }
 
-uint64_t flow_port_rollback(struct flow_port_out *port)
+/* The same on one keyed edge; the records and bytes are the most that any edge has withdrawn. */
+static void rollback_edge(const struct flow_edge_out *edge, uint64_t id, uint64_t *records,
+                          uint64_t *bytes)
 {
-    const uint64_t id = port->shared->host->record_id;
+    uint64_t here = 0;
+    uint64_t here_bytes = 0;
+    for (size_t i = 0; edge->builders != NULL && i < edge->outlet.link_count; i++)
+        here += flow_builder_rollback(&edge->builders[i], id, &here_bytes);
+    *records = here > *records ? here : *records;
+    *bytes = here_bytes > *bytes ? here_bytes : *bytes;
+}
+
+void flow_port_rollback(struct flow_port_out *port)
+{
+    struct flow_emission *shared = port->shared;
+    const uint64_t id = *shared->host->in_hand;
+    flow_port_tally(port);
     if (is_uneven(port, id))
-        return 0;
-    uint64_t withdrawn = port->shares ? flow_builder_rollback(&port->builder, id) : 0;
-    for (size_t e = 0; e < port->edge_count; e++) {
-        const struct flow_edge_out *edge = &port->edges[e];
-        uint64_t here = 0;
-        for (size_t i = 0; edge->builders != NULL && i < edge->outlet.link_count; i++)
-            here += flow_builder_rollback(&edge->builders[i], id);
-        withdrawn = here > withdrawn ? here : withdrawn;
+        return;
+    uint64_t bytes = 0;
+    uint64_t records = port->shares ? flow_builder_rollback(&port->builder, id, &bytes) : 0;
+    for (size_t e = 0; e < port->edge_count; e++)
+        rollback_edge(&port->edges[e], id, &records, &bytes);
+    struct flow_run_out *run = &port->run;
+    if (run->block != NULL && run->record_id == id) {
+        records++;
+        bytes += flow_block_span(run->block, run->first + run->count - 1, 1);
+        run->counted--;
+        if (--run->count == 0)
+            *run = (struct flow_run_out){0};
     }
-    if (port->run.block != NULL && port->run.record_id == id) {
-        withdrawn++;
-        if (--port->run.count == 0)
-            port->run.block = NULL;
-    }
-    port->emitted -= withdrawn;
-    return withdrawn;
+    if (run->block != NULL)
+        flow_builder_bar(&port->builder);
+    else
+        flow_builder_unbar(&port->builder);
+    port->emitted -= records;
+    shared->emitted -= records;
+    shared->emitted_bytes -= bytes;
 }
 
 enum flow_status flow_port_flush(struct flow_port_out *port, bool try_only, bool last)
 {
     struct flow_emission *shared = port->shared;
     enum flow_status rc = flow_port_end_run(port);
+    flow_port_tally(port);
     if (rc == FLOW_OK && (!try_only || has_room(port)))
         rc = flush_shared(shared, port, last);
     for (size_t e = 0; e < port->edge_count && rc == FLOW_OK; e++) {
@@ -468,7 +546,7 @@ enum flow_status flow_port_flush(struct flow_port_out *port, bool try_only, bool
 
 static uint64_t oldest_open(const struct flow_builder *builder, uint64_t oldest)
 {
-    const bool open = builder->block != NULL && builder->count > 0;
+    const bool open = flow_builder_count(builder) > 0;
     return open && builder->order < oldest ? builder->order : oldest;
 }
 

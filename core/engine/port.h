@@ -19,7 +19,7 @@
 struct flow_emission {
     struct flow_host *host;
     uint64_t result;  /* the input batch in hand, where results are numbered */
-    uint64_t emitted; /* records on ports that something takes from */
+    uint64_t emitted; /* records on ports that something takes from, as far as counted */
     uint64_t emitted_bytes;
     uint64_t unread;     /* records on ports that nothing takes from */
     uint64_t number;     /* of the record being put, on its port */
@@ -35,6 +35,7 @@ struct flow_emission {
 struct flow_run_out {
     struct flow_block *block; /* borrowed; NULL: none */
     uint32_t first, count;
+    uint32_t counted;   /* of them, in what the port has emitted */
     uint64_t record_id; /* of the last one, for rollback */
     uint64_t number;    /* of the first one, on the port */
 };
@@ -48,7 +49,8 @@ struct flow_port_out {
     struct flow_emission *shared;
     struct flow_edge_out *edges;
     size_t edge_count;
-    uint64_t emitted;            /* records, those withdrawn not among them */
+    struct flow_edge_out *only;  /* the one edge, by records' own keys; NULL: not so */
+    uint64_t emitted;            /* records, as counted, those withdrawn not among them */
     bool shares;                 /* some edge takes whole batches */
     bool keys;                   /* some edge is keyed */
     bool ordered;                /* results are numbered (never on the errors port) */
@@ -63,6 +65,18 @@ void flow_port_clear(struct flow_port_out *port);
 FLOW_NODISCARD enum flow_status flow_port_add_edge(struct flow_port_out *port, size_t first_link,
                                                    size_t link_count);
 
+/* All edges are there.  A port for the stage itself may let it write to the open batch. */
+void flow_port_settle_edges(struct flow_port_out *port, bool is_own);
+
+/* Count what the stage has written to the open batch, and what it has forwarded, as emitted. */
+void flow_port_tally(struct flow_port_out *port);
+
+/* Records that are emitted and not counted yet. */
+static inline uint64_t flow_port_uncounted(const struct flow_port_out *port)
+{
+    return (uint64_t)flow_builder_uncounted(&port->builder) + port->run.count - port->run.counted;
+}
+
 /* See engine/output.h, which calls these. */
 FLOW_NODISCARD enum flow_status flow_port_emit(struct flow_port_out *port,
                                                const struct flow_piece *record);
@@ -73,15 +87,26 @@ FLOW_NODISCARD enum flow_status flow_port_forward(struct flow_port_out *port,
                                                   struct flow_block *block, uint32_t first,
                                                   uint32_t count);
 
+/* Forward one record more, if it follows on those forwarded before it. */
+static inline bool flow_port_extend_run(struct flow_port_out *port, const struct flow_block *block,
+                                        uint32_t index)
+{
+    struct flow_run_out *run = &port->run;
+    if (run->block != block || run->first + run->count != index)
+        return false;
+    run->count++;
+    run->record_id = *port->shared->host->in_hand;
+    return true;
+}
+
 /* Pass on the run of forwarded records: by reference where it pays, else as copies. */
 FLOW_NODISCARD enum flow_status flow_port_end_run(struct flow_port_out *port);
 
 /*
- * Withdraw what record `host->record_id` has emitted, as far as it has not been sent; how many
- * records that were.  Edges with batches of their own stay alike: if one has sent a part, all keep
- * the whole.
+ * Withdraw what the record in hand has emitted, as far as it has not been sent.  Edges with batches
+ * of their own stay alike: if one has sent a part, all keep the whole.
  */
-uint64_t flow_port_rollback(struct flow_port_out *port);
+void flow_port_rollback(struct flow_port_out *port);
 
 /*
  * Send the open batches; with `try_only`, those that go out at once; with `last`, say that the

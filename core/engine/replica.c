@@ -149,7 +149,7 @@ static void describe(struct flow_replica *replica, size_t id)
     const struct flow_plan *plan = replica->env->plan;
     const struct flow_plan_replica *self = &plan->replicas[id];
     const struct flow_plan_stage *stage = &plan->stages[self->stage];
-    replica->stage = (struct flow_stage){&flow_replica_calls, &replica->info};
+    replica->stage = (struct flow_stage){.calls = &flow_replica_calls, .info = &replica->info};
     replica->info = (struct flow_info){
         .name = stage->name,
         .replica = self->index,
@@ -165,6 +165,7 @@ static void describe(struct flow_replica *replica, size_t id)
         .replica = id,
         .board = replica->env->board,
         .slot = &replica->env->board->replicas[id],
+        .in_hand = &replica->stage.in_hand,
         .tracks = has_remote_link(plan, self->in, self->in_count),
         .waiter = replica,
         .wait_room = wait_room,
@@ -279,6 +280,8 @@ enum flow_status flow_replica_open(struct flow_replica *replica)
         rc = flow_input_init(&replica->input, host);
     if (rc == FLOW_OK)
         rc = flow_output_init(&replica->output, host, outputs);
+    replica->stage.rooms = replica->output.rooms;
+    replica->stage.room_count = outputs;
     for (size_t i = 0; i < outputs && rc == FLOW_OK; i++)
         replica->emits = replica->emits || flow_output_is_connected(&replica->output, i);
     return rc == FLOW_OK ? open_stage(replica) : explain(replica, rc);
@@ -287,6 +290,7 @@ enum flow_status flow_replica_open(struct flow_replica *replica)
 static void publish_counts(struct flow_replica *replica)
 {
     struct flow_board_replica *slot = replica->host.slot;
+    flow_output_tally(&replica->output);
     flow_set(&slot->records_out, replica->output.shared.emitted);
     flow_set(&slot->bytes_out, replica->output.shared.emitted_bytes);
     flow_set(&slot->unread, replica->output.shared.unread);

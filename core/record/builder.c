@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
-#define WORD sizeof(uint32_t)
+#define WORD FLOW_WORD
 #define SHRINK_BELOW 2 /* a batch that fills at most 1/2 of its block moves into a smaller one */
 
 static size_t word_aligned(size_t size)
@@ -28,107 +28,176 @@ static uint8_t *data_of(const struct flow_block *block)
     return block->frame + FLOW_FRAME_HEADER;
 }
 
-/* The end of the memory, where columns start while a block is being filled. */
-static uint8_t *end_of(const struct flow_block *block)
+static size_t used_of(const struct flow_builder *builder)
 {
-    return data_of(block) + block->capacity;
+    return (size_t)(builder->room.at - builder->room.data);
+}
+
+/* What all records so far and one more take, column included. */
+static size_t needed_for(const struct flow_builder *builder, size_t size, size_t key_size)
+{
+    const bool keyed = builder->keyed || key_size > 0;
+    return word_aligned(used_of(builder) + size + key_size) +
+           column_size((size_t)flow_builder_count(builder) + 1, keyed);
 }
 
 bool flow_builder_fits(const struct flow_builder *builder, size_t size, size_t key_size)
 {
-    if (builder->block == NULL || builder->count == 0)
-        return true;
-
-    const bool keyed = builder->keyed || key_size > 0;
-    const size_t needed = word_aligned(builder->used + size + key_size) +
-                          column_size((size_t)builder->count + 1, keyed);
-    return needed <= builder->target && needed <= builder->block->capacity &&
-           builder->count < builder->most;
+    const uint32_t count = flow_builder_count(builder);
+    return count == 0 ||
+           (count < builder->most && needed_for(builder, size, key_size) <= builder->target &&
+            flow_builder_holds(builder, size, key_size));
 }
 
 bool flow_builder_holds(const struct flow_builder *builder, size_t size, size_t key_size)
 {
-    const bool keyed = builder->keyed || key_size > 0;
-    return builder->block != NULL && word_aligned(builder->used + size + key_size) +
-                                             column_size((size_t)builder->count + 1, keyed) <=
-                                         builder->block->capacity;
-}
-
-uint8_t *flow_builder_reserved(const struct flow_builder *builder)
-{
-    return builder->block != NULL ? data_of(builder->block) + builder->used : NULL;
+    return builder->block != NULL &&
+           needed_for(builder, size, key_size) <= (size_t)(builder->top - builder->room.data);
 }
 
 /* Give the column room for key sizes; those so far are 0. */
 static void start_keys(struct flow_builder *builder)
 {
-    if (builder->block != NULL) {
-        uint8_t *top = end_of(builder->block);
-        for (uint32_t i = builder->count; i-- > 0;) {
-            const uint32_t end = flow_column_(top, i);
-            put_word(top, (size_t)i * 2, end);
-            put_word(top, (size_t)i * 2 + 1, 0);
-        }
+    struct flow_room_ *room = &builder->room;
+    uint8_t *top = builder->top;
+    for (uint32_t i = flow_builder_count(builder); i-- > 0;) {
+        const uint32_t end = flow_column_(top, i);
+        put_word(top, (size_t)i * 2, end);
+        put_word(top, (size_t)i * 2 + 1, 0);
+    }
+    if (top != NULL) {
+        room->column = top - (top - room->column) * 2;
+        room->mark_column = top - (top - room->mark_column) * 2;
     }
     builder->keyed = true;
 }
 
+/* Who may add the next record in the short way: nobody to a block that is empty or has a huge one.
+ */
+static void set_floor(struct flow_builder *builder)
+{
+    const size_t span = (size_t)(builder->top - builder->room.data);
+    const size_t most = builder->most * flow_builder_step(builder);
+    builder->lowest = builder->top;
+    if (builder->room.column != builder->top && span <= builder->target)
+        builder->lowest -= most < span ? most : span;
+    flow_builder_unbar(builder);
+    flow_builder_count_all(builder);
+}
+
+/* Fill `block`, or nothing (NULL), from its beginning, `usable` bytes at most. */
+static void start(struct flow_builder *builder, struct flow_block *block, size_t usable)
+{
+    uint8_t *data = block != NULL ? data_of(block) : NULL;
+    uint8_t *top = block != NULL ? data + usable : NULL;
+    builder->block = block;
+    builder->top = top;
+    builder->room.at = data;
+    builder->room.data = data;
+    builder->room.column = top;
+    builder->room.mark_at = data;
+    builder->room.mark_column = top;
+    set_floor(builder);
+}
+
+/* An empty block with `needed` bytes: no more are used than the target says, unless it takes them.
+ */
 static bool open_block(struct flow_builder *builder, size_t needed)
 {
+    const size_t target = builder->target & ~(WORD - 1);
     struct flow_block *block = builder->block;
-    if (block != NULL && block->capacity >= needed)
-        return true;
-
-    flow_block_unref(block); /* it is empty, and too small for a huge record */
-    builder->block =
-        flow_pool_take(builder->pool, needed > builder->target ? needed : builder->target);
-    builder->used = 0;
-    builder->count = 0;
-    return builder->block != NULL;
+    if (block == NULL || block->capacity < needed || block->capacity < target) {
+        flow_block_unref(block); /* it is empty, and too small for a huge record */
+        block = flow_pool_take(builder->pool, needed > target ? needed : target);
+    }
+    start(builder, block, block == NULL || needed <= target ? target : block->capacity);
+    return block != NULL;
 }
 
 uint8_t *flow_builder_reserve(struct flow_builder *builder, size_t size, size_t key_size)
 {
     if (key_size > 0 && !builder->keyed)
         start_keys(builder);
-    if (builder->block == NULL || builder->count == 0) {
+    if (builder->room.column == builder->top) {
         const size_t needed = word_aligned(size + key_size) + column_size(1, true);
         if (!open_block(builder, needed))
             return NULL;
     }
-    return data_of(builder->block) + builder->used;
+    return builder->room.at;
 }
 
 void flow_builder_commit(struct flow_builder *builder, size_t size, const void *key,
                          size_t key_size)
 {
-    uint8_t *data = data_of(builder->block);
-    uint8_t *top = end_of(builder->block);
-    size_t end = builder->used + size;
-
+    struct flow_room_ *room = &builder->room;
     if (key_size > 0 && !builder->keyed)
         start_keys(builder);
+    room->at += size;
     if (key_size > 0)
-        memcpy(data + end, key, key_size);
-    end += key_size;
-    if (builder->keyed) {
-        put_word(top, (size_t)builder->count * 2, end);
-        put_word(top, (size_t)builder->count * 2 + 1, key_size);
-    } else {
-        put_word(top, builder->count, end);
-    }
-    builder->used = end;
-    builder->count++;
+        memcpy(room->at, key, key_size);
+    room->at += key_size;
+    put_word(room->column, 0, used_of(builder));
+    if (builder->keyed)
+        put_word(room->column, 1, key_size);
+    room->column -= flow_builder_step(builder);
+    set_floor(builder);
 }
 
-uint32_t flow_builder_rollback(struct flow_builder *builder, uint64_t id)
+/* So many of the records fit, by bytes and by count; the ends of those are in the column then. */
+static uint32_t add_ends(struct flow_builder *builder, const struct flow_block *block,
+                         uint32_t first, uint32_t count)
 {
-    if (builder->block == NULL || builder->mark_id != id)
+    struct flow_room_ *room = &builder->room;
+    const size_t step = flow_block_step(block);
+    const uint32_t start = first == 0 ? 0 : flow_column_(block->top, (first - 1u) * step);
+    const size_t used = used_of(builder);
+    uint8_t *column = room->column;
+    uint32_t i = 0;
+    for (; i < count && column > builder->lowest; i++) {
+        const size_t end = used + flow_column_(block->top, (first + i) * step) - start;
+        uint8_t *next = column - flow_builder_step(builder);
+        if (end > (size_t)(next - room->data))
+            break;
+        put_word(column, 0, end);
+        if (builder->keyed)
+            put_word(column, 1,
+                     block->keyed ? flow_column_(block->top, (first + i) * step + 1) : 0);
+        column = next;
+    }
+    room->column = column;
+    return i;
+}
+
+uint32_t flow_builder_add_run(struct flow_builder *builder, const struct flow_block *block,
+                              uint32_t first, uint32_t count)
+{
+    if (block->keyed && !builder->keyed)
+        return 0; /* the caller adds one by one until one of them has a key */
+    const uint32_t added = add_ends(builder, block, first, count);
+    const size_t step = flow_block_step(block);
+    const uint32_t start = first == 0 ? 0 : flow_column_(block->top, (first - 1u) * step);
+    const size_t span = flow_block_span(block, first, added);
+    if (span > 0)
+        memcpy(builder->room.at, block->data + start, span);
+    builder->room.at += span;
+    flow_builder_count_all(builder);
+    return added;
+}
+
+uint32_t flow_builder_rollback(struct flow_builder *builder, uint64_t id, uint64_t *bytes)
+{
+    struct flow_room_ *room = &builder->room;
+    if (builder->block == NULL || room->mark_id != id)
         return 0;
-    const uint32_t withdrawn = builder->count - builder->mark_count;
-    builder->used = builder->mark_used;
-    builder->count = builder->mark_count;
-    return withdrawn;
+    const uint32_t before = flow_builder_count(builder);
+    size_t keys = 0;
+    for (uint8_t *at = room->column; builder->keyed && at < room->mark_column; at += 2 * WORD)
+        keys += flow_column_(at + WORD, 0);
+    *bytes += (size_t)(room->at - room->mark_at) - keys;
+    room->at = room->mark_at;
+    room->column = room->mark_column;
+    set_floor(builder);
+    return before - flow_builder_count(builder);
 }
 
 struct flow_block *flow_block_copy(struct flow_pool *pool, const struct flow_block *from,
@@ -161,14 +230,16 @@ struct flow_block *flow_block_copy(struct flow_pool *pool, const struct flow_blo
     return to;
 }
 
-/* Fill in what readers need to know of the first `count` records of the open block. */
-static void describe(const struct flow_builder *builder, uint32_t count, size_t used)
+/* Fill in what readers need to know of the records of the open block up to `at` and `column`. */
+static struct flow_block *describe(const struct flow_builder *builder, const uint8_t *at,
+                                   const uint8_t *column)
 {
     struct flow_block *block = builder->block;
     block->keyed = builder->keyed;
-    block->count = count;
-    block->size = used;
-    block->top = end_of(block);
+    block->count = (uint32_t)((size_t)(builder->top - column) / flow_builder_step(builder));
+    block->size = (size_t)(at - builder->room.data);
+    block->top = builder->top;
+    return block;
 }
 
 /* Move the column down to the data, so that both can go out as one frame. */
@@ -180,86 +251,81 @@ static void close_gap(struct flow_block *block)
     block->top = top;
 }
 
-/* Keep the records from the mark on in a new open block. */
-static bool keep_tail(struct flow_builder *builder, struct flow_builder *rest)
+/* Copy the records from the mark on to a new open block of `rest`. */
+static bool keep_tail(const struct flow_builder *builder, struct flow_builder *rest)
 {
-    const struct flow_block *block = builder->block;
-    const struct flow_block whole = {.data = data_of(block),
-                                     .top = end_of(block),
-                                     .keyed = builder->keyed,
-                                     .count = builder->count};
-    const uint32_t tail = builder->count - builder->mark_count;
+    const struct flow_room_ *room = &builder->room;
+    const struct flow_block whole = {
+        .data = room->data, .top = builder->top, .keyed = builder->keyed};
+    const uint32_t first =
+        (uint32_t)((size_t)(builder->top - room->mark_column) / flow_builder_step(builder));
+    const uint32_t tail = flow_builder_count(builder) - first;
+    const size_t needed =
+        (size_t)(room->at - room->mark_at) + column_size((size_t)tail + 1, true) + WORD;
 
-    *rest = *builder;
     rest->block = NULL;
-    rest->count = 0;
-    rest->used = 0;
-    struct flow_batch view = flow_block_view(&whole, builder->mark_count, tail);
-    const size_t needed = builder->used - builder->mark_used + column_size((size_t)tail + 1, true);
     if (!open_block(rest, needed))
         return false;
-    for (uint32_t i = 0; i < tail; i++) {
-        const struct flow_record record = flow_batch_record(&view, i);
-        memcpy(data_of(rest->block) + rest->used, record.data, record.size);
-        flow_builder_commit(rest, record.size, record.key, record.key_size);
+    const struct flow_batch view = flow_block_view(&whole, first, tail);
+    for (struct flow_cursor c = flow_batch_begin(&view); flow_batch_next(&c);) {
+        memcpy(rest->room.at, c.record.data, c.record.size);
+        flow_builder_commit(rest, c.record.size, c.record.key, c.record.key_size);
     }
-    rest->mark_used = 0;
-    rest->mark_count = 0;
     return true;
+}
+
+/* The sealed block leaves `builder`, by way of a smaller one where it is mostly empty. */
+static struct flow_block *hand_over(struct flow_builder *builder, struct flow_builder *rest,
+                                    struct flow_block *block)
+{
+    const size_t filled = word_aligned(block->size) + column_size(block->count, block->keyed);
+    if (filled * SHRINK_BELOW > block->capacity) {
+        if (builder->compact)
+            close_gap(block);
+        return block;
+    }
+    struct flow_block *small = flow_block_copy(builder->pool, block, 0, block->count);
+    if (small == NULL) {
+        flow_block_unref(rest->block);
+        return NULL;
+    }
+    if (rest->block == NULL) { /* the large one goes on being filled */
+        block->keyed = false;
+        start(rest, block, (size_t)(builder->top - builder->room.data));
+    } else {
+        flow_block_unref(block);
+    }
+    return small;
 }
 
 struct flow_block *flow_builder_seal(struct flow_builder *builder, uint64_t id, uint32_t *count)
 {
-    *count = builder->block == NULL ? 0 : builder->count;
+    const struct flow_room_ *room = &builder->room;
+    *count = flow_builder_count(builder);
     if (*count == 0)
         return NULL;
 
+    const bool marked = id != 0 && room->mark_id == id && room->mark_column != room->column;
+    const bool cuts = marked && room->mark_column != builder->top;
     struct flow_builder rest = *builder;
-    rest.block = NULL;
-    rest.count = 0;
-    rest.used = 0;
-    uint32_t cut = builder->count;
-    size_t used = builder->used;
-    if (id != 0 && builder->mark_id == id && builder->mark_count > 0 &&
-        builder->mark_count < builder->count) {
-        cut = builder->mark_count;
-        used = builder->mark_used;
-        if (!keep_tail(builder, &rest))
-            return NULL;
-    } else if (builder->mark_id == id) {
-        rest.mark_sent = rest.mark_sent || builder->mark_count < builder->count;
-        rest.mark_used = 0;
-        rest.mark_count = 0;
-    }
-    *count = cut;
+    if (!cuts)
+        start(&rest, NULL, 0);
+    else if (!keep_tail(builder, &rest))
+        return NULL;
+    if (marked && !cuts)
+        rest.sent_id = id;
 
-    describe(builder, cut, used);
-    struct flow_block *block = builder->block;
-    const size_t filled = word_aligned(used) + column_size(cut, builder->keyed);
-    if (filled * SHRINK_BELOW <= block->capacity) {
-        struct flow_block *small = flow_block_copy(builder->pool, block, 0, cut);
-        if (small == NULL) {
-            flow_block_unref(rest.block);
-            return NULL;
-        }
-        if (rest.block == NULL) { /* the large one goes on being filled */
-            rest.block = block;
-            block->keyed = false;
-        } else {
-            flow_block_unref(block);
-        }
-        block = small;
-    } else if (builder->compact) {
-        close_gap(block);
-    }
-    *builder = rest;
+    struct flow_block *block = cuts ? describe(builder, room->mark_at, room->mark_column)
+                                    : describe(builder, room->at, room->column);
+    *count = block->count;
+    block = hand_over(builder, &rest, block);
+    if (block != NULL)
+        *builder = rest;
     return block;
 }
 
 void flow_builder_clear(struct flow_builder *builder)
 {
     flow_block_unref(builder->block);
-    builder->block = NULL;
-    builder->used = 0;
-    builder->count = 0;
+    start(builder, NULL, 0);
 }

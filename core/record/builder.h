@@ -5,28 +5,38 @@
 /*
  * A builder fills a block with records, in place, until it is sealed into a batch.
  *
+ *     block ──> data │ records ──> at │   free   │ column <── ends of the records │ top
+ *
  * It remembers where the record in hand began (flow_builder_mark), so that what a failed record has
  * emitted can be withdrawn, and so that a full batch is cut before that record and not inside it.
+ *
+ * Its head, `room`, is what a stage sees of it: flow_emit writes there without a call.  So what is
+ * in the open block may be more than this side has counted; flow_builder_uncounted says how much.
  *
  * Threads: one owner.
  */
 
+#include <string.h>
+
 #include "record/block.h"
 
+#define FLOW_WORD sizeof(uint32_t) /* an entry of the column */
+
 struct flow_builder {
+    struct flow_room_ room; /* all pointers NULL: nothing open */
     struct flow_pool *pool;
     struct flow_block *block; /* NULL: nothing open */
-    size_t used;              /* bytes of data, reservations not included */
-    uint32_t count;
+    uint8_t *top;             /* of the open block's column */
+    uint8_t *lowest;     /* the floor without regard to who writes; top: see flow_builder_has */
+    uint8_t *counted_at; /* room.at and room.column when they were last counted */
+    uint8_t *counted_column;
     bool keyed;       /* the open block has key sizes; stays on, once a key was seen */
     bool compact;     /* sealed blocks have no gap before the column: they may become frames */
-    size_t target;    /* a batch is full at this many bytes, column included */
-    uint32_t most;    /* ... or this many records */
+    bool direct;      /* stages may write to the room */
+    uint32_t most;    /* a batch is full at this many records */
+    size_t target;    /* ... or this many bytes, column included */
     uint64_t order;   /* the owner's: when this block was opened */
-    uint64_t mark_id; /* which record the mark was made for */
-    size_t mark_used;
-    uint32_t mark_count;
-    bool mark_sent; /* some of what followed the mark has been sealed */
+    uint64_t sent_id; /* the last mark's of which something has been sealed */
 };
 
 /* Bytes and key of a record to be added. */
@@ -36,6 +46,31 @@ struct flow_piece {
     const void *key;
     size_t key_size;
 };
+
+/* Bytes that the column takes for each record. */
+static inline size_t flow_builder_step(const struct flow_builder *builder)
+{
+    return builder->keyed ? 2 * FLOW_WORD : FLOW_WORD;
+}
+
+/* Records in the open block. */
+static inline uint32_t flow_builder_count(const struct flow_builder *builder)
+{
+    const size_t column = (size_t)(builder->top - builder->room.column);
+    return (uint32_t)(builder->keyed ? column / (2 * FLOW_WORD) : column / FLOW_WORD);
+}
+
+/* Records, without keys, that stages have written to the room since it was last counted. */
+static inline uint32_t flow_builder_uncounted(const struct flow_builder *builder)
+{
+    return (uint32_t)((size_t)(builder->counted_column - builder->room.column) / FLOW_WORD);
+}
+
+static inline void flow_builder_count_all(struct flow_builder *builder)
+{
+    builder->counted_at = builder->room.at;
+    builder->counted_column = builder->room.column;
+}
 
 /* Would a record of `size` bytes with its key fit into the open block?  True if nothing is open. */
 bool flow_builder_fits(const struct flow_builder *builder, size_t size, size_t key_size);
@@ -51,30 +86,86 @@ void flow_builder_commit(struct flow_builder *builder, size_t size, const void *
                          size_t key_size);
 
 /* Where the reservation lies; NULL without an open block. */
-uint8_t *flow_builder_reserved(const struct flow_builder *builder);
+static inline uint8_t *flow_builder_reserved(const struct flow_builder *builder)
+{
+    return builder->room.at;
+}
 
 /* Do `size` bytes and a key have room in the open block's memory, whatever the target says? */
 bool flow_builder_holds(const struct flow_builder *builder, size_t size, size_t key_size);
 
-/* Note, once for each `id`, where the record in hand begins. */
+/* Stages shall not write to the room until the next record was added on this side. */
+static inline void flow_builder_bar(struct flow_builder *builder)
+{
+    builder->room.floor = builder->top;
+}
+
+/* ... and now they may again, if they ever may. */
+static inline void flow_builder_unbar(struct flow_builder *builder)
+{
+    builder->room.floor = builder->direct && !builder->keyed ? builder->lowest : builder->top;
+}
+
+/* Note, once for each `id`, where the record in hand begins: after its first reservation. */
 static inline void flow_builder_mark(struct flow_builder *builder, uint64_t id)
 {
-    if (builder->mark_id == id)
+    if (builder->room.mark_id == id)
         return;
-    builder->mark_id = id;
-    builder->mark_used = builder->used;
-    builder->mark_count = builder->count;
-    builder->mark_sent = false;
+    builder->room.mark_id = id;
+    builder->room.mark_at = builder->room.at;
+    builder->room.mark_column = builder->room.column;
 }
+
+/*
+ * Can `record`, of at most FLOW_RECORD_MAX, be added as it is: to an open block that has records
+ * and, for a key, has keys?
+ */
+static inline bool flow_builder_has(const struct flow_builder *builder,
+                                    const struct flow_piece *record)
+{
+    const size_t left = (size_t)(builder->room.column - builder->room.at);
+    const size_t needed = record->size + record->key_size + flow_builder_step(builder);
+    return builder->room.column > builder->lowest && needed <= left &&
+           (builder->keyed || record->key_size == 0);
+}
+
+/* Add it, as a part of what record `in_hand` (0: none) emits; flow_builder_has was asked. */
+static inline void flow_builder_add(struct flow_builder *builder, uint64_t in_hand,
+                                    const struct flow_piece *record)
+{
+    struct flow_room_ *room = &builder->room;
+    if (in_hand != 0)
+        flow_builder_mark(builder, in_hand);
+    memcpy(room->at, record->data, record->size);
+    room->at += record->size;
+    if (builder->keyed) {
+        const uint32_t key_size = (uint32_t)record->key_size;
+        if (key_size > 0)
+            memcpy(room->at, record->key, key_size);
+        room->at += key_size;
+        memcpy(room->column - 2 * FLOW_WORD, &key_size, FLOW_WORD);
+    }
+    const uint32_t end = (uint32_t)(room->at - room->data);
+    memcpy(room->column - FLOW_WORD, &end, FLOW_WORD);
+    room->column -= flow_builder_step(builder);
+    flow_builder_count_all(builder);
+}
+
+/*
+ * Add copies of the first of `count` records of a sealed block, from `first` on, as many as fit;
+ * how many that were, 0 also if nothing is open.
+ */
+uint32_t flow_builder_add_run(struct flow_builder *builder, const struct flow_block *block,
+                              uint32_t first, uint32_t count);
 
 /* Has some of what was added since the mark for `id` been sealed already? */
 static inline bool flow_builder_has_sent(const struct flow_builder *builder, uint64_t id)
 {
-    return builder->mark_id == id && builder->mark_sent;
+    return builder->sent_id == id;
 }
 
-/* Withdraw what was added since the mark for `id`, and say how many records that were. */
-uint32_t flow_builder_rollback(struct flow_builder *builder, uint64_t id);
+/* Withdraw what was added since the mark for `id`; how many records that were, and bytes. */
+uint32_t flow_builder_rollback(struct flow_builder *builder, uint64_t id, uint64_t *bytes);
 
 /*
  * Close the open block and hand it over: a batch of `*count` records, or NULL when it is empty or,

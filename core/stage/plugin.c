@@ -26,6 +26,9 @@ static enum flow_status check_layout(const struct flow_plugin *plugin, const cha
         {"flow_stage_type", plugin->type_size, sizeof(struct flow_stage_type)},
         {"flow_param", plugin->param_size, sizeof(struct flow_param)},
         {"flow_record", plugin->record_size, sizeof(struct flow_record)},
+        {"flow_batch", plugin->batch_size, sizeof(struct flow_batch)},
+        {"flow_stage", plugin->stage_size, sizeof(struct flow_stage)},
+        {"flow_room_", plugin->room_size, sizeof(struct flow_room_)},
     };
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         if (sizes[i].theirs != sizes[i].ours) {

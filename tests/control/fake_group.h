@@ -85,9 +85,7 @@ static const struct flow_stage_type fake_to = {
 
 static const struct flow_stage_type *const fake_types[] = {&fake_from, &fake_to, NULL};
 
-static const struct flow_plugin fake_plugin = {FLOW_ABI, sizeof(struct flow_stage_type),
-                                               sizeof(struct flow_param),
-                                               sizeof(struct flow_record), fake_types};
+static const struct flow_plugin fake_plugin = {FLOW_PLUGIN_LAYOUT, .types = fake_types};
 
 static const struct flow_plugin *const fake_builtin[] = {&fake_plugin, NULL};
 

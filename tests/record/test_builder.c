@@ -148,9 +148,12 @@ TEST(a_withdrawn_record_leaves_those_before_it)
     flow_builder_mark(&builder, 5); /* the same record again: the first mark counts */
     add(&builder, "worse", NULL);
 
-    flow_builder_rollback(&builder, 4); /* another record's: nothing happens */
-    assert_int_equal(builder.count, 3);
-    flow_builder_rollback(&builder, 5);
+    uint64_t bytes = 0;
+    flow_builder_rollback(&builder, 4, &bytes); /* another record's: nothing happens */
+    assert_int_equal(flow_builder_count(&builder), 3);
+    assert_int_equal(bytes, 0);
+    flow_builder_rollback(&builder, 5, &bytes);
+    assert_int_equal(bytes, 8); /* without the key */
 
     uint32_t count = 0;
     struct flow_block *block = flow_builder_seal(&builder, 0, &count);
@@ -176,7 +179,7 @@ TEST(a_seal_within_a_record_cuts_before_it)
     assert_int_equal(count, 1);
     assert_record(block, 0, "before", "k0");
     flow_block_unref(block);
-    assert_int_equal(builder.count, 2);
+    assert_int_equal(flow_builder_count(&builder), 2);
     add(&builder, "more", NULL);
     block = flow_builder_seal(&builder, 0, &count);
     assert_int_equal(count, 3);
@@ -187,8 +190,10 @@ TEST(a_seal_within_a_record_cuts_before_it)
     add(&builder, "next", NULL);
     flow_builder_mark(&builder, 10);
     add(&builder, "gone", NULL);
-    flow_builder_rollback(&builder, 10);
-    assert_int_equal(builder.count, 1);
+    uint64_t bytes = 0;
+    assert_int_equal(flow_builder_rollback(&builder, 10, &bytes), 1);
+    assert_int_equal(bytes, 4);
+    assert_int_equal(flow_builder_count(&builder), 1);
     flow_builder_clear(&builder);
     flow_pool_free(pool);
 }

@@ -23,12 +23,10 @@ static const struct flow_stage_type null_type = {
 static const struct flow_stage_type shadow_type = {
     .name = "bad.table", .help = "hides a file", .role = FLOW_CONSUMER, .process = take};
 
-static const struct flow_plugin first = {FLOW_ABI, sizeof(struct flow_stage_type),
-                                         sizeof(struct flow_param), sizeof(struct flow_record),
-                                         (const struct flow_stage_type *const[]){&null_type, NULL}};
+static const struct flow_plugin first = {
+    FLOW_PLUGIN_LAYOUT, .types = (const struct flow_stage_type *const[]){&null_type, NULL}};
 static const struct flow_plugin second = {
-    FLOW_ABI, sizeof(struct flow_stage_type), sizeof(struct flow_param), sizeof(struct flow_record),
-    (const struct flow_stage_type *const[]){&shadow_type, NULL}};
+    FLOW_PLUGIN_LAYOUT, .types = (const struct flow_stage_type *const[]){&shadow_type, NULL}};
 
 static const char *const folders[] = {"/nonexistent", TEST_PLUGINS, NULL};
 
@@ -146,7 +144,7 @@ static const struct {
     {"./no_symbol.so", FLOW_EPROTO, "'" TEST_PLUGINS "/no_symbol.so' is a library but no plugin: ",
      "it exports no 'flow_plugin'; a plugin ends with FLOW_PLUGIN(&type);"},
     {"./other_abi.so", FLOW_EPROTO,
-     REFUSED("other_abi.so") " is of ABI 2, this flowrun has ABI 1; build it again with the "
+     REFUSED("other_abi.so") " is of ABI 3, this flowrun has ABI 2; build it again with the "
                              "headers of this flowrun",
      ""},
     {"./other_type.so", FLOW_EPROTO, REFUSED("other_type.so") " has a struct flow_stage_type of ",
@@ -154,6 +152,12 @@ static const struct {
     {"./other_param.so", FLOW_EPROTO, REFUSED("other_param.so") " has a struct flow_param of ",
      " bytes, this flowrun one of "},
     {"./other_record.so", FLOW_EPROTO, REFUSED("other_record.so") " has a struct flow_record of ",
+     " bytes, this flowrun one of "},
+    {"./other_batch.so", FLOW_EPROTO, REFUSED("other_batch.so") " has a struct flow_batch of ",
+     " bytes, this flowrun one of "},
+    {"./other_stage.so", FLOW_EPROTO, REFUSED("other_stage.so") " has a struct flow_stage of ",
+     " bytes, this flowrun one of "},
+    {"./other_room.so", FLOW_EPROTO, REFUSED("other_room.so") " has a struct flow_room_ of ",
      " bytes, this flowrun one of "},
     {"./no_types.so", FLOW_EINVAL,
      REFUSED("no_types.so") " has no stage types; name them in FLOW_PLUGIN", ""},
@@ -214,9 +218,9 @@ TEST(a_refusal_does_not_unload_a_plugin_in_use)
 TEST(the_names_of_all_types_are_listed_in_order)
 {
     static const char *const expected[] = {
-        "bad.table", "empty",     "good.repeat", "no_symbol",    "no_types",
-        "null.take", "other_abi", "other_param", "other_record", "other_type",
-        "text",      "two",       "two.one",     "unresolved",   "wrong.name",
+        "bad.table",  "empty",       "good.repeat", "no_symbol",    "no_types",   "null.take",
+        "other_abi",  "other_batch", "other_param", "other_record", "other_room", "other_stage",
+        "other_type", "text",        "two",         "two.one",      "unresolved", "wrong.name",
     };
     struct flow_catalog *catalog = open_catalog();
     const char *const *names = flow_catalog_names(catalog);
@@ -259,7 +263,7 @@ TEST(built_in_plugins_pass_the_same_checks)
     struct flow_error err = {0};
     assert_null(flow_catalog_new(old, NULL, &err));
     assert_int_equal(err.status, FLOW_EPROTO);
-    assert_non_null(strstr(err.text, "plugin 'built in' is of ABI 2, this flowrun has ABI 1"));
+    assert_non_null(strstr(err.text, "plugin 'built in' is of ABI 3, this flowrun has ABI 2"));
 
     static const struct flow_stage_type same = {
         .name = "null.take", .help = "again", .role = FLOW_CONSUMER, .process = take};

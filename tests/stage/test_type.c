@@ -187,9 +187,7 @@ TEST(a_plugin_names_each_type_once)
     static const struct flow_stage_type same = {
         .name = "a.b", .help = "h", .role = FLOW_WORKER, .process = take};
     const struct flow_stage_type *const types[] = {&type, &same, NULL};
-    const struct flow_plugin plugin = {FLOW_ABI, sizeof(struct flow_stage_type),
-                                       sizeof(struct flow_param), sizeof(struct flow_record),
-                                       types};
+    const struct flow_plugin plugin = {FLOW_PLUGIN_LAYOUT, .types = types};
     struct flow_error err = {0};
     assert_int_equal(flow_plugin_check(&plugin, "x.so", &err), FLOW_EINVAL);
     assert_string_equal(err.text, "plugin 'x.so' has two stage types named 'a.b'");

@@ -62,6 +62,9 @@ static void check_library(const char *name)
     assert_int_equal(plugin->type_size, sizeof(struct flow_stage_type));
     assert_int_equal(plugin->param_size, sizeof(struct flow_param));
     assert_int_equal(plugin->record_size, sizeof(struct flow_record));
+    assert_int_equal(plugin->batch_size, sizeof(struct flow_batch));
+    assert_int_equal(plugin->stage_size, sizeof(struct flow_stage));
+    assert_int_equal(plugin->room_size, sizeof(struct flow_room_));
     check_type(plugin->types[0]);
     assert_null(plugin->types[1]);
     assert_int_equal(dlclose(library), 0);

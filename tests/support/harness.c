@@ -15,6 +15,8 @@
 struct harness {
     struct flow_stage stage; /* first: callbacks hand its address back */
     struct flow_info info;
+    struct flow_room_ no_room; /* so that every record comes by a call */
+    struct flow_room_ *rooms[1];
     struct harness_options options;
     const struct flow_stage_type *type;
     void *state;
@@ -245,7 +247,8 @@ struct harness *harness_new(const struct flow_stage_type *type,
         .inputs = 1,
         .folder = ".",
     };
-    h->stage = (struct flow_stage){.calls = &calls, .info = &h->info};
+    h->rooms[0] = &h->no_room;
+    h->stage = (struct flow_stage){.calls = &calls, .info = &h->info, .rooms = h->rooms};
     h->state = must(calloc(1, type->state_size > 0 ? type->state_size : 1));
     json_t *with = options->with != NULL ? json_loads(options->with, 0, NULL) : NULL;
     assert_true(options->with == NULL || with != NULL);

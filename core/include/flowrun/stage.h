@@ -34,7 +34,7 @@
 #include "flowrun/param.h"
 #include "flowrun/status.h"
 
-#define FLOW_ABI 1
+#define FLOW_ABI 2
 
 /* The stage as the engine sees it: a handle, valid during a callback. */
 struct flow_stage;
@@ -50,8 +50,8 @@ struct flow_record {
 };
 
 /*
- * A view of several records.  Read it with flow_batch_record; the layout below is private and may
- * change with FLOW_ABI.
+ * A view of several records.  Read it with flow_batch_begin and flow_batch_next, or in any order
+ * with flow_batch_record; the layout below is private and may change with FLOW_ABI.
  *
  * `bytes` holds the records one after the other, each with its key right behind it.  The column
  * grows down from `top`: the u32 just below `top` is the end of record 0 (and its key) in `bytes`;
@@ -171,15 +171,65 @@ struct flow_calls {
     void (*log)(struct flow_stage *stage, const char *fmt, va_list args);
 };
 
+/*
+ * Private: the open end of an output port, where flow_emit and its kin write without a call.  It is
+ * a part of the engine's own builder; both move `at` and `column`, which run towards each other.
+ *
+ *     data ──> records so far   at ──>   free   <── column   ends of the records so far
+ *
+ * The next record goes to `at`, and its end, counted from `data`, right below `column`.  `floor`
+ * lies at or above `column` where that is not for the stage to do: nothing is open, nothing takes
+ * from the port, its records have keys, or as many are open as may be.
+ */
+struct flow_room_ {
+    uint8_t *at;
+    uint8_t *column; /* a multiple of 4 */
+    uint8_t *floor;
+    uint8_t *data;
+    uint64_t mark_id; /* the record in hand that the mark was made for */
+    uint8_t *mark_at; /* where it began: what it emits may have to be withdrawn */
+    uint8_t *mark_column;
+};
+
 /* Private: the visible head of the engine's struct. */
 struct flow_stage {
     const struct flow_calls *calls;
     const struct flow_info *info;
+    struct flow_room_ *const *rooms; /* by port, and one more, where there is never room */
+    size_t room_count;               /* ports */
+    uint64_t in_hand;                /* the record being tried; 0: what it emits stays */
 };
+
+/* Private: may a record of `size` bytes, without a key, be written here? */
+static inline bool flow_room_fits_(const struct flow_room_ *room, size_t size)
+{
+    const size_t left = (size_t)(room->column - room->at);
+    return room->column > room->floor && left > size && left - size >= sizeof(uint32_t);
+}
+
+/* Private: the `size` bytes at room->at are a record. */
+static inline void flow_room_add_(struct flow_room_ *room, uint64_t in_hand, size_t size)
+{
+    if (room->mark_id != in_hand && in_hand != 0) {
+        room->mark_id = in_hand;
+        room->mark_at = room->at;
+        room->mark_column = room->column;
+    }
+    room->at += size;
+    const uint32_t end = (uint32_t)(room->at - room->data);
+    room->column -= sizeof(end);
+    memcpy(room->column, &end, sizeof(end));
+}
 
 /* Emit a copy of `size` bytes, at most FLOW_RECORD_MAX, on output port 0, without a key. */
 static inline enum flow_status flow_emit(struct flow_stage *stage, const void *data, size_t size)
 {
+    struct flow_room_ *room = stage->rooms[0];
+    if (flow_room_fits_(room, size)) {
+        memcpy(room->at, data, size);
+        flow_room_add_(room, stage->in_hand, size);
+        return FLOW_OK;
+    }
     const struct flow_target to = {0};
     return stage->calls->emit(stage, &to, data, size);
 }
@@ -188,6 +238,14 @@ static inline enum flow_status flow_emit(struct flow_stage *stage, const void *d
 static inline enum flow_status flow_emit_to(struct flow_stage *stage, const struct flow_target *to,
                                             const void *data, size_t size)
 {
+    if (to->key == NULL && to->port < stage->room_count) {
+        struct flow_room_ *room = stage->rooms[to->port];
+        if (flow_room_fits_(room, size)) {
+            memcpy(room->at, data, size);
+            flow_room_add_(room, stage->in_hand, size);
+            return FLOW_OK;
+        }
+    }
     return stage->calls->emit(stage, to, data, size);
 }
 
@@ -212,6 +270,8 @@ static inline enum flow_status flow_forward_batch(struct flow_stage *stage, unsi
  */
 static inline void *flow_reserve(struct flow_stage *stage, unsigned port, size_t size)
 {
+    if (port < stage->room_count && flow_room_fits_(stage->rooms[port], size))
+        return stage->rooms[port]->at;
     return stage->calls->reserve(stage, port, size);
 }
 
@@ -219,6 +279,11 @@ static inline void *flow_reserve(struct flow_stage *stage, unsigned port, size_t
 static inline enum flow_status flow_commit(struct flow_stage *stage, const struct flow_target *to,
                                            size_t size)
 {
+    if (to->key == NULL && to->port < stage->room_count &&
+        flow_room_fits_(stage->rooms[to->port], size)) {
+        flow_room_add_(stage->rooms[to->port], stage->in_hand, size);
+        return FLOW_OK;
+    }
     return stage->calls->commit(stage, to, size);
 }
 
@@ -326,6 +391,59 @@ static inline struct flow_record flow_batch_record(const struct flow_batch *batc
     };
 }
 
+/*
+ * A walk over the records of a view, in order, which is faster than asking for each by its index:
+ *
+ *     for (struct flow_cursor c = flow_batch_begin(batch); flow_batch_next(&c);)
+ *         use(&c.record);
+ */
+struct flow_cursor {
+    struct flow_record record; /* the one reached; its number says which: batch->number + i */
+    const uint8_t *bytes;      /* the rest is private */
+    const uint8_t *next;
+    const uint8_t *column;
+    uint32_t left;
+    bool keyed;
+};
+
+/* A walk that stands before the first record. */
+static inline struct flow_cursor flow_batch_begin(const struct flow_batch *batch)
+{
+    const size_t step = batch->keyed ? 2 : 1;
+    const uint32_t start =
+        batch->first == 0 ? 0 : flow_column_(batch->top, (batch->first - (size_t)1) * step);
+    return (struct flow_cursor){
+        .record = {.number = batch->number - 1, .port = batch->port},
+        .bytes = batch->bytes,
+        .next = batch->bytes + start,
+        .column = batch->top - batch->first * step * sizeof(uint32_t),
+        .left = batch->count,
+        .keyed = batch->keyed,
+    };
+}
+
+/* Go to the next record; false behind the last one. */
+static inline bool flow_batch_next(struct flow_cursor *cursor)
+{
+    if (cursor->left == 0)
+        return false;
+    cursor->left--;
+    struct flow_record *record = &cursor->record;
+    record->data = cursor->next;
+    record->number++;
+    cursor->next = cursor->bytes + flow_column_(cursor->column, 0);
+    cursor->column -= sizeof(uint32_t);
+    record->size = (size_t)(cursor->next - (const uint8_t *)record->data);
+    if (cursor->keyed) {
+        const uint32_t key_size = flow_column_(cursor->column, 0);
+        cursor->column -= sizeof(uint32_t);
+        record->size -= key_size;
+        record->key = key_size > 0 ? cursor->next - key_size : NULL;
+        record->key_size = key_size;
+    }
+    return true;
+}
+
 /* The largest record, key included. */
 #define FLOW_RECORD_MAX ((size_t)256 << 20)
 
@@ -335,17 +453,26 @@ struct flow_plugin {
     uint32_t type_size;                         /* sizeof(struct flow_stage_type) */
     uint32_t param_size;                        /* sizeof(struct flow_param) */
     uint32_t record_size;                       /* sizeof(struct flow_record) */
+    uint32_t batch_size;                        /* sizeof(struct flow_batch) */
+    uint32_t stage_size;                        /* sizeof(struct flow_stage) */
+    uint32_t room_size;                         /* sizeof(struct flow_room_) */
     const struct flow_stage_type *const *types; /* NULL ends the list */
 };
 
 #define FLOW_PLUGIN_SYMBOL "flow_plugin"
 
+/* The head of a struct flow_plugin: what this header is. */
+#define FLOW_PLUGIN_LAYOUT                                                                         \
+    .abi = FLOW_ABI, .type_size = sizeof(struct flow_stage_type),                                  \
+    .param_size = sizeof(struct flow_param), .record_size = sizeof(struct flow_record),            \
+    .batch_size = sizeof(struct flow_batch), .stage_size = sizeof(struct flow_stage),              \
+    .room_size = sizeof(struct flow_room_)
+
 /* Export the stage types named, each a `const struct flow_stage_type`: FLOW_PLUGIN(&a, &b); */
 #define FLOW_PLUGIN(...)                                                                           \
     FLOW_EXPORT extern const struct flow_plugin FLOW_PLUGIN_NAME_;                                 \
     FLOW_EXPORT const struct flow_plugin FLOW_PLUGIN_NAME_ = {                                     \
-        FLOW_ABI, sizeof(struct flow_stage_type), sizeof(struct flow_param),                       \
-        sizeof(struct flow_record), (const struct flow_stage_type *const[]){__VA_ARGS__, NULL}}
+        FLOW_PLUGIN_LAYOUT, .types = (const struct flow_stage_type *const[]){__VA_ARGS__, NULL}}
 
 /* Built-in stages are linked into the program, each under a name of its own. */
 #ifndef FLOW_PLUGIN_NAME_

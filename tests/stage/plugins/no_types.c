@@ -5,6 +5,4 @@
 static const struct flow_stage_type *const none[] = {NULL};
 
 FLOW_EXPORT extern const struct flow_plugin flow_plugin;
-FLOW_EXPORT const struct flow_plugin flow_plugin = {FLOW_ABI, sizeof(struct flow_stage_type),
-                                                    sizeof(struct flow_param),
-                                                    sizeof(struct flow_record), none};
+FLOW_EXPORT const struct flow_plugin flow_plugin = {FLOW_PLUGIN_LAYOUT, .types = none};
