@@ -33,11 +33,12 @@ bool flow_output_is_connected(const struct flow_output *output, size_t port);
 /* Bring shared.emitted and shared.emitted_bytes up to date. */
 void flow_output_tally(struct flow_output *output);
 
-/* How many records were emitted so far, also where nothing takes them, to compare with later. */
+/* How many records the stage has emitted so far, also where nothing takes them, to compare with
+ * later. */
 static inline uint64_t flow_output_mark(const struct flow_output *output)
 {
     uint64_t emitted = output->shared.emitted + output->shared.unread;
-    for (size_t p = 0; p < output->port_count; p++)
+    for (size_t p = 0; p + 1 < output->port_count; p++)
         emitted += flow_port_uncounted(&output->ports[p]);
     return emitted;
 }

@@ -228,35 +228,61 @@ static enum flow_status flush_if_slow(struct flow_replica *replica, uint32_t *st
     return rc == FLOW_OK ? flow_output_flush(&replica->output, true) : rc;
 }
 
+/* What process_records keeps while it goes through a batch. */
+struct pass {
+    uint32_t stride; /* records between two looks at the clock */
+    int64_t checked_ns;
+    uint64_t done, filtered;
+};
+
+/* The next records, `pass->stride` at most, as long as all goes well: the loop that all is for. */
+static enum flow_status process_some(struct flow_replica *replica, struct pass *pass)
+{
+    struct flow_stage *stage = &replica->stage;
+    struct flow_cursor *cursor = &replica->cursor;
+    const bool emits = replica->emits;
+    const bool may_undo = replica->may_undo;
+    uint64_t mark = emits ? flow_output_mark(&replica->output) : 0;
+    enum flow_status rc = FLOW_OK;
+    uint32_t left = pass->stride;
+    for (; left > 0 && flow_batch_next(cursor); left--) {
+        replica->has_reason = false;
+        if (may_undo)
+            stage->in_hand = ++replica->serial;
+        rc = replica->type->process(replica->self, stage, &cursor->record);
+        if (rc != FLOW_OK)
+            break;
+        if (emits) {
+            const uint64_t now = flow_output_mark(&replica->output);
+            pass->filtered += now == mark;
+            mark = now;
+        }
+    }
+    pass->done += pass->stride - left;
+    if (rc == FLOW_EBAD)
+        flow_output_rollback(&replica->output);
+    stage->in_hand = 0;
+    return rc;
+}
+
 static enum flow_status process_records(struct flow_replica *replica)
 {
     struct flow_board_replica *slot = replica->host.slot;
-    int64_t checked_ns = flow_now_ns();
-    uint32_t stride = 1;
-    uint32_t until_check = stride;
-    uint64_t done = 0;
-    uint64_t filtered = 0;
+    const struct flow_record *record = &replica->cursor.record;
+    struct pass pass = {.stride = 1, .checked_ns = flow_now_ns()};
     enum flow_status rc = FLOW_OK;
-    struct flow_cursor *cursor = &replica->cursor;
-    *cursor = flow_batch_begin(&replica->batch);
-    for (uint32_t i = 0; rc == FLOW_OK && flow_batch_next(cursor); i++) {
-        const uint64_t before = replica->emits ? flow_output_mark(&replica->output) : 0;
-        rc = try_record(replica, i, &cursor->record);
-        if (rc == FLOW_OK) {
-            done++;
-            filtered += replica->emits && flow_output_mark(&replica->output) == before;
-        } else if (rc == FLOW_EBAD) {
-            rc = handle_bad(replica, i, &cursor->record, 1);
-        } else {
-            rc = stop(replica, rc, &cursor->record.number);
-        }
-        if (rc == FLOW_OK && --until_check == 0) {
-            rc = flush_if_slow(replica, &stride, &checked_ns);
-            until_check = stride;
-        }
+    replica->cursor = flow_batch_begin(&replica->batch);
+    while (rc == FLOW_OK && replica->cursor.left > 0) {
+        rc = process_some(replica, &pass);
+        if (rc == FLOW_EBAD)
+            rc = handle_bad(replica, (uint32_t)(record->number - replica->batch.number), record, 1);
+        else if (rc != FLOW_OK)
+            rc = stop(replica, rc, &record->number);
+        if (rc == FLOW_OK)
+            rc = flush_if_slow(replica, &pass.stride, &pass.checked_ns);
     }
-    flow_count(&slot->done, done);
-    flow_count(&slot->filtered, filtered);
+    flow_count(&slot->done, pass.done);
+    flow_count(&slot->filtered, pass.filtered);
     return rc;
 }
 

@@ -324,7 +324,7 @@ static enum flow_status pass_run(struct flow_port_out *port, const struct flow_r
     };
     if (rc == FLOW_OK)
         rc = offer_shared(port, &slice);
-    return rc == FLOW_OK ? copy_run(port, run, true) : rc;
+    return rc == FLOW_OK && port->keys ? copy_run(port, run, true) : rc;
 }
 
 enum flow_status flow_port_end_run(struct flow_port_out *port)
