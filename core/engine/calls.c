@@ -33,38 +33,64 @@ static enum flow_status call_emit(struct flow_stage *stage, const struct flow_ta
     return flow_output_emit(&replica->output, to->port, &piece);
 }
 
+/* The index, in its block, of the record that `process` was handed. */
+static uint32_t index_in_hand(const struct flow_replica *replica)
+{
+    return replica->batch.first + replica->batch.count - replica->cursor.left - 1;
+}
+
+static bool is_record(const struct flow_batch *batch, uint32_t i, const struct flow_record *record)
+{
+    const struct flow_record same = flow_batch_record(batch, i);
+    return same.data == record->data && same.size == record->size && same.key == record->key;
+}
+
 /* The index, in its block, of a record of the batch in hand; false for a stranger. */
 static bool find_record(const struct flow_replica *replica, const struct flow_record *record,
                         uint32_t *index)
 {
-    if (record == &replica->cursor.record) { /* the one that `process` was handed */
-        *index = replica->batch.first + (uint32_t)(record->number - replica->batch.number);
+    if (record == &replica->cursor.record) {
+        *index = index_in_hand(replica);
         return true;
     }
     if (replica->item.block == NULL || record->number < replica->batch.number ||
         record->number - replica->batch.number >= replica->batch.count)
         return false;
     const uint32_t at = (uint32_t)(record->number - replica->batch.number);
-    const struct flow_record same = flow_batch_record(&replica->batch, at);
     *index = replica->batch.first + at;
-    return same.data == record->data && same.size == record->size && same.key == record->key;
+    if (is_record(&replica->batch, at, record))
+        return true;
+    /* It may have been looked up before the batch was copied to be edited. */
+    return replica->edit.original != NULL && is_record(&replica->edit.source, at, record);
 }
 
-static enum flow_status call_forward(struct flow_stage *stage, unsigned port,
-                                     const struct flow_record *record)
+/* Kept out of the short ways below, which would have to save registers for it. */
+#define APART __attribute__((noinline))
+
+APART static enum flow_status forward(struct flow_replica *replica, unsigned port,
+                                      const struct flow_record *record)
 {
-    struct flow_replica *replica = replica_of(stage);
     const enum flow_status rc = check_port(replica, port);
     if (rc != FLOW_OK)
         return rc;
 
     uint32_t index;
     if (find_record(replica, record, &index))
-        return flow_port_extend_run(&replica->output.ports[port], replica->item.block, index)
-                   ? FLOW_OK
-                   : flow_output_forward(&replica->output, port, replica->item.block, index, 1);
+        return flow_output_forward(&replica->output, port, replica->item.block, index, 1);
     const struct flow_piece piece = {record->data, record->size, record->key, record->key_size};
     return flow_output_emit(&replica->output, port, &piece);
+}
+
+/* Mostly the record that `process` was handed, after others: that is kept short. */
+static enum flow_status call_forward(struct flow_stage *stage, unsigned port,
+                                     const struct flow_record *record)
+{
+    struct flow_replica *replica = replica_of(stage);
+    if (record == &replica->cursor.record && port < stage->room_count &&
+        flow_port_extend_run(&replica->output.ports[port], replica->item.block,
+                             index_in_hand(replica)))
+        return FLOW_OK;
+    return forward(replica, port, record);
 }
 
 static enum flow_status call_forward_batch(struct flow_stage *stage, unsigned port,
@@ -81,6 +107,50 @@ static enum flow_status call_forward_batch(struct flow_stage *stage, unsigned po
                                  "forwards a batch that is not the one in hand");
     return flow_output_forward(&replica->output, port, replica->item.block, batch->first,
                                batch->count);
+}
+
+APART static void *edit(struct flow_replica *replica, const struct flow_record *record)
+{
+    const bool in_hand =
+        replica->type->process == NULL || record->number == replica->cursor.record.number;
+    uint32_t index;
+    if (in_hand && find_record(replica, record, &index))
+        return flow_edit_record_of(replica, index - replica->batch.first);
+    (void)flow_replica_fail(replica, FLOW_EINVAL, NULL,
+                            "edits a record that is not the one in hand");
+    return NULL;
+}
+
+/* Has some port been given the record in hand, which is the last one that can have been? */
+static bool is_forwarded(const struct flow_replica *replica)
+{
+    const uint32_t index = index_in_hand(replica);
+    for (size_t p = 0; p < replica->stage.room_count; p++) {
+        const struct flow_run_out *run = &replica->output.ports[p].run;
+        if (run->count > 0 && run->first + run->count > index)
+            return true;
+    }
+    return false;
+}
+
+/* Mostly the record that `process` was handed, which nobody else can see: that is kept short. */
+static void *call_edit(struct flow_stage *stage, const struct flow_record *record)
+{
+    struct flow_replica *replica = replica_of(stage);
+    if (record == &replica->cursor.record && stage->in_hand == 0 &&
+        flow_block_is_own(replica->item.block) && !is_forwarded(replica))
+        return flow_block_bytes(replica->item.block) + flow_offset(&replica->batch, record);
+    return edit(replica, record);
+}
+
+static uint8_t *call_edit_batch(struct flow_stage *stage, const struct flow_batch *batch)
+{
+    struct flow_replica *replica = replica_of(stage);
+    if (batch == &replica->batch)
+        return flow_edit_own(replica, 0, batch->count);
+    (void)flow_replica_fail(replica, FLOW_EINVAL, NULL,
+                            "edits a batch that is not the one it was handed");
+    return NULL;
 }
 
 static void *call_reserve(struct flow_stage *stage, unsigned port, size_t size)
@@ -181,6 +251,8 @@ const struct flow_calls flow_replica_calls = {
     .emit = call_emit,
     .forward = call_forward,
     .forward_batch = call_forward_batch,
+    .edit = call_edit,
+    .edit_batch = call_edit_batch,
     .reserve = call_reserve,
     .commit = call_commit,
     .fail = call_fail,

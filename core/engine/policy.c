@@ -12,7 +12,8 @@
  *              └─ route   to the errors port, as a JSON object
  *
  * What the record had emitted before it failed is withdrawn, unless it has been sent already
- * because it filled a batch, or because the stage waited in between.
+ * because it filled a batch, or because the stage waited in between.  What the stage had edited of
+ * it is undone: it is tried again, and reported, as it came (see edit.h).
  */
 
 #include <inttypes.h>
@@ -151,30 +152,48 @@ static enum flow_status wait_for_retry(struct flow_replica *replica, unsigned tr
     return FLOW_OK;
 }
 
-/* One try of one record, by whichever callback the type has. */
+/* A record of the batch in hand as a batch of one. */
+static enum flow_status try_alone(struct flow_replica *replica, uint32_t index)
+{
+    const struct flow_batch whole = replica->batch;
+    replica->batch.first += index;
+    replica->batch.number += index;
+    replica->batch.count = 1;
+    replica->trying_again = true;
+    enum flow_status rc =
+        replica->type->process_batch(replica->self, &replica->stage, &replica->batch);
+    if (rc == FLOW_OK && replica->has_reason)
+        rc = FLOW_EBAD;
+    replica->trying_again = false;
+    if (rc == FLOW_EBAD)
+        flow_output_rollback(&replica->output);
+    const enum flow_status reverted = flow_edit_revert(replica);
+    replica->batch = whole;
+    return rc == FLOW_OK ? reverted : rc;
+}
+
+/* The record in hand was refused: nothing of what it did shall stay. */
+static void undo(struct flow_replica *replica)
+{
+    flow_output_rollback(&replica->output);
+    flow_edit_undo(replica);
+}
+
+/* One more try of one record, by whichever callback the type has. */
 static enum flow_status try_record(struct flow_replica *replica, uint32_t index,
                                    const struct flow_record *record)
 {
     const struct flow_stage_type *type = replica->type;
     replica->has_reason = false;
-    if (replica->may_undo)
-        replica->stage.in_hand = ++replica->serial;
+    replica->stage.in_hand = ++replica->serial;
     enum flow_status rc;
-    if (type->process != NULL) {
-        rc = type->process(replica->self, &replica->stage, record);
+    if (type->process == NULL) {
+        rc = try_alone(replica, index);
     } else {
-        struct flow_batch one = replica->batch;
-        one.first += index;
-        one.number += index;
-        one.count = 1;
-        replica->trying_again = true;
-        rc = type->process_batch(replica->self, &replica->stage, &one);
-        if (rc == FLOW_OK && replica->has_reason)
-            rc = FLOW_EBAD;
-        replica->trying_again = false;
+        rc = type->process(replica->self, &replica->stage, record);
+        if (rc == FLOW_EBAD)
+            undo(replica);
     }
-    if (rc == FLOW_EBAD)
-        flow_output_rollback(&replica->output);
     replica->stage.in_hand = 0;
     return rc;
 }
@@ -260,7 +279,7 @@ static enum flow_status process_some(struct flow_replica *replica, struct pass *
     }
     pass->done += pass->stride - left;
     if (rc == FLOW_EBAD)
-        flow_output_rollback(&replica->output);
+        undo(replica);
     stage->in_hand = 0;
     return rc;
 }
@@ -302,6 +321,8 @@ static enum flow_status process_whole(struct flow_replica *replica)
     const uint64_t bad = flow_read(&replica->host.slot->skipped) +
                          flow_read(&replica->host.slot->routed) - bad_before;
     flow_count(&replica->host.slot->done, replica->batch.count - bad - replica->refused_count);
+    if (replica->refused_count > 0)
+        rc = flow_edit_revert(replica);
     for (size_t i = 0; i < replica->refused_count && rc == FLOW_OK; i++) {
         const struct flow_record record = flow_batch_record(&replica->batch, replica->refused[i]);
         rc = handle_bad(replica, replica->refused[i], &record, 1);
@@ -313,7 +334,10 @@ enum flow_status flow_policy_process(struct flow_replica *replica)
 {
     if (replica->batch.count == 0)
         return FLOW_OK;
-    return replica->type->process != NULL ? process_records(replica) : process_whole(replica);
+    const enum flow_status rc =
+        replica->type->process != NULL ? process_records(replica) : process_whole(replica);
+    flow_edit_end(replica);
+    return rc;
 }
 
 /* flow_reject, flow_batch_reject and flow_stage_fail end here; the reason has been noted. */
@@ -327,7 +351,7 @@ enum flow_status flow_policy_refuse(struct flow_replica *replica, enum flow_stat
                                  "refuses record %" PRIu32 " of a batch of %" PRIu32, index,
                                  replica->batch.count);
 
-    const struct flow_record record = flow_batch_record(&replica->batch, index);
+    const struct flow_record record = flow_batch_record(flow_edit_source(replica), index);
     if (replica->policy->retries == 0) {
         replica->has_reason = false;
         return give_up(replica, &record, replica->reason, 1);

@@ -212,6 +212,7 @@ void flow_replica_free(struct flow_replica *replica)
     if (replica == NULL)
         return;
     flow_replica_disconnect(replica, true);
+    flow_edit_clear(&replica->edit);
     flow_pool_free(replica->host.pool);
     free(replica->refused);
     free(replica);
@@ -255,6 +256,9 @@ static enum flow_status open_stage(struct flow_replica *replica)
 static enum flow_status explain(struct flow_replica *replica, enum flow_status rc)
 {
     struct flow_error *err = &replica->host.err;
+    /* A call that returns a pointer can only say that there is none: the stage then returns this. */
+    if (rc == FLOW_EABORT && err->status != FLOW_OK)
+        rc = err->status;
     if (rc == FLOW_OK || rc == FLOW_EABORT || strncmp(err->text, "stage '", 7) == 0)
         return rc;
     const struct flow_error known = *err;

@@ -20,6 +20,7 @@
 
 #include <stdatomic.h>
 
+#include "engine/edit.h"
 #include "engine/host.h"
 #include "engine/input.h"
 #include "engine/output.h"
@@ -54,11 +55,12 @@ struct flow_replica {
     struct flow_item item;     /* the batch in hand */
     struct flow_batch batch;   /* ... as the callback sees it */
     struct flow_cursor cursor; /* ... where `process` goes through it */
-    uint64_t serial;           /* of the record in hand, for withdrawing */
-    bool in_batch;             /* in process_batch: flow_batch_reject applies the policy itself */
-    bool trying_again;         /* ... on a single record, after it was refused */
-    bool routing;              /* a record is being emitted on the errors port */
-    uint32_t *refused;         /* records of the batch to be tried again, and their reasons */
+    struct flow_edit edit;
+    uint64_t serial;   /* of the record in hand, for withdrawing */
+    bool in_batch;     /* in process_batch: flow_batch_reject applies the policy itself */
+    bool trying_again; /* ... on a single record, after it was refused */
+    bool routing;      /* a record is being emitted on the errors port */
+    uint32_t *refused; /* records of the batch to be tried again, and their reasons */
     size_t refused_count, refused_capacity;
     char reason[512]; /* what the callback said last */
     bool has_reason;

@@ -244,7 +244,7 @@ static enum flow_status adopt_frame(const struct flow_transport *transport, zmq_
     struct received *received = flow_alloc_aligned(64, sizeof(*received));
     if (received == NULL)
         return flow_fail(err, FLOW_ENOMEM, "out of memory for a batch");
-    received->block = (struct flow_block){.refs = 1, .release = release_received};
+    received->block = (struct flow_block){.refs = 1, .writable = true, .release = release_received};
     if (zmq_msg_more(raw)) {
         free(received);
         return flow_fail(err, FLOW_EPROTO, "a message of several frames has arrived");

@@ -91,6 +91,7 @@ static struct flow_block *create(struct flow_pool *pool, unsigned size_class)
 
     *block = (struct flow_block){
         .size_class = (uint8_t)size_class,
+        .writable = true,
         .pool = pool,
         .frame = (uint8_t *)(block + 1),
         .capacity = capacity,

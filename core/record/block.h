@@ -3,8 +3,9 @@
 #define FLOW_RECORD_BLOCK_H
 
 /*
- * A block: the memory of one batch, counted by reference.  Once sealed it never changes, so any
- * number of readers share it, and a broadcast costs no copy.
+ * A block: the memory of one batch, counted by reference.  Once sealed it does not change while
+ * there is more than one reference, so any number of readers share it, and a broadcast costs no
+ * copy.  Who has the only one may write to the bytes of its records, but not to its column.
  *
  *      frame header        data ──>                               <── column
  *     ┌────────────┬────────────────────────┬──────────────────┬────────────────┐
@@ -23,6 +24,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "flowrun/stage.h"
 
@@ -34,7 +36,8 @@ struct flow_pool;
 struct flow_block {
     _Atomic uint32_t refs;
     bool keyed;
-    bool framed; /* the header is in use by a frame on its way */
+    bool framed;   /* the header is in use by a frame on its way */
+    bool writable; /* its memory is this process's own, and not read-only */
     uint8_t size_class;
     struct flow_pool *pool;                    /* NULL: `release` knows what to do */
     void (*release)(struct flow_block *block); /* for memory that is not a pool's */
@@ -64,6 +67,20 @@ static inline struct flow_block *flow_block_ref(struct flow_block *block)
 
 /* Takes NULL. */
 void flow_block_unref(struct flow_block *block);
+
+/* May its one reader write to it?  Others, also in other threads, have let go of it for good. */
+static inline bool flow_block_is_own(const struct flow_block *block)
+{
+    return block->writable && atomic_load_explicit(&block->refs, memory_order_acquire) == 1;
+}
+
+/* The bytes of a sealed block's records, for its only reader: see flow_block_is_own. */
+static inline uint8_t *flow_block_bytes(const struct flow_block *block)
+{
+    uint8_t *bytes;
+    memcpy(&bytes, &block->data, sizeof(bytes));
+    return bytes;
+}
 
 /* Words that the column holds for each record. */
 static inline size_t flow_block_step(const struct flow_block *block)

@@ -2,6 +2,7 @@
 #include "record/builder.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -219,6 +220,163 @@ TEST(a_part_of_a_block_can_be_copied)
     flow_pool_free(pool);
 }
 
+static void write_plain(struct flow_builder *builder, uint64_t in_hand, const char *text)
+{
+    assert_true(flow_room_fits_(&builder->room, strlen(text)));
+    memcpy(builder->room.at, text, strlen(text));
+    flow_room_add_(&builder->room, in_hand, strlen(text));
+}
+
+TEST(what_a_stage_writes_to_the_room_is_a_record_of_the_builder)
+{
+    struct flow_pool *pool = flow_pool_new();
+    struct flow_builder builder = builder_of(pool);
+    builder.direct = true;
+    assert_false(flow_room_fits_(&builder.room, 0)); /* nothing is open */
+    add(&builder, "first", NULL);
+    write_plain(&builder, 0, "second");
+    write_plain(&builder, 7, "third");
+    write_plain(&builder, 7, "");
+    assert_int_equal(flow_builder_uncounted(&builder), 3);
+    assert_int_equal(flow_builder_count(&builder), 4);
+
+    uint64_t bytes = 0;
+    assert_int_equal(flow_builder_rollback(&builder, 7, &bytes), 2);
+    assert_int_equal(bytes, 5);
+    flow_builder_bar(&builder);
+    assert_false(flow_room_fits_(&builder.room, 0));
+    flow_builder_unbar(&builder);
+    write_plain(&builder, 8, "fourth");
+    uint32_t count = 0;
+    struct flow_block *block = flow_builder_seal(&builder, 8, &count);
+
+    assert_int_equal(count, 2);
+    assert_record(block, 0, "first", NULL);
+    assert_record(block, 1, "second", NULL);
+    flow_block_unref(block);
+    block = flow_builder_seal(&builder, 0, &count);
+    assert_int_equal(count, 1);
+    assert_record(block, 0, "fourth", NULL);
+    flow_block_unref(block);
+    flow_builder_clear(&builder);
+    flow_pool_free(pool);
+}
+
+TEST(a_room_is_closed_when_the_batch_is_full_or_has_keys)
+{
+    struct flow_pool *pool = flow_pool_new();
+    struct flow_builder builder = builder_of(pool);
+    builder.direct = true;
+    add(&builder, "first", NULL);
+    size_t written = 1;
+    for (; flow_room_fits_(&builder.room, 100); written++) {
+        memset(builder.room.at, 'x', 100);
+        flow_room_add_(&builder.room, 0, 100);
+    }
+    assert_int_equal(written, 1 + (4096 - 12) / 104);
+    assert_false(flow_builder_fits(&builder, 100, 0));
+    assert_false(flow_room_fits_(&builder.room, SIZE_MAX));
+    assert_false(flow_room_fits_(&builder.room, SIZE_MAX - 3));
+    flow_builder_clear(&builder);
+
+    builder.most = 3;
+    add(&builder, "", NULL);
+    for (written = 1; flow_room_fits_(&builder.room, 0); written++)
+        flow_room_add_(&builder.room, 0, 0);
+    assert_int_equal(written, 3);
+    flow_builder_clear(&builder);
+
+    add(&builder, "text", "key");
+    assert_false(flow_room_fits_(&builder.room, 1));
+    flow_builder_clear(&builder);
+    flow_pool_free(pool);
+}
+
+TEST(a_run_of_records_is_added_as_far_as_it_fits)
+{
+    struct flow_pool *pool = flow_pool_new();
+    struct flow_builder from = builder_of(pool);
+    char text[8];
+    for (int i = 0; i < 100; i++) {
+        (void)snprintf(text, sizeof(text), "%d", i);
+        add(&from, text, i % 3 == 0 ? "k" : NULL);
+    }
+    uint32_t count = 0;
+    struct flow_block *keyed = flow_builder_seal(&from, 0, &count);
+    struct flow_builder to = builder_of(pool);
+    to.most = 50;
+
+    assert_int_equal(flow_builder_add_run(&to, keyed, 10, 90), 0); /* nothing is open */
+    add(&to, "start", NULL);
+    assert_int_equal(flow_builder_add_run(&to, keyed, 10, 90), 0); /* it has no keys yet */
+    add(&to, "", "key");
+    assert_int_equal(flow_builder_add_run(&to, keyed, 10, 90), 48);
+
+    struct flow_block *block = flow_builder_seal(&to, 0, &count);
+    assert_int_equal(count, 50);
+    for (uint32_t i = 0; i < 48; i++) {
+        (void)snprintf(text, sizeof(text), "%u", i + 10);
+        assert_record(block, i + 2, text, (i + 10) % 3 == 0 ? "k" : NULL);
+    }
+    flow_block_unref(block);
+    flow_block_unref(keyed);
+    flow_builder_clear(&from);
+    flow_builder_clear(&to);
+    flow_pool_free(pool);
+}
+
+TEST(a_walk_meets_every_record_of_a_part)
+{
+    struct flow_pool *pool = flow_pool_new();
+    for (int keys = 0; keys < 2; keys++) {
+        struct flow_builder builder = builder_of(pool);
+        char text[8];
+        for (int i = 0; i < 20; i++) {
+            (void)snprintf(text, sizeof(text), "%d", i);
+            add(&builder, text, keys == 1 && i % 2 == 0 ? "k" : NULL);
+        }
+        uint32_t count = 0;
+        struct flow_block *block = flow_builder_seal(&builder, 0, &count);
+        for (uint32_t first = 0; first < 20; first += 5) {
+            struct flow_batch view = flow_block_view(block, first, 20 - first);
+            view.number = 1000;
+            view.port = 3;
+            uint32_t i = 0;
+            for (struct flow_cursor c = flow_batch_begin(&view); flow_batch_next(&c); i++) {
+                const struct flow_record same = flow_batch_record(&view, i);
+                assert_ptr_equal(c.record.data, same.data);
+                assert_int_equal(c.record.size, same.size);
+                assert_ptr_equal(c.record.key, same.key);
+                assert_int_equal(c.record.key_size, same.key_size);
+                assert_int_equal(c.record.number, 1000 + i);
+                assert_int_equal(c.record.port, 3);
+            }
+            assert_int_equal(i, 20 - first);
+        }
+        flow_block_unref(block);
+        flow_builder_clear(&builder);
+    }
+    flow_pool_free(pool);
+}
+
+TEST(a_block_is_its_readers_own_when_it_has_one_and_is_writable)
+{
+    struct flow_pool *pool = flow_pool_new();
+    struct flow_block *block = flow_pool_take(pool, 100);
+    assert_true(flow_block_is_own(block));
+
+    (void)flow_block_ref(block); /* as an edge does that holds it until it is acknowledged */
+    assert_false(flow_block_is_own(block));
+    flow_block_unref(block);
+    assert_true(flow_block_is_own(block));
+
+    block->writable = false; /* as memory that others have mapped */
+    assert_false(flow_block_is_own(block));
+    block->writable = true;
+    flow_block_unref(block);
+    flow_pool_free(pool);
+}
+
 struct returning {
     struct flow_block *blocks[100];
 };
@@ -292,6 +450,11 @@ int main(void)
         cmocka_unit_test(a_withdrawn_record_leaves_those_before_it),
         cmocka_unit_test(a_seal_within_a_record_cuts_before_it),
         cmocka_unit_test(a_part_of_a_block_can_be_copied),
+        cmocka_unit_test(what_a_stage_writes_to_the_room_is_a_record_of_the_builder),
+        cmocka_unit_test(a_room_is_closed_when_the_batch_is_full_or_has_keys),
+        cmocka_unit_test(a_run_of_records_is_added_as_far_as_it_fits),
+        cmocka_unit_test(a_walk_meets_every_record_of_a_part),
+        cmocka_unit_test(a_block_is_its_readers_own_when_it_has_one_and_is_writable),
         cmocka_unit_test(blocks_come_back_from_other_threads_and_are_used_again),
         cmocka_unit_test(a_block_beyond_the_largest_record_is_refused),
         cmocka_unit_test(the_largest_record_has_room),

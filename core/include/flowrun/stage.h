@@ -161,6 +161,8 @@ struct flow_calls {
                                 const struct flow_record *record);
     enum flow_status (*forward_batch)(struct flow_stage *stage, unsigned port,
                                       const struct flow_batch *batch);
+    void *(*edit)(struct flow_stage *stage, const struct flow_record *record);
+    uint8_t *(*edit_batch)(struct flow_stage *stage, const struct flow_batch *batch);
     void *(*reserve)(struct flow_stage *stage, unsigned port, size_t size);
     enum flow_status (*commit)(struct flow_stage *stage, const struct flow_target *to, size_t size);
     enum flow_status (*fail)(struct flow_stage *stage, enum flow_status status, uint32_t index,
@@ -261,6 +263,42 @@ static inline enum flow_status flow_forward_batch(struct flow_stage *stage, unsi
                                                   const struct flow_batch *batch)
 {
     return stage->calls->forward_batch(stage, port, batch);
+}
+
+/*
+ * The bytes of the record in hand (in process_batch: of any record of the batch in hand), to be
+ * written to: as many as it has, its key not among them.  Then pass it on with flow_forward, or, if
+ * it has become shorter, with flow_emit.  Nothing is copied if the stage is the only reader of the
+ * batch; if not, the batch in hand becomes a copy of itself, and the others see nothing of it.
+ *
+ * `record->data` of the record that `process` was handed points to the same bytes from then on;
+ * records that a stage has looked up in a batch itself still show the old ones where a copy was
+ * made, but are forwarded as edited.  The bytes may be written to until the record is passed on or
+ * flow_edit is called again.  A record that is refused after all is tried again, or reported, as it
+ * came.  NULL: as for flow_reserve.
+ */
+static inline void *flow_edit(struct flow_stage *stage, const struct flow_record *record)
+{
+    return stage->calls->edit(stage, record);
+}
+
+/*
+ * The same for the whole batch that process_batch was handed, and to be called before its records
+ * are looked up: what is returned is batch->bytes, to be written to where the records' data lie.
+ *
+ *     uint8_t *bytes = flow_edit_batch(stage, batch);
+ *     ... edit bytes + flow_offset(batch, &record), record.size of them, for each record
+ *     return flow_forward_batch(stage, 0, batch);
+ */
+static inline uint8_t *flow_edit_batch(struct flow_stage *stage, const struct flow_batch *batch)
+{
+    return stage->calls->edit_batch(stage, batch);
+}
+
+/* Where the data of a record of the batch begin, counted from batch->bytes. */
+static inline size_t flow_offset(const struct flow_batch *batch, const struct flow_record *record)
+{
+    return (size_t)((const uint8_t *)record->data - batch->bytes);
 }
 
 /*
