@@ -15,7 +15,7 @@ static void init_builder(struct flow_builder *builder, const struct flow_emissio
     const struct flow_plan_replica *self = &plan->replicas[shared->host->replica];
     *builder = (struct flow_builder){
         .pool = shared->host->pool,
-        .target = plan->batch_bytes,
+        .target = plan->fused_bytes, /* what leaves the task is worth larger ones */
         .most = plan->batch_records,
     };
     for (size_t i = 0; i < self->out_count; i++)
@@ -44,16 +44,22 @@ enum flow_status flow_port_add_edge(struct flow_port_out *port, size_t first_lin
 
     const size_t id = host->plan->links[first_link].edge;
     const enum flow_status rc = flow_outlet_init(&edge->outlet, host, id, first_link, link_count);
+    const uint32_t target =
+        host->plan->edges[id].fused ? host->plan->fused_bytes : host->plan->batch_bytes;
     if (rc != FLOW_OK || host->plan->edges[id].share != FLOW_KEY) {
         port->shares = port->shares || rc == FLOW_OK;
+        if (target > port->builder.target)
+            port->builder.target = target;
         return rc;
     }
     port->keys = true;
     edge->builders = flow_calloc(link_count, sizeof(*edge->builders));
     if (edge->builders == NULL)
         return flow_fail(&host->err, FLOW_ENOMEM, "out of memory for an edge");
-    for (size_t i = 0; i < link_count; i++)
+    for (size_t i = 0; i < link_count; i++) {
         init_builder(&edge->builders[i], shared);
+        edge->builders[i].target = target;
+    }
     return FLOW_OK;
 }
 
@@ -138,7 +144,7 @@ static enum flow_status flush_keyed(struct flow_emission *shared, struct flow_ed
 static void note_opening(struct flow_emission *shared, struct flow_builder *builder)
 {
     if (builder->block == NULL || builder->count == 0)
-        builder->order = ++shared->host->opened;
+        builder->order = ++*shared->host->clock;
     if (shared->host->record_id != 0)
         flow_builder_mark(builder, shared->host->record_id);
 }
@@ -270,7 +276,7 @@ static enum flow_status pass_run(struct flow_port_out *port, const struct flow_r
         .block = run->block,
         .first = run->first,
         .count = run->count,
-        .order = ++shared->host->opened,
+        .order = ++*shared->host->clock,
         .result = shared->result,
     };
     if (rc == FLOW_OK)
