@@ -103,7 +103,7 @@ TEST(a_fault_is_named_with_its_type)
          "stage type 'a.b': it needs a line of help in UTF-8"},
         {{.name = "a.b", .help = "h", .role = (enum flow_role)7, .process = take},
          "stage type 'a.b': its role is 7, which is none"},
-        {{.name = "a.b", .help = "h", .role = FLOW_WORKER, .traits = 4, .process = take},
+        {{.name = "a.b", .help = "h", .role = FLOW_WORKER, .traits = 8, .process = take},
          "stage type 'a.b': its traits are 0x8; only FLOW_STATEFUL, FLOW_SINGLE and FLOW_LIGHT are known"},
         {{.name = "a.b", .help = "h", .role = FLOW_PRODUCER},
          "stage type 'a.b': a producer needs the callback 'produce'"},
