@@ -58,8 +58,7 @@ enum option_id {
 };
 
 /* What stands before each graph's plan. */
-#define OPTIONS_GRAPH                                                                              \
-    (OPTION_PARAM | OPTION_SET | OPTION_WORKERS | OPTION_MODE | OPTION_FUSE)
+#define OPTIONS_GRAPH (OPTION_PARAM | OPTION_SET | OPTION_WORKERS | OPTION_MODE | OPTION_FUSE)
 
 /*
  * Parse.  `verbs` ends with a row without a name; its first row is what a bare graph means. Returns

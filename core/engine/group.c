@@ -95,8 +95,7 @@ static enum flow_status make_members(struct flow_group *group, struct flow_error
     for (size_t i = 0; i < plan->task_count; i++) {
         struct member *member = &group->members[i];
         member->group = group;
-        const enum flow_status rc =
-            flow_task_new(&group->env, plan->tasks[i], &member->task, err);
+        const enum flow_status rc = flow_task_new(&group->env, plan->tasks[i], &member->task, err);
         if (rc != FLOW_OK)
             return rc;
         group->member_count++;

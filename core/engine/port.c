@@ -85,15 +85,27 @@ static bool concerns(const struct flow_edge_out *edge, const struct flow_slice *
     return slice->count > 0 || (slice->last && edge->outlet.edge->merge_numbered);
 }
 
-/* Send records of a sealed block to every edge that takes whole batches. */
-static enum flow_status offer_shared(struct flow_port_out *port, const struct flow_slice *slice)
+/* To the edges that take whole batches, either the fused ones or the others. */
+static enum flow_status offer_some(struct flow_port_out *port, const struct flow_slice *slice,
+                                   bool fused)
 {
     enum flow_status rc = FLOW_OK;
     for (size_t e = 0; e < port->edge_count && rc == FLOW_OK; e++) {
-        if (port->edges[e].builders == NULL && concerns(&port->edges[e], slice))
-            rc = flow_outlet_offer(&port->edges[e].outlet, slice, 0);
+        struct flow_edge_out *edge = &port->edges[e];
+        if (edge->builders == NULL && edge->outlet.edge->fused == fused && concerns(edge, slice))
+            rc = flow_outlet_offer(&edge->outlet, slice, 0);
     }
     return rc;
+}
+
+/*
+ * Send records of a sealed block to every edge that takes whole batches: first to those whose
+ * readers can begin on it by themselves, then to those that are called.
+ */
+static enum flow_status offer_shared(struct flow_port_out *port, const struct flow_slice *slice)
+{
+    const enum flow_status rc = offer_some(port, slice, false);
+    return rc == FLOW_OK ? offer_some(port, slice, true) : rc;
 }
 
 static bool has_room(const struct flow_port_out *port)

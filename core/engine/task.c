@@ -231,10 +231,9 @@ void flow_task_free(struct flow_task *task)
 enum flow_status flow_task_open(struct flow_task *task)
 {
     struct flow_replica *first = first_of(task);
-    enum flow_status rc =
-        blame(task, first,
-              flow_peers_connect(&task->peers, task->env->plan, task->id, task->env->transport,
-                                 &first->host.err));
+    enum flow_status rc = blame(task, first,
+                                flow_peers_connect(&task->peers, task->env->plan, task->id,
+                                                   task->env->transport, &first->host.err));
     for (size_t i = 0; i < task->member_count && rc == FLOW_OK; i++)
         rc = blame(task, task->members[i], flow_replica_open(task->members[i]));
     if (task->culprit == NULL)

@@ -6,8 +6,8 @@
  * A task: what one thread runs, a replica or several that are fused.
  *
  *            ┌───────────────────────────── task ──────────────────────────────┐
- *   inbox ──>│ accept ─> ready ─> first member ──call──> member ──call──> ... ──│──> readers' inboxes
- *            │   credits <──────────── done ┘                 ^ credits        │
+ *   inbox ──>│ accept ─> ready ─> first member ──call──> member ──call──> ... ──│──> readers'
+ * inboxes │   credits <──────────── done ┘                 ^ credits        │
  *            └─────────────────────────────────────────────────────────────────┘
  *
  * The loop takes what is ready; with nothing ready it looks into the inbox; with nothing there it
@@ -33,7 +33,7 @@ struct flow_task {
     size_t id;
     struct flow_inbox *inbox;
     struct flow_peers peers;
-    uint64_t clock; /* batches begun by any member */
+    uint64_t clock;                /* batches begun by any member */
     struct flow_replica **members; /* as in the plan: writers before readers */
     size_t member_count;
     struct flow_replica *culprit; /* the member that failed first; NULL: none has */

@@ -14,7 +14,7 @@
     "{ \"anyOf\": [ { \"enum\": [" words "] }, { " REFERENCE " } ]" more " }"
 #define SIZE "\"pattern\": \"^[0-9]+(B|KiB|MiB|GiB|TiB|KB|MB|GB|TB)?$|\\\\$\\\\{.+\\\\}\""
 #define FUSE                                                                                       \
-    "{ \"anyOf\": [ { \"type\": \"boolean\" }, { \"const\": \"auto\" }, { " REFERENCE " } ],"           \
+    "{ \"anyOf\": [ { \"type\": \"boolean\" }, { \"const\": \"auto\" }, { " REFERENCE " } ],"      \
     "  \"default\": \"auto\" }"
 #define DURATION "[0-9]+(ns|us|ms|s|m|h)"
 
@@ -75,14 +75,13 @@ static const struct part definitions[] = {
      "      \"then\": " ONE_OF("\"stop\", \"skip\", \"route\"",
                                ", \"default\": \"stop\"") " } },"
                                                           "  { " REFERENCE " } ] }"},
-    {"run",
-     "{ \"type\": \"object\", \"additionalProperties\": false, \"properties\": {"
-     "    \"mode\": " ONE_OF(
-         "\"threads\", \"processes\"",
-         ", \"default\": \"threads\"") ","
-                                       "    \"memory\": { \"$ref\": \"#/$defs/size\" },"
-                                       "    \"drain\": { \"$ref\": \"#/$defs/duration\" },"
-                                       "    \"fuse\": " FUSE " } }"},
+    {"run", "{ \"type\": \"object\", \"additionalProperties\": false, \"properties\": {"
+            "    \"mode\": " ONE_OF(
+                "\"threads\", \"processes\"",
+                ", \"default\": \"threads\"") ","
+                                              "    \"memory\": { \"$ref\": \"#/$defs/size\" },"
+                                              "    \"drain\": { \"$ref\": \"#/$defs/duration\" },"
+                                              "    \"fuse\": " FUSE " } }"},
     {"defaults", "{ \"type\": \"object\", \"additionalProperties\": false, \"properties\": {"
                  "    \"queue\": { \"$ref\": \"#/$defs/queue\" },"
                  "    \"errors\": { \"$ref\": \"#/$defs/errors\" } } }"},

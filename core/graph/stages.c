@@ -116,10 +116,11 @@ static void find_nodes(struct flow_stage_nodes *nodes, const struct flow_node *n
 
 static void read_stage(struct flow_reader *r, size_t index)
 {
-    static const char *const keys[] = {"use",   "with",   "from",    "inputs",      "workers",
-                                       "order", "errors", "isolate", "fuse", "description", NULL};
-    static const char *const later[] = {"timeout", "restart",  "host",  "cpus",
-                                        "delivery", "spool", NULL};
+    static const char *const keys[] = {"use",     "with",        "from",   "inputs",
+                                       "workers", "order",       "errors", "isolate",
+                                       "fuse",    "description", NULL};
+    static const char *const later[] = {"timeout",  "restart", "host", "cpus",
+                                        "delivery", "spool",   NULL};
     static const struct flow_words words = {keys, later};
 
     struct flow_graph_stage *stage = &r->graph->stages[index];

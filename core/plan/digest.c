@@ -75,7 +75,8 @@ static void mix_link(uint64_t *digest, const struct flow_plan_link *link)
     mix(digest, link->credit.bytes);
 }
 
-/* Lists of replicas, tasks and groups follow from what is mixed in and need no place of their own. */
+/* Lists of replicas, tasks and groups follow from what is mixed in and need no place of their own.
+ */
 uint64_t flow_plan_digest(const struct flow_plan *plan)
 {
     uint64_t digest = FNV_START;

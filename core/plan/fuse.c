@@ -9,7 +9,6 @@
 struct part {
     size_t waits_for; /* edges into it whose writers have not been placed yet */
     size_t members;   /* of the task that begins here */
-    size_t heavy;     /* ... of those, not light */
 };
 
 static bool is_light(const struct flow_plan_stage *stage)
@@ -71,7 +70,7 @@ static bool joins(const struct flow_plan *plan, size_t stage, const struct part 
     case FLOW_FUSE_AUTO:
         break;
     }
-    return task->heavy + !is_light(&plan->stages[stage]) <= 1;
+    return is_light(&plan->stages[stage]);
 }
 
 static enum flow_status refuse(const struct flow_plan_stage *stage, struct flow_error *err)
@@ -95,7 +94,6 @@ static enum flow_status place(struct flow_plan *plan, struct part *parts, size_t
         return refuse(self, err);
     self->task_of = joined ? task : stage;
     parts[self->task_of].members++;
-    parts[self->task_of].heavy += !is_light(self);
     for (size_t i = first_edge; joined && i < plan->edge_count && plan->edges[i].to == stage; i++)
         plan->edges[i].fused = true;
     return FLOW_OK;

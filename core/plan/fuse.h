@@ -14,8 +14,8 @@
  *     that block when full,
  *   - it and they have one replica each, and stand in one process,
  *   - the task has not FLOW_PLAN_MAX_FUSED stages yet.
- * It does so if its "fuse" is on; and with "auto", if the task then holds at most one stage that
- * is not light (FLOW_LIGHT): so no stage that takes its time loses a core of its own, and none
+ * It does so if its "fuse" is on; and with "auto", if it is light (FLOW_LIGHT).  So no stage that
+ * takes its time loses a core of its own or holds up what else reads from the same stage, and none
  * that takes none costs a thread.
  */
 

@@ -67,8 +67,7 @@ static json_t *edge_json(const struct flow_plan *plan, size_t index)
                      "key", edge->key, "when_full", flow_when_full_name(edge->when_full),
                      "by_number", (int)edge->merge_numbered, "links", number(edge->link_count),
                      "local", (int)flow_plan_edge_local(plan, edge), "fused", (int)edge->fused,
-                     "each_link",
-                     credit_json(&plan->links[edge->first_link].credit));
+                     "each_link", credit_json(&plan->links[edge->first_link].credit));
 }
 
 static json_t *replica_json(const struct flow_plan *plan, size_t replica)

@@ -40,7 +40,7 @@ struct flow_plan_stage {
     const struct flow_graph_stage *graph; /* NULL: a sequencer */
     const struct flow_stage_type *type;   /* NULL: a sequencer, which forwards all from in to out */
     size_t first_replica, replica_count;  /* replicas of a stage are adjacent */
-    bool numbered; /* parallel and ordered: results carry the number of their input batch */
+    bool numbered;  /* parallel and ordered: results carry the number of their input batch */
     size_t task_of; /* the stage that its task begins with: itself, unless it is fused */
     size_t turn;    /* its place in an order in which writers stand before readers */
 };
@@ -117,8 +117,8 @@ struct flow_plan {
     size_t task_count;
     struct flow_plan_group *groups; /* in threads mode group 0 is the launcher's own process */
     size_t group_count;
-    char *names;            /* private: of the sequencers */
-    size_t *indices;        /* private: what the index lists of replicas, tasks and groups point into */
+    char *names;     /* private: of the sequencers */
+    size_t *indices; /* private: what the index lists of replicas, tasks and groups point into */
     uint32_t batch_bytes;   /* a batch is sent when it holds this much, ... */
     uint32_t batch_records; /* ... or this many records */
     uint32_t fused_bytes;   /* the same as batch_bytes between fused stages */
