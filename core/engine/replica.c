@@ -74,9 +74,10 @@ int64_t flow_replica_enter(struct flow_replica *replica)
     return now;
 }
 
-int64_t flow_replica_leave(struct flow_replica *replica)
+void flow_replica_leave(struct flow_replica *replica, int64_t now_ns)
 {
-    return flow_replica_rest(replica, FLOW_STATE_WAIT_IN);
+    flow_set(&replica->host.slot->state, FLOW_STATE_WAIT_IN);
+    flow_set(&replica->host.slot->since_ns, (uint64_t)now_ns);
 }
 
 int64_t flow_replica_busy_ns(const struct flow_replica *replica)
@@ -286,14 +287,13 @@ static void publish_counts(struct flow_replica *replica)
     flow_set(&slot->unread, replica->output.shared.unread);
 }
 
-enum flow_status flow_replica_process(struct flow_replica *replica)
+enum flow_status flow_replica_process(struct flow_replica *replica, int64_t start_ns)
 {
     struct flow_item *item = &replica->item;
     struct flow_board_replica *slot = replica->host.slot;
-    const int64_t start = flow_now_ns();
     const int64_t waited = replica->waited_out_ns;
 
-    replica->flushed_ns = start;
+    replica->flushed_ns = start_ns;
     replica->batch = (struct flow_batch){.port = item->port, .number = item->number};
     if (item->block != NULL) {
         replica->batch = flow_block_view(item->block, item->first, item->count);
@@ -315,7 +315,7 @@ enum flow_status flow_replica_process(struct flow_replica *replica)
     if (rc != FLOW_OK)
         return rc;
     return flow_input_done(&replica->input, item,
-                           replica->ended_ns - start - (replica->waited_out_ns - waited));
+                           replica->ended_ns - start_ns - (replica->waited_out_ns - waited));
 }
 
 /* A producer refused a record of its own: the policy says whether it may go on. */

@@ -92,8 +92,9 @@ void flow_replica_end(struct flow_replica *replica, bool well);
 /* Call produce once.  FLOW_ECLOSED: it has no more. */
 FLOW_NODISCARD enum flow_status flow_replica_produce(struct flow_replica *replica);
 
-/* Process replica->item. */
-FLOW_NODISCARD enum flow_status flow_replica_process(struct flow_replica *replica);
+/* Process replica->item, from now, `start_ns`, to ended_ns. */
+FLOW_NODISCARD enum flow_status flow_replica_process(struct flow_replica *replica,
+                                                     int64_t start_ns);
 
 /* The input has ended: finish the stage, send what is left, and end all edges. */
 FLOW_NODISCARD enum flow_status flow_replica_finish(struct flow_replica *replica);
@@ -108,9 +109,9 @@ void flow_replica_explain(struct flow_replica *replica, enum flow_status rc);
 int64_t flow_replica_rest(struct flow_replica *replica, enum flow_replica_state why);
 void flow_replica_wake(struct flow_replica *replica, enum flow_replica_state why, int64_t start_ns);
 
-/* Account for a call to a fused member: enter and leave, which return the time. */
+/* Account for a call to a fused member: enter, which returns the time, and leave. */
 int64_t flow_replica_enter(struct flow_replica *replica);
-int64_t flow_replica_leave(struct flow_replica *replica);
+void flow_replica_leave(struct flow_replica *replica, int64_t now_ns);
 
 /* Time since it began in which it did not wait for anything or anybody. */
 int64_t flow_replica_busy_ns(const struct flow_replica *replica);

@@ -115,18 +115,22 @@ static enum flow_status look(void *context)
 
 /* ---- fused members ---- */
 
-/* What a member that is called does with what it was handed. */
-static enum flow_status answer(struct flow_replica *member, const struct flow_message *message)
+/* What a member that is called does with what it was handed, from `start_ns` to `ended_ns`. */
+static enum flow_status answer(struct flow_replica *member, const struct flow_message *message,
+                               int64_t start_ns)
 {
+    member->ended_ns = start_ns;
     enum flow_status rc = flow_input_accept(&member->input, message);
     while (rc == FLOW_OK && flow_input_next(&member->input, &member->item)) {
-        rc = flow_replica_process(member);
+        rc = flow_replica_process(member, member->ended_ns);
         flow_block_unref(member->item.block);
         member->item.block = NULL;
     }
     if (rc == FLOW_OK && message->kind == FLOW_MESSAGE_END &&
-        flow_input_is_complete(&member->input))
+        flow_input_is_complete(&member->input)) {
         rc = flow_replica_finish(member);
+        member->ended_ns = flow_now_ns();
+    }
     return rc;
 }
 
@@ -144,9 +148,9 @@ static enum flow_status call(void *context, const struct flow_message *message)
         task->members[plan->replicas[plan->links[message->link].to].place];
     const int64_t waited = member->waited_out_ns;
     const int64_t start = flow_replica_enter(member);
-    const enum flow_status rc = answer(member, message);
-    const int64_t end = flow_replica_leave(member);
-    flow_count(&caller->host.slot->wait_out_ns, (uint64_t)(end - start));
+    const enum flow_status rc = answer(member, message, start);
+    flow_replica_leave(member, member->ended_ns);
+    flow_count(&caller->host.slot->wait_out_ns, (uint64_t)(member->ended_ns - start));
     caller->waited_out_ns += member->waited_out_ns - waited;
     return blame(task, member, rc);
 }
@@ -307,7 +311,7 @@ static enum flow_status idle(struct flow_task *task)
 static enum flow_status process_next(struct flow_task *task)
 {
     struct flow_replica *first = first_of(task);
-    enum flow_status rc = blame(task, first, flow_replica_process(first));
+    enum flow_status rc = blame(task, first, flow_replica_process(first, flow_now_ns()));
     flow_block_unref(first->item.block);
     first->item.block = NULL;
     if (rc == FLOW_OK && first->ended_ns - task->told_ns > TELL_AFTER_NS) {
