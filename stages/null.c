@@ -19,6 +19,7 @@ static const struct flow_stage_type null = {
     .name = "null",
     .help = "takes records and does nothing with them",
     .role = FLOW_CONSUMER,
+    .traits = FLOW_LIGHT,
     .inputs = inputs,
     .process_batch = null_process_batch,
 };

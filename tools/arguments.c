@@ -97,6 +97,9 @@ static void apply(struct arguments *to, const struct option *option, const char 
     case OPTION_MODE:
         to->mode = value;
         break;
+    case OPTION_FUSE:
+        to->fuse = value;
+        break;
     case OPTION_REPORT:
         to->report = (enum report_form)(REPORT_TEXT + choice_of(option->choices, value));
         break;

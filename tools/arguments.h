@@ -26,6 +26,7 @@ struct arguments {
     const char *operand; /* the graph or the stage type; NULL: the verb takes none */
     struct text_list params, sets, workers;
     const char *mode;   /* NULL: as the graph says */
+    const char *fuse;   /* likewise */
     const char *format; /* "text", "dot", "mermaid" or "svg" */
     const char *output; /* NULL: standard output */
     enum report_form report;
@@ -53,10 +54,11 @@ enum option_id {
     OPTION_OUTPUT = 1 << 8,
     OPTION_HELP = 1 << 9,
     OPTION_VERSION = 1 << 10,
+    OPTION_FUSE = 1 << 11,
 };
 
 /* What stands before each graph's plan. */
-#define OPTIONS_GRAPH (OPTION_PARAM | OPTION_SET | OPTION_WORKERS | OPTION_MODE)
+#define OPTIONS_GRAPH (OPTION_PARAM | OPTION_SET | OPTION_WORKERS | OPTION_MODE | OPTION_FUSE)
 
 /*
  * Parse.  `verbs` ends with a row without a name; its first row is what a bare graph means. Returns

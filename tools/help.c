@@ -6,6 +6,7 @@ static const struct option options[] = {
     {"set", "STAGE.KEY=VALUE", NULL, "change a parameter of a stage", OPTION_SET, 's'},
     {"workers", "STAGE=N", NULL, "how many workers; 'auto': one per CPU", OPTION_WORKERS, 'w'},
     {"mode", "MODE", "threads|processes", "threads or processes", OPTION_MODE, 'm'},
+    {"fuse", "HOW", "auto|on|off", "run stages in the thread of the one before", OPTION_FUSE, 0},
     {"report", "FORM", "text|json|none", "text (default), json or none", OPTION_REPORT, 'r'},
     {"quiet", NULL, NULL, "no progress, report or messages, only errors", OPTION_QUIET, 'q'},
     {"json", NULL, NULL, "print JSON", OPTION_JSON, 0},

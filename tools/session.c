@@ -57,6 +57,7 @@ int graph_open(const struct arguments *arguments, struct opened *opened)
         .sets = arguments->sets.items,
         .workers = arguments->workers.items,
         .mode = arguments->mode,
+        .fuse = arguments->fuse,
     };
     struct flow_error err = {0};
     char *messages = NULL;

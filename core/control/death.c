@@ -12,7 +12,8 @@ void flow_group_describe(const struct flow_plan *plan, size_t group, struct flow
         flow_str_addf(out, "group %zu", group);
         return;
     }
-    const struct flow_plan_replica *replica = &plan->replicas[members->replicas[0]];
+    const struct flow_plan_task *task = &plan->tasks[members->tasks[0]];
+    const struct flow_plan_replica *replica = &plan->replicas[task->replicas[0]];
     flow_str_addf(out, "stage '%s' replica %u", plan->stages[replica->stage].name, replica->index);
     if (members->replica_count > 1)
         flow_str_addf(out, " and %zu others", members->replica_count - 1);
@@ -110,6 +111,29 @@ static const char *remedy(const struct flow_death *death, enum flow_death_moment
     return "a stage must not call exit: return flow_stage_fail instead";
 }
 
+/* Of stages that share a thread, the last that does not wait to be called is at work. */
+static size_t at_work(const struct flow_board *board, const struct flow_plan_task *task)
+{
+    for (size_t i = task->replica_count; i-- > 1;) {
+        const uint64_t state = flow_read(&board->replicas[task->replicas[i]].state);
+        if (state == FLOW_STATE_OPENING || state == FLOW_STATE_BUSY ||
+            state == FLOW_STATE_WAIT_OUT || state == FLOW_STATE_WAIT_SELF)
+            return task->replicas[i];
+    }
+    return task->replicas[0];
+}
+
+static void describe_work(enum flow_death_moment moment, const struct flow_plan *plan,
+                          const struct flow_board *board, const struct flow_plan_task *task,
+                          struct flow_str *out)
+{
+    const size_t replica = at_work(board, task);
+    if (moment == FLOW_DIED_RUNNING && task->replica_count > 1)
+        flow_str_addf(out, ", when '%s' was at work,",
+                      plan->stages[plan->replicas[replica].stage].name);
+    describe_moment(moment, &board->replicas[replica], out);
+}
+
 void flow_death_describe(const struct flow_death *death, enum flow_death_moment moment,
                          const struct flow_plan *plan, const struct flow_board *board, size_t group,
                          struct flow_str *out)
@@ -118,7 +142,7 @@ void flow_death_describe(const struct flow_death *death, enum flow_death_moment 
     flow_group_describe(plan, group, out);
     flow_str_addf(out, " (pid %ld)", (long)death->pid);
     describe_cause(death, out);
-    if (members->replica_count > 0)
-        describe_moment(moment, &board->replicas[members->replicas[0]], out);
+    if (members->task_count > 0)
+        describe_work(moment, plan, board, &plan->tasks[members->tasks[0]], out);
     flow_str_addf(out, "; %s", remedy(death, moment));
 }

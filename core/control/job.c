@@ -56,6 +56,7 @@ static void add_job(struct flow_str *out, const struct flow_job *job)
     add_string(out, job->origin->path);
     add_text(out, job->origin->text, job->origin->size);
     add_string(out, job->origin->mode);
+    add_string(out, job->origin->fuse);
     add_list(out, job->origin->params);
     add_list(out, job->origin->sets);
     add_list(out, job->origin->workers);
@@ -183,6 +184,7 @@ static void take_job(struct cursor *in, struct flow_job *job)
     job->origin->path = take_text(in, NULL);
     job->origin->text = take_text(in, &job->origin->size);
     job->origin->mode = take_text(in, NULL);
+    job->origin->fuse = take_text(in, NULL);
     job->origin->params = take_list(in);
     job->origin->sets = take_list(in);
     job->origin->workers = take_list(in);

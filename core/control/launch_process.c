@@ -54,8 +54,9 @@ static void write_command(const struct flow_launch *launch, size_t group, int ch
         command->argv[2 + i] = command->numbers[i];
     }
     if (members->replica_count > 0) /* for those who read the list of processes */
-        command->argv[6] = flow_plan_replica_name(launch->plan, members->replicas[0],
-                                                  command->label, sizeof(command->label));
+        command->argv[6] =
+            flow_plan_replica_name(launch->plan, launch->plan->tasks[members->tasks[0]].replicas[0],
+                                   command->label, sizeof(command->label));
 }
 
 /* Duplicating a descriptor onto itself clears its close-on-exec flag, in the child only. */

@@ -86,6 +86,8 @@ static bool copy_options(const struct flow_load_options *options, struct flow_gr
         return true;
     if (options->mode != NULL && (origin->mode = flow_strdup(options->mode)) == NULL)
         return false;
+    if (options->fuse != NULL && (origin->fuse = flow_strdup(options->fuse)) == NULL)
+        return false;
     return copy_texts(options->params, &origin->params) &&
            copy_texts(options->sets, &origin->sets) &&
            copy_texts(options->workers, &origin->workers);
@@ -116,6 +118,7 @@ void flow_origin_free(struct flow_graph_origin *origin)
     free(origin->path);
     free(origin->text);
     free(origin->mode);
+    free(origin->fuse);
     flow_texts_free(origin->params);
     flow_texts_free(origin->sets);
     flow_texts_free(origin->workers);
@@ -131,6 +134,7 @@ struct flow_graph *flow_origin_read_graph(const struct flow_graph_origin *origin
         .sets = (const char *const *)origin->sets,
         .workers = (const char *const *)origin->workers,
         .mode = origin->mode,
+        .fuse = origin->fuse,
     };
     return flow_graph_read(origin->text, origin->size, &options, types, diag);
 }

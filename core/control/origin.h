@@ -19,6 +19,7 @@ struct flow_graph_origin {
     char *text; /* `size` bytes and a zero */
     size_t size;
     char *mode;    /* NULL: as the graph says */
+    char *fuse;    /* likewise */
     char **params; /* these three end with NULL; NULL: none */
     char **sets;
     char **workers;

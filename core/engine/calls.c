@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "engine/replica.h"
+#include "engine/task.h"
 
 /* What a callback may call; the functions of flowrun/stage.h end here. */
 
@@ -186,10 +186,10 @@ static enum flow_status wait_step(struct flow_replica *replica, struct pollfd *f
                                   int64_t left)
 {
     bool arrived;
-    const enum flow_status rc = flow_replica_pump(replica, &arrived);
+    const enum flow_status rc = flow_task_pump(replica->task, &arrived);
     if (rc != FLOW_OK || arrived)
         return rc;
-    return flow_replica_sleep(replica, FLOW_STATE_WAIT_SELF, fds, count, left);
+    return flow_task_sleep(replica, FLOW_STATE_WAIT_SELF, fds, count, left);
 }
 
 static enum flow_status call_wait(struct flow_stage *stage, int fd, short events,
@@ -198,10 +198,10 @@ static enum flow_status call_wait(struct flow_stage *stage, int fd, short events
     struct flow_replica *replica = replica_of(stage);
     const bool stops = replica->info.inputs == 0;
     const int64_t until = flow_now_ns() + (timeout_ns > 0 ? timeout_ns : 0);
-    enum flow_status rc = flow_output_flush(&replica->output, false);
+    enum flow_status rc = flow_task_flush(replica, false);
     /* That cuts before what the record in hand has emitted, which has to go too. */
     if (rc == FLOW_OK && replica->stage.in_hand != 0)
-        rc = flow_output_flush(&replica->output, false);
+        rc = flow_task_flush(replica, false);
     while (rc == FLOW_OK) {
         if (stops && atomic_load_explicit(replica->env->draining, memory_order_relaxed))
             return FLOW_ECLOSED;

@@ -13,13 +13,13 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "engine/replica.h"
+#include "engine/task.h"
 
 #define STACK_BYTES ((size_t)2 << 20)
 
 struct member {
     struct flow_group *group;
-    struct flow_replica *replica;
+    struct flow_task *task;
     pthread_t thread;
     bool started;
     bool ended; /* under the group's lock */
@@ -46,14 +46,18 @@ struct flow_group {
     struct flow_error error;
 };
 
-/* An inbox (two sockets where others can reach it) and an outbox per neighbour, over all replicas.
+/* An inbox (two sockets where others can reach it) and an outbox per neighbour, over all tasks.
  */
 static size_t count_sockets(const struct flow_plan *plan, const struct flow_plan_group *group)
 {
     size_t count = 0;
-    for (size_t i = 0; i < group->replica_count; i++) {
-        const struct flow_plan_replica *replica = &plan->replicas[group->replicas[i]];
-        count += 2 + replica->in_count + replica->out_count;
+    for (size_t i = 0; i < group->task_count; i++) {
+        const struct flow_plan_task *task = &plan->tasks[group->tasks[i]];
+        count += 2;
+        for (size_t k = 0; k < task->replica_count; k++) {
+            const struct flow_plan_replica *replica = &plan->replicas[task->replicas[k]];
+            count += replica->in_count + replica->out_count;
+        }
     }
     return count;
 }
@@ -85,14 +89,13 @@ static void log_line(void *context, const char *line)
 static enum flow_status make_members(struct flow_group *group, struct flow_error *err)
 {
     const struct flow_plan_group *plan = &group->options.plan->groups[group->options.group];
-    group->members = flow_calloc(plan->replica_count, sizeof(*group->members));
+    group->members = flow_calloc(plan->task_count, sizeof(*group->members));
     if (group->members == NULL)
-        return flow_fail(err, FLOW_ENOMEM, "out of memory for %zu replicas", plan->replica_count);
-    for (size_t i = 0; i < plan->replica_count; i++) {
+        return flow_fail(err, FLOW_ENOMEM, "out of memory for %zu threads", plan->task_count);
+    for (size_t i = 0; i < plan->task_count; i++) {
         struct member *member = &group->members[i];
         member->group = group;
-        const enum flow_status rc =
-            flow_replica_new(&group->env, plan->replicas[i], &member->replica, err);
+        const enum flow_status rc = flow_task_new(&group->env, plan->tasks[i], &member->task, err);
         if (rc != FLOW_OK)
             return rc;
         group->member_count++;
@@ -182,16 +185,12 @@ static void note_end(struct member *member)
 static void *thread_main(void *context)
 {
     struct member *member = context;
-    struct flow_replica *replica = member->replica;
-    enum flow_status rc = flow_replica_open(replica);
+    enum flow_status rc = flow_task_open(member->task);
     if (rc == FLOW_OK && wait_for_start(member->group))
-        rc = flow_replica_run(replica);
-    if (rc != FLOW_OK && rc != FLOW_EABORT) {
-        if (replica->host.err.status == FLOW_OK)
-            (void)flow_replica_fail(replica, rc, NULL, "failed");
-        report_failure(member->group, &replica->host.err);
-    }
-    flow_replica_close(replica);
+        rc = flow_task_run(member->task);
+    if (rc != FLOW_OK && rc != FLOW_EABORT)
+        report_failure(member->group, flow_task_error(member->task));
+    flow_task_close(member->task);
     note_end(member);
     return NULL;
 }
@@ -205,9 +204,12 @@ static enum flow_status start_thread(struct member *member, const pthread_attr_t
         return flow_fail(err, FLOW_EIO, "cannot start thread %zu of %zu: %s", group->threads + 1,
                          group->member_count, strerror(error));
     member->started = true;
+    struct flow_str stages = {0};
     char name[16];
-    (void)snprintf(name, sizeof(name), "%.15s", member->replica->info.name);
+    flow_task_name(member->task, &stages);
+    (void)snprintf(name, sizeof(name), "%.15s", stages.text != NULL ? stages.text : "");
     (void)pthread_setname_np(member->thread, name);
+    flow_str_clear(&stages);
     return FLOW_OK;
 }
 
@@ -287,7 +289,8 @@ static enum flow_status name_stuck(struct flow_group *group, struct flow_error *
         const struct member *member = &group->members[i];
         if (!member->started || member->ended)
             continue;
-        flow_str_addf(&names, "%s%s", names.size > 0 ? ", " : "", member->replica->info.name);
+        flow_str_add(&names, names.size > 0 ? ", " : "");
+        flow_task_name(member->task, &names);
     }
     const enum flow_status rc =
         flow_fail(err, FLOW_EAGAIN, "still in a callback and not to be stopped: %s",
@@ -334,10 +337,10 @@ void flow_group_free(struct flow_group *group)
      * other processes, and only then the pools that all batches go back to. */
     const bool abandon = atomic_load(&group->aborting) || group->failed;
     for (size_t i = 0; i < group->member_count; i++)
-        flow_replica_disconnect(group->members[i].replica, abandon);
+        flow_task_disconnect(group->members[i].task, abandon);
     flow_transport_free(group->transport);
     for (size_t i = 0; i < group->member_count; i++)
-        flow_replica_free(group->members[i].replica);
+        flow_task_free(group->members[i].task);
     free(group->members);
     if (group->env.abort_fd >= 0)
         (void)close(group->env.abort_fd);

@@ -16,7 +16,7 @@ struct flow_inlet {
     uint32_t id;
     unsigned port;
     struct flow_inlet_edge *edge;
-    struct flow_outbox *writer;
+    struct flow_outbox *writer; /* NULL: it calls, and sees for itself what is done */
     struct flow_board_link *slot;
     struct flow_credit credit;
     bool prompt; /* balance among several: the writer deals by what we report, so report always */
@@ -38,12 +38,18 @@ struct flow_inlet_edge {
     struct flow_merge merge;
 };
 
-/* Does the writer of this link need to hear of arrivals and acknowledgements in time? */
+/*
+ * Does the writer of this link need to hear of arrivals and acknowledgements in time?  It does if
+ * its task has something to acknowledge in turn, which the first of its members then reads.
+ */
 static bool writer_counts(const struct flow_plan *plan, const struct flow_plan_link *link)
 {
+    if (link->fused)
+        return false;
     if (!link->local)
         return true;
-    const struct flow_plan_replica *writer = &plan->replicas[link->from];
+    const struct flow_plan_task *task = &plan->tasks[plan->replicas[link->from].task];
+    const struct flow_plan_replica *writer = &plan->replicas[task->replicas[0]];
     for (size_t i = 0; i < writer->in_count; i++) {
         if (!plan->links[writer->in[i]].local)
             return true;
@@ -79,7 +85,7 @@ static enum flow_status init_link(struct flow_input *input, struct flow_inlet *i
         .id = (uint32_t)id,
         .port = edge->to_port,
         .edge = &input->edges[input->edge_count - 1],
-        .writer = flow_host_outbox(host, link->from),
+        .writer = link->fused ? NULL : flow_peers_outbox(host->peers, link->from),
         .slot = &host->board->links[id],
         .credit = link->credit,
         .prompt = edge->share == FLOW_BALANCE && host->plan->stages[edge->to].replica_count > 1,
@@ -224,7 +230,7 @@ static enum flow_status accept_batch(struct flow_input *input, struct flow_inlet
 enum flow_status flow_input_accept(struct flow_input *input, const struct flow_message *message)
 {
     const struct flow_plan_replica *self = &input->host->plan->replicas[input->host->replica];
-    const size_t index = flow_host_find(self->in, self->in_count, message->link);
+    const size_t index = flow_peers_find(self->in, self->in_count, message->link);
     struct flow_inlet *inlet = index != FLOW_NONE ? &input->links[index] : NULL;
     if (inlet == NULL || inlet->ended) {
         if (message->kind == FLOW_MESSAGE_BATCH)
@@ -299,7 +305,7 @@ static enum flow_status note_finished(struct flow_input *input, struct flow_inle
         inlet->unacked = wider;
         inlet->unacked_mask = size - 1;
     }
-    inlet->unacked[inlet->done & inlet->unacked_mask].order = input->host->opened;
+    inlet->unacked[inlet->done & inlet->unacked_mask].order = *input->host->clock;
     return FLOW_OK;
 }
 
@@ -334,7 +340,7 @@ enum flow_status flow_input_done(struct flow_input *input, const struct flow_ite
     inlet->quiet_records += item->count;
     inlet->quiet_bytes += bytes;
     learn_cost(input, item->count, elapsed_ns);
-    return must_report(inlet) ? report(input, inlet) : FLOW_OK;
+    return inlet->writer != NULL && must_report(inlet) ? report(input, inlet) : FLOW_OK;
 }
 
 enum flow_status flow_input_acknowledge(struct flow_input *input, uint64_t oldest, bool all)
@@ -347,7 +353,7 @@ enum flow_status flow_input_acknowledge(struct flow_input *input, uint64_t oldes
             inlet->acked++;
         const bool news = inlet->told_received != inlet->received ||
                           inlet->told_done != inlet->done || inlet->told_acked != inlet->acked;
-        if (news && (all || inlet->counts))
+        if (news && inlet->writer != NULL && (all || inlet->counts))
             rc = report(input, inlet);
     }
     return rc;

@@ -57,7 +57,7 @@ FLOW_NODISCARD enum flow_status flow_input_accept(struct flow_input *input,
 bool flow_input_next(struct flow_input *input, struct flow_item *item);
 
 /*
- * A batch has been processed, with all that was emitted for it begun up to `host->opened`;
+ * A batch has been processed, with all that was emitted for it begun up to `*host->clock`;
  * `elapsed_ns` is the time it took, waiting for room not included.  Tells the writer if it may be
  * waiting to hear.
  */

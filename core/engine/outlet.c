@@ -30,6 +30,7 @@ struct waiting {
 struct flow_outlet_link {
     uint32_t id;
     bool remote;
+    bool fused; /* the reader is called, and done when the call returns */
     struct flow_credit credit;
     struct flow_outbox *outbox;
     struct flow_board_link *slot;
@@ -60,7 +61,8 @@ static enum flow_status init_link(struct flow_outlet_link *link, struct flow_hos
     link->remote = !plan->local;
     link->credit = plan->credit;
     link->slot = &host->board->links[id];
-    link->outbox = flow_host_outbox(host, plan->to);
+    link->fused = plan->fused;
+    link->outbox = plan->fused ? NULL : flow_peers_outbox(host->peers, plan->to);
     link->most = deals ? 1 : FLOW_BATCH_RECORDS_MAX;
     link->ring_mask = power_of_two(room) - 1;
     link->ring = flow_calloc(link->ring_mask + 1, sizeof(*link->ring));
@@ -166,6 +168,29 @@ bool flow_outlet_has_room(const struct flow_outlet *outlet, size_t reader)
     return !any;
 }
 
+static enum flow_status send_message(struct flow_outlet *outlet, struct flow_outlet_link *link,
+                                     const struct flow_message *message)
+{
+    struct flow_host *host = outlet->host;
+    if (link->fused)
+        return host->call(host->waiter, message);
+    return flow_outbox_send(link->outbox, message, host->pool, &host->err);
+}
+
+/* Keep account of a batch until its reader reports that it is done. */
+static void note_sent(struct flow_outlet_link *link, const struct flow_slice *slice,
+                      uint64_t weight)
+{
+    struct sent_batch *entry = &link->ring[link->sent & link->ring_mask];
+    *entry = (struct sent_batch){.records = slice->count, .bytes = weight, .order = slice->order};
+    if (link->remote && slice->block != NULL)
+        entry->held = flow_block_ref(slice->block);
+    link->sent++;
+    link->out_records += slice->count;
+    link->out_bytes += weight;
+    link->held_bytes += weight;
+}
+
 static enum flow_status send_slice(struct flow_outlet *outlet, struct flow_outlet_link *link,
                                    const struct flow_slice *slice, uint64_t number)
 {
@@ -186,18 +211,14 @@ static enum flow_status send_slice(struct flow_outlet *outlet, struct flow_outle
         .batch = {slice->block != NULL ? flow_block_ref(slice->block) : NULL, number},
     };
 
-    struct sent_batch *entry = &link->ring[link->sent & link->ring_mask];
-    *entry = (struct sent_batch){.records = slice->count, .bytes = weight, .order = slice->order};
-    if (link->remote && slice->block != NULL)
-        entry->held = flow_block_ref(slice->block);
-    link->sent++;
-    link->out_records += slice->count;
-    link->out_bytes += weight;
-    link->held_bytes += weight;
+    if (link->fused)
+        link->received = link->done = link->acked = ++link->sent;
+    else
+        note_sent(link, slice, weight);
     flow_count(&link->slot->sent, slice->count);
     flow_count(&link->slot->sent_batches, 1);
     flow_count(&link->slot->sent_bytes, bytes);
-    return flow_outbox_send(link->outbox, &message, outlet->host->pool, &outlet->host->err);
+    return send_message(outlet, link, &message);
 }
 
 /* As much of `rest` as the link may take now; `rest` shrinks by it. */
@@ -453,7 +474,7 @@ enum flow_status flow_outlet_end(struct flow_outlet *outlet, uint64_t total)
             .sequence = (uint32_t)link->sent,
             .batch = {NULL, last},
         };
-        rc = flow_outbox_send(link->outbox, &message, outlet->host->pool, &outlet->host->err);
+        rc = send_message(outlet, link, &message);
     }
     return rc;
 }

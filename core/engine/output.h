@@ -76,7 +76,7 @@ FLOW_NODISCARD enum flow_status flow_output_end(struct flow_output *output, uint
 FLOW_NODISCARD enum flow_status flow_output_credit(struct flow_output *output,
                                                    const struct flow_message *message);
 
-/* Everything begun before this number (of host->opened) has arrived. */
+/* Everything begun before this number (of the task's clock) has arrived. */
 uint64_t flow_output_oldest(const struct flow_output *output);
 
 /* Has every reader in another process acknowledged everything? */

@@ -24,7 +24,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "engine/replica.h"
+#include "engine/task.h"
 
 static const char base64_digits[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -143,9 +143,9 @@ static enum flow_status wait_for_retry(struct flow_replica *replica, unsigned tr
     flow_count(&replica->host.slot->retried, 1);
     for (int64_t left = wait; left > 0; left = until - flow_now_ns()) {
         bool arrived;
-        enum flow_status rc = flow_replica_pump(replica, &arrived);
+        enum flow_status rc = flow_task_pump(replica->task, &arrived);
         if (rc == FLOW_OK && !arrived)
-            rc = flow_replica_sleep(replica, FLOW_STATE_WAIT_SELF, NULL, 0, left);
+            rc = flow_task_sleep(replica, FLOW_STATE_WAIT_SELF, NULL, 0, left);
         if (rc != FLOW_OK && rc != FLOW_EAGAIN)
             return rc;
     }
@@ -243,8 +243,8 @@ static enum flow_status flush_if_slow(struct flow_replica *replica, uint32_t *st
         return FLOW_OK;
     replica->flushed_ns = now;
     bool arrived;
-    const enum flow_status rc = flow_replica_pump(replica, &arrived);
-    return rc == FLOW_OK ? flow_output_flush(&replica->output, true) : rc;
+    const enum flow_status rc = flow_task_pump(replica->task, &arrived);
+    return rc == FLOW_OK ? flow_task_flush(replica, true) : rc;
 }
 
 /* What process_records keeps while it goes through a batch. */

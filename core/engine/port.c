@@ -15,7 +15,7 @@ static void init_builder(struct flow_builder *builder, const struct flow_emissio
     const struct flow_plan_replica *self = &plan->replicas[shared->host->replica];
     *builder = (struct flow_builder){
         .pool = shared->host->pool,
-        .target = plan->batch_bytes,
+        .target = plan->fused_bytes, /* what leaves the task is worth larger ones */
         .most = plan->batch_records,
     };
     for (size_t i = 0; i < self->out_count; i++)
@@ -44,16 +44,22 @@ enum flow_status flow_port_add_edge(struct flow_port_out *port, size_t first_lin
 
     const size_t id = host->plan->links[first_link].edge;
     const enum flow_status rc = flow_outlet_init(&edge->outlet, host, id, first_link, link_count);
+    const uint32_t target =
+        host->plan->edges[id].fused ? host->plan->fused_bytes : host->plan->batch_bytes;
     if (rc != FLOW_OK || host->plan->edges[id].share != FLOW_KEY) {
         port->shares = port->shares || rc == FLOW_OK;
+        if (target > port->builder.target)
+            port->builder.target = target;
         return rc;
     }
     port->keys = true;
     edge->builders = flow_calloc(link_count, sizeof(*edge->builders));
     if (edge->builders == NULL)
         return flow_fail(&host->err, FLOW_ENOMEM, "out of memory for an edge");
-    for (size_t i = 0; i < link_count; i++)
+    for (size_t i = 0; i < link_count; i++) {
         init_builder(&edge->builders[i], shared);
+        edge->builders[i].target = target;
+    }
     return FLOW_OK;
 }
 
@@ -100,15 +106,27 @@ static bool concerns(const struct flow_edge_out *edge, const struct flow_slice *
     return slice->count > 0 || (slice->last && edge->outlet.edge->merge_numbered);
 }
 
-/* Send records of a sealed block to every edge that takes whole batches. */
-static enum flow_status offer_shared(struct flow_port_out *port, const struct flow_slice *slice)
+/* To the edges that take whole batches, either the fused ones or the others. */
+static enum flow_status offer_some(struct flow_port_out *port, const struct flow_slice *slice,
+                                   bool fused)
 {
     enum flow_status rc = FLOW_OK;
     for (size_t e = 0; e < port->edge_count && rc == FLOW_OK; e++) {
-        if (port->edges[e].builders == NULL && concerns(&port->edges[e], slice))
-            rc = flow_outlet_offer(&port->edges[e].outlet, slice, 0);
+        struct flow_edge_out *edge = &port->edges[e];
+        if (edge->builders == NULL && edge->outlet.edge->fused == fused && concerns(edge, slice))
+            rc = flow_outlet_offer(&edge->outlet, slice, 0);
     }
     return rc;
+}
+
+/*
+ * Send records of a sealed block to every edge that takes whole batches: first to those whose
+ * readers can begin on it by themselves, then to those that are called.
+ */
+static enum flow_status offer_shared(struct flow_port_out *port, const struct flow_slice *slice)
+{
+    const enum flow_status rc = offer_some(port, slice, false);
+    return rc == FLOW_OK ? offer_some(port, slice, true) : rc;
 }
 
 static bool has_room(const struct flow_port_out *port)
@@ -160,7 +178,7 @@ static uint8_t *make_room(struct flow_emission *shared, struct flow_builder *bui
                           size_t key_size)
 {
     if (flow_builder_count(builder) == 0)
-        builder->order = ++shared->host->opened;
+        builder->order = ++*shared->host->clock;
     uint8_t *at = flow_builder_reserve(builder, size, key_size);
     if (at == NULL)
         (void)flow_fail(&shared->host->err, FLOW_ENOMEM, "out of memory for a record of %zu bytes",
@@ -319,7 +337,7 @@ static enum flow_status pass_run(struct flow_port_out *port, const struct flow_r
         .block = run->block,
         .first = run->first,
         .count = run->count,
-        .order = ++shared->host->opened,
+        .order = ++*shared->host->clock,
         .result = shared->result,
     };
     if (rc == FLOW_OK)

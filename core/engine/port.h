@@ -115,7 +115,7 @@ void flow_port_rollback(struct flow_port_out *port);
 FLOW_NODISCARD enum flow_status flow_port_flush(struct flow_port_out *port, bool try_only,
                                                 bool last);
 
-/* Everything begun before this number (of host->opened) has arrived. */
+/* Everything begun before this number (of the task's clock) has arrived. */
 uint64_t flow_port_oldest(const struct flow_port_out *port);
 
 #endif /* FLOW_ENGINE_PORT_H */

@@ -3,19 +3,10 @@
 #define FLOW_ENGINE_REPLICA_H
 
 /*
- * A replica: one running copy of a stage, with its input and output sides, on a thread of its own.
+ * A replica: one running copy of a stage, with its input and output sides.  The task that it is a
+ * member of (engine/task.h) runs it, alone or with others that are fused.
  *
- *            ┌───────────────────────── replica ─────────────────────────┐
- *   inbox ──>│ accept ─> ready ─> process ─> batches being filled ─> deal │──> readers' inboxes
- *            │   credits <──────────── done ┘         ^ credits           │
- *            └───────────────────────────────────────────────────────────┘
- *
- * The loop takes what is ready; with nothing ready it looks into the inbox; with nothing there it
- * sends what it has begun, tells its writers what they wait to hear, and sleeps.  Waiting for room
- * downstream is the same sleep: it goes on taking in what arrives (which credits bound), so that
- * the credits it waits for are never stuck behind data.
- *
- * Threads: the calls run on the replica's thread, but for `free`, which needs it to have ended.
+ * Threads: the calls run on the task's thread, but for new, let_go and free.
  */
 
 #include <stdatomic.h>
@@ -38,10 +29,21 @@ struct flow_replica_env {
     void (*log)(void *context, const char *line);
 };
 
+struct flow_task;
+
+/* How a replica waits and calls, which is its task's business; see engine/host.h. */
+struct flow_replica_waits {
+    enum flow_status (*wait_room)(void *replica);
+    enum flow_status (*look)(void *replica);
+    enum flow_status (*call)(void *replica, const struct flow_message *message);
+};
+
 struct flow_replica {
     struct flow_stage stage; /* first: what callbacks are handed is the replica itself */
     struct flow_info info;
     const struct flow_replica_env *env;
+    struct flow_task *task;
+    size_t place; /* in it; all but the first are called */
     const struct flow_stage_type *type;
     const struct flow_error_policy *policy;
     void *self;    /* the stage's state, filled from its parameters */
@@ -49,7 +51,6 @@ struct flow_replica {
     bool emits;    /* something takes from a port of the stage's own */
     bool may_undo; /* the policy may let the run go on after a bad record */
     struct flow_host host;
-    struct flow_inbox *inbox;
     struct flow_input input;
     struct flow_output output;
     struct flow_item item;     /* the batch in hand */
@@ -64,43 +65,64 @@ struct flow_replica {
     size_t refused_count, refused_capacity;
     char reason[512]; /* what the callback said last */
     bool has_reason;
-    int64_t waited_out_ns; /* in all, for telling work from waiting */
+    int64_t waited_out_ns; /* in all, also by those it called, for telling work from waiting */
     int64_t flushed_ns;    /* when open batches were last sent */
-    int64_t told_ns;       /* when writers were last told how far we are */
+    int64_t ended_ns;      /* when the last batch was done */
 };
 
-/* Make it and bind its inbox.  `env` is borrowed until flow_replica_free. */
-FLOW_NODISCARD enum flow_status flow_replica_new(const struct flow_replica_env *env, size_t id,
+/* Is an end of one of its links in another process? */
+bool flow_replica_is_remote(const struct flow_plan *plan, size_t id);
+
+/* The task, its environment and `waits` are borrowed until flow_replica_free. */
+FLOW_NODISCARD enum flow_status flow_replica_new(struct flow_task *task,
+                                                 const struct flow_replica_waits *waits, size_t id,
                                                  struct flow_replica **replica,
                                                  struct flow_error *err);
-/* Close its sockets and let go of all batches; with `abandon`, what has not gone out is lost. */
-void flow_replica_disconnect(struct flow_replica *replica, bool abandon);
 
-/* After flow_replica_disconnect of all replicas, whose batches may be of this one's pool. */
+/* Let go of all batches. */
+void flow_replica_let_go(struct flow_replica *replica);
+
+/* After flow_replica_let_go of all replicas, whose batches may be of this one's pool. */
 void flow_replica_free(struct flow_replica *replica);
 
-/* Connect to the neighbours and open the stage.  On failure the replica's error says why. */
+/* Open the stage, when the task has connected.  On failure the replica's error says why. */
 FLOW_NODISCARD enum flow_status flow_replica_open(struct flow_replica *replica);
 
-/* Run to the end of the input, or of what a producer has; wait until everything is acknowledged. */
-FLOW_NODISCARD enum flow_status flow_replica_run(struct flow_replica *replica);
+/* The run begins, and, well or not, has ended. */
+void flow_replica_begin(struct flow_replica *replica);
+void flow_replica_end(struct flow_replica *replica, bool well);
+
+/* Call produce once.  FLOW_ECLOSED: it has no more. */
+FLOW_NODISCARD enum flow_status flow_replica_produce(struct flow_replica *replica);
+
+/* Process replica->item, from now, `start_ns`, to ended_ns. */
+FLOW_NODISCARD enum flow_status flow_replica_process(struct flow_replica *replica,
+                                                     int64_t start_ns);
+
+/* The input has ended: finish the stage, send what is left, and end all edges. */
+FLOW_NODISCARD enum flow_status flow_replica_finish(struct flow_replica *replica);
 
 /* Close the stage, whether it was opened well, ended or failed. */
 void flow_replica_close(struct flow_replica *replica);
+
+/* Every failure names its stage: make sure that the replica's error does. */
+void flow_replica_explain(struct flow_replica *replica, enum flow_status rc);
+
+/* Account for a sleep: rest before it returns the time, which wake takes. */
+int64_t flow_replica_rest(struct flow_replica *replica, enum flow_replica_state why);
+void flow_replica_wake(struct flow_replica *replica, enum flow_replica_state why, int64_t start_ns);
+
+/* Account for a call to a fused member: enter, which returns the time, and leave. */
+int64_t flow_replica_enter(struct flow_replica *replica);
+void flow_replica_leave(struct flow_replica *replica, int64_t now_ns);
+
+/* Time since it began in which it did not wait for anything or anybody. */
+int64_t flow_replica_busy_ns(const struct flow_replica *replica);
 
 /* Add the stage's name, replica and, with `number`, record to a failure; only the first counts. */
 FLOW_PRINTF(4, 5)
 enum flow_status flow_replica_fail(struct flow_replica *replica, enum flow_status status,
                                    const uint64_t *number, const char *fmt, ...);
-
-/*
- * Take in all that has arrived; with nothing there, and `sleep`, sleep until something has, one of
- * `fds` is ready, or the time is up.  FLOW_EAGAIN: the time is up.  FLOW_EABORT.
- */
-FLOW_NODISCARD enum flow_status flow_replica_pump(struct flow_replica *replica, bool *arrived);
-FLOW_NODISCARD enum flow_status flow_replica_sleep(struct flow_replica *replica,
-                                                   enum flow_replica_state why, struct pollfd *fds,
-                                                   size_t count, int64_t timeout_ns);
 
 /* What callbacks may call. */
 extern const struct flow_calls flow_replica_calls;

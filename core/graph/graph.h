@@ -33,6 +33,7 @@ enum flow_share { FLOW_BALANCE, FLOW_KEY, FLOW_ALL };
 enum flow_order { FLOW_ORDER_INPUT, FLOW_ORDER_KEY, FLOW_ORDER_NONE };
 enum flow_when_full { FLOW_BLOCK, FLOW_DROP_NEW, FLOW_DROP_OLD, FLOW_FAIL };
 enum flow_on_error { FLOW_STOP, FLOW_SKIP, FLOW_ROUTE };
+enum flow_fuse { FLOW_FUSE_AUTO, FLOW_FUSE_ON, FLOW_FUSE_OFF };
 
 #define FLOW_WORKERS_AUTO 0
 
@@ -59,6 +60,8 @@ struct flow_graph_stage {
     enum flow_order order;
     struct flow_error_policy errors;
     bool isolate;
+    bool fuse_given; /* by the stage itself, not by `run` */
+    enum flow_fuse fuse; /* with the stage before it */
     char *description; /* NULL: none */
 };
 
@@ -82,6 +85,7 @@ struct flow_graph {
     size_t edge_count;
     enum flow_mode mode;
     uint64_t memory;                  /* bytes in flight; 0: the plan chooses */
+    enum flow_fuse fuse;              /* of stages that say nothing themselves */
     int64_t drain_ns;                 /* how long draining may take; 0: no limit */
     struct flow_graph_origin *origin; /* for control/, which sets and frees it; else NULL */
 };
@@ -107,6 +111,7 @@ struct flow_graph_options {
     const char *const *sets;    /* "STAGE.KEY=VALUE" */
     const char *const *workers; /* "STAGE=N" or "STAGE=auto" */
     const char *mode;           /* "threads", "processes" or NULL: as the graph says */
+    const char *fuse;           /* "auto", "on", "off" or NULL: as the graph says */
 };
 
 /*
@@ -125,6 +130,7 @@ const char *flow_share_name(enum flow_share share);
 const char *flow_order_name(enum flow_order order);
 const char *flow_when_full_name(enum flow_when_full policy);
 const char *flow_on_error_name(enum flow_on_error policy);
+const char *flow_fuse_name(enum flow_fuse fuse); /* "auto", "on", "off" */
 
 /* The ports of a type, with the defaults of stage.h filled in; NULL name ends the table. */
 const struct flow_port *flow_type_inputs(const struct flow_stage_type *type);

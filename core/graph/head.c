@@ -133,7 +133,7 @@ static void read_mode_option(struct flow_reader *r)
 
 static void read_run(struct flow_reader *r, const struct flow_node *run)
 {
-    static const char *const keys[] = {"mode", "memory", "drain", NULL};
+    static const char *const keys[] = {"mode", "memory", "drain", "fuse", NULL};
     static const char *const later[] = {"state",   "halt_after_errors", "joblog",
                                         "metrics", "delivery",          NULL};
     static const struct flow_words words = {keys, later};
@@ -145,9 +145,11 @@ static void read_run(struct flow_reader *r, const struct flow_node *run)
             r->graph->mode = (enum flow_mode)mode;
         (void)flow_field_size(r, flow_node_get(run, "memory"), &r->graph->memory);
         (void)flow_field_duration(r, flow_node_get(run, "drain"), &r->graph->drain_ns);
+        (void)flow_reader_fuse_value(r, flow_node_get(run, "fuse"), &r->graph->fuse);
     }
     if (r->options->mode != NULL)
         read_mode_option(r);
+    flow_reader_fuse_option(r);
 }
 
 static void read_defaults(struct flow_reader *r, const struct flow_node *defaults)

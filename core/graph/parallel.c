@@ -3,12 +3,7 @@
 #include "graph/field.h"
 #include "graph/text.h"
 
-/* The edges into a stage are adjacent. */
-struct input_edges {
-    size_t first, end;
-};
-
-static struct input_edges input_edges(const struct flow_reader *r, size_t stage)
+struct flow_edge_range flow_reader_inputs(const struct flow_reader *r, size_t stage)
 {
     /* Edges stand in the order of their readers. */
     size_t low = 0;
@@ -20,7 +15,7 @@ static struct input_edges input_edges(const struct flow_reader *r, size_t stage)
         else
             high = middle;
     }
-    struct input_edges edges = {.first = low, .end = low};
+    struct flow_edge_range edges = {.first = low, .end = low};
     while (edges.end < r->graph->edge_count && r->graph->edges[edges.end].to == stage)
         edges.end++;
     return edges;
@@ -41,7 +36,7 @@ static void report(struct flow_reader *r, size_t index, const char *hint, const 
     }
 }
 
-static void check_stateful(struct flow_reader *r, size_t index, struct input_edges edges)
+static void check_stateful(struct flow_reader *r, size_t index, struct flow_edge_range edges)
 {
     for (size_t i = edges.first; i < edges.end; i++) {
         if (r->graph->edges[i].share == FLOW_KEY || r->edges[i].share_unknown)
@@ -66,7 +61,7 @@ void flow_reader_parallel(struct flow_reader *r, size_t index)
     if (stage->workers == 1)
         return;
 
-    const struct input_edges edges = input_edges(r, index);
+    const struct flow_edge_range edges = flow_reader_inputs(r, index);
     bool by_key = false;
     for (size_t i = edges.first; i < edges.end; i++)
         by_key = by_key || r->graph->edges[i].share == FLOW_KEY;

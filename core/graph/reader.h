@@ -36,7 +36,7 @@ struct flow_graph_param {
 /* Where the parts of graph->stages[i] stand in the file (NULL: absent), and what was seen of it. */
 struct flow_stage_nodes {
     const struct flow_node *node; /* key: the name */
-    const struct flow_node *use, *with, *workers, *order, *errors;
+    const struct flow_node *use, *with, *workers, *order, *errors, *fuse;
     const struct flow_node *from, *inputs;
     const char *workers_option; /* the --workers that replaced `workers` */
     json_t *set;                /* parameters from --set; NULL: none */
@@ -96,10 +96,17 @@ void flow_reader_with(struct flow_reader *r, size_t index);     /* with.c */
 void flow_reader_match(struct flow_reader *r, size_t index);    /* match.c: port types */
 void flow_reader_parallel(struct flow_reader *r, size_t index); /* parallel.c */
 void flow_reader_cycles(struct flow_reader *r);                 /* cycles.c */
+void flow_reader_fuse(struct flow_reader *r, size_t index);     /* fuse.c */
 
 /* Replace the ${env:...} in one string, as the default of a parameter may have it. */
 void flow_reader_replace_env(struct flow_reader *r, struct flow_node *parent,
                              struct flow_node *node);
+
+/* The edges into a stage, which are adjacent. */
+struct flow_edge_range {
+    size_t first, end;
+};
+struct flow_edge_range flow_reader_inputs(const struct flow_reader *r, size_t stage);
 
 /* The stage of that name; FLOW_NO_STAGE: none. */
 size_t flow_reader_find(const struct flow_reader *r, const char *name);
@@ -109,6 +116,12 @@ bool flow_reader_no_memory(struct flow_reader *r);
 
 /* Is `name` fit for a stage or a parameter?  Else a finding at the key of `node`. */
 bool flow_reader_name(struct flow_reader *r, const struct flow_node *node, const char *what);
+
+/* true, false or "auto"; false: absent or not understood. */
+bool flow_reader_fuse_value(struct flow_reader *r, const struct flow_node *node,
+                            enum flow_fuse *fuse);
+/* What --fuse says, over what `run` says. */
+void flow_reader_fuse_option(struct flow_reader *r);
 
 /* Policies of an edge and of a stage; `queue` and `policy` hold the defaults on entry.  False: the
  * policy was not understood. */

@@ -159,6 +159,7 @@ void flow_reader_rules(struct flow_reader *r)
     }
     for (size_t i = 0; i < r->graph->stage_count; i++) {
         flow_reader_parallel(r, i);
+        flow_reader_fuse(r, i);
         check_route(r, i);
         if (r->graph->stages[i].type == NULL)
             continue;

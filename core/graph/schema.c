@@ -13,6 +13,9 @@
 #define ONE_OF(words, more)                                                                        \
     "{ \"anyOf\": [ { \"enum\": [" words "] }, { " REFERENCE " } ]" more " }"
 #define SIZE "\"pattern\": \"^[0-9]+(B|KiB|MiB|GiB|TiB|KB|MB|GB|TB)?$|\\\\$\\\\{.+\\\\}\""
+#define FUSE                                                                                       \
+    "{ \"anyOf\": [ { \"type\": \"boolean\" }, { \"const\": \"auto\" }, { " REFERENCE " } ],"      \
+    "  \"default\": \"auto\" }"
 #define DURATION "[0-9]+(ns|us|ms|s|m|h)"
 
 /* The parts of the schema that no stage type changes, each a JSON text. */
@@ -72,13 +75,13 @@ static const struct part definitions[] = {
      "      \"then\": " ONE_OF("\"stop\", \"skip\", \"route\"",
                                ", \"default\": \"stop\"") " } },"
                                                           "  { " REFERENCE " } ] }"},
-    {"run",
-     "{ \"type\": \"object\", \"additionalProperties\": false, \"properties\": {"
-     "    \"mode\": " ONE_OF(
-         "\"threads\", \"processes\"",
-         ", \"default\": \"threads\"") ","
-                                       "    \"memory\": { \"$ref\": \"#/$defs/size\" },"
-                                       "    \"drain\": { \"$ref\": \"#/$defs/duration\" } } }"},
+    {"run", "{ \"type\": \"object\", \"additionalProperties\": false, \"properties\": {"
+            "    \"mode\": " ONE_OF(
+                "\"threads\", \"processes\"",
+                ", \"default\": \"threads\"") ","
+                                              "    \"memory\": { \"$ref\": \"#/$defs/size\" },"
+                                              "    \"drain\": { \"$ref\": \"#/$defs/duration\" },"
+                                              "    \"fuse\": " FUSE " } }"},
     {"defaults", "{ \"type\": \"object\", \"additionalProperties\": false, \"properties\": {"
                  "    \"queue\": { \"$ref\": \"#/$defs/queue\" },"
                  "    \"errors\": { \"$ref\": \"#/$defs/errors\" } } }"},
@@ -102,6 +105,7 @@ static const char stage_text[] =
                                     "    \"isolate\": { \"anyOf\": [ { \"type\": \"boolean\" }, "
                                     "{ " REFERENCE " } ],"
                                     "      \"default\": false },"
+                                    "    \"fuse\": " FUSE ","
                                     "    \"description\": { \"type\": \"string\" } },"
                                     "  \"not\": { \"required\": [\"from\", \"inputs\"] } }";
 

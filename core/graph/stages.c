@@ -108,6 +108,7 @@ static void find_nodes(struct flow_stage_nodes *nodes, const struct flow_node *n
         .workers = flow_node_get(node, "workers"),
         .order = flow_node_get(node, "order"),
         .errors = flow_node_get(node, "errors"),
+        .fuse = flow_node_get(node, "fuse"),
         .from = flow_node_get(node, "from"),
         .inputs = flow_node_get(node, "inputs"),
     };
@@ -115,10 +116,11 @@ static void find_nodes(struct flow_stage_nodes *nodes, const struct flow_node *n
 
 static void read_stage(struct flow_reader *r, size_t index)
 {
-    static const char *const keys[] = {"use",   "with",   "from",    "inputs",      "workers",
-                                       "order", "errors", "isolate", "description", NULL};
-    static const char *const later[] = {"timeout", "restart",  "host",  "cpus",
-                                        "fuse",    "delivery", "spool", NULL};
+    static const char *const keys[] = {"use",     "with",        "from",   "inputs",
+                                       "workers", "order",       "errors", "isolate",
+                                       "fuse",    "description", NULL};
+    static const char *const later[] = {"timeout",  "restart", "host", "cpus",
+                                        "delivery", "spool",   NULL};
     static const struct flow_words words = {keys, later};
 
     struct flow_graph_stage *stage = &r->graph->stages[index];
@@ -136,6 +138,7 @@ static void read_stage(struct flow_reader *r, size_t index)
                                 ? !flow_reader_errors(r, nodes->errors, &stage->errors)
                                 : r->default_errors_unknown;
     (void)flow_field_bool(r, flow_node_get(nodes->node, "isolate"), &stage->isolate);
+    stage->fuse_given = flow_reader_fuse_value(r, nodes->fuse, &stage->fuse);
     flow_field_copy(r, flow_node_get(nodes->node, "description"), &stage->description);
     flow_reader_use(r, index);
 }
@@ -204,6 +207,7 @@ static bool name_stages(struct flow_reader *r, const struct flow_node *block)
             return flow_reader_no_memory(r);
         stage->workers = 1;
         stage->errors = r->default_errors;
+        stage->fuse = r->graph->fuse;
         find_nodes(&r->stages[i], node);
         r->names[i] = stage->name;
         r->graph->stage_count++;

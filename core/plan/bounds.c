@@ -54,6 +54,8 @@ static struct flow_credit edge_credit(const struct flow_plan *plan,
     const struct flow_queue *queue =
         edge->graph_edge != FLOW_NONE ? &plan->graph->edges[edge->graph_edge].queue : &made;
 
+    if (edge->fused) /* the call returns when the batch has been dealt with */
+        return (struct flow_credit){1, UINT64_MAX, plan->batch_bytes};
     uint32_t batches = usual_batches(plan, edge);
     if (queue->items > 0)
         batches = (uint32_t)smaller(batches, queue->items);
@@ -90,6 +92,8 @@ static uint64_t edge_flight(const struct flow_plan *plan, const struct flow_plan
     const uint64_t queues = edge->share == FLOW_BALANCE ? writers : edge->link_count;
     const uint64_t open = edge->share == FLOW_KEY ? edge->link_count : writers;
 
+    if (edge->fused)
+        return open * plan->batch_bytes;
     uint64_t link = room(plan, credit.batches, 1, credit.bytes);
     if (!flow_plan_edge_local(plan, edge))
         link += room(plan, (uint64_t)HELD_BATCHES * credit.batches, 2, credit.bytes);
@@ -109,8 +113,10 @@ static uint64_t flight(const struct flow_plan *plan, uint32_t scale)
 
 static uint32_t usual_batch_bytes(const struct flow_plan *plan)
 {
-    return plan->mode == FLOW_PROCESSES && plan->link_count > 0 ? FLOW_PLAN_REMOTE_BATCH
-                                                                : FLOW_PLAN_LOCAL_BATCH;
+    bool linked = false;
+    for (size_t i = 0; i < plan->edge_count && !linked; i++)
+        linked = !plan->edges[i].fused;
+    return plan->mode == FLOW_PROCESSES && linked ? FLOW_PLAN_REMOTE_BATCH : FLOW_PLAN_LOCAL_BATCH;
 }
 
 /*
@@ -158,7 +164,7 @@ static bool stage_descriptors(const struct flow_plan *plan, uint64_t *descriptor
         return false;
     for (size_t i = 0; i < plan->edge_count; i++) {
         const struct flow_plan_edge *edge = &plan->edges[i];
-        if (reader[edge->from] == edge->to + 1)
+        if (edge->fused || reader[edge->from] == edge->to + 1)
             continue;
         reader[edge->from] = edge->to + 1;
         const uint64_t each = flow_plan_edge_local(plan, edge) ? 1 : 3;
@@ -167,6 +173,16 @@ static bool stage_descriptors(const struct flow_plan *plan, uint64_t *descriptor
     }
     free(reader);
     return true;
+}
+
+/* One socket for all that comes in, and what each member opens for its neighbours. */
+static uint64_t task_descriptors(const struct flow_plan *plan, const struct flow_plan_task *task,
+                                 const uint64_t *of_stage)
+{
+    uint64_t descriptors = 1;
+    for (size_t i = 0; i < task->replica_count; i++)
+        descriptors += of_stage[plan->replicas[task->replicas[i]].stage];
+    return descriptors;
 }
 
 /* Of the process that opens the most. */
@@ -180,8 +196,8 @@ static bool count_descriptors(struct flow_plan *plan)
     for (size_t i = 0; i < plan->group_count; i++) {
         const struct flow_plan_group *group = &plan->groups[i];
         uint64_t descriptors = PROCESS_DESCRIPTORS;
-        for (size_t k = 0; k < group->replica_count; k++)
-            descriptors += 1 + of_stage[plan->replicas[group->replicas[k]].stage];
+        for (size_t k = 0; k < group->task_count; k++)
+            descriptors += task_descriptors(plan, &plan->tasks[group->tasks[k]], of_stage);
         plan->descriptors = larger(plan->descriptors, descriptors);
     }
     free(of_stage);
@@ -195,6 +211,7 @@ enum flow_status flow_plan_bound(struct flow_plan *plan, struct flow_error *err)
     plan->flight_bytes = flight(plan, scale);
     if (given > 0 && plan->flight_bytes > given)
         return refuse(plan, err);
+    plan->fused_bytes = (uint32_t)smaller(FLOW_PLAN_FUSED_BATCH, plan->batch_bytes);
     plan->batch_records = (uint32_t)smaller(FLOW_PLAN_MAX_BATCH_RECORDS, plan->batch_bytes / 8);
     for (size_t i = 0; i < plan->edge_count; i++) {
         const struct flow_plan_edge *edge = &plan->edges[i];

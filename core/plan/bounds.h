@@ -18,7 +18,8 @@
  * bytes.  A replica fills one batch for each edge out of it, or, where the edge shares by key, one
  * for each reader; the batch in hand has left its link but is still being read.  An edge that drops
  * its oldest records keeps as much again waiting in front of its links: for each reader, or, where
- * the readers share by balance, once.  A record larger than a batch travels as a batch of its own
+ * the readers share by balance, once.  Fused stages have no link: their batch is handed over by a
+ * call, and only the open one counts.  A record larger than a batch travels as a batch of its own
  * and adds its size to this sum.
  *
  * `run.memory` is a bound for that sum.  Where the usual figures exceed it, batches and the bytes
@@ -31,6 +32,7 @@
 
 #define FLOW_PLAN_LOCAL_BATCH ((uint32_t)64 << 10)
 #define FLOW_PLAN_REMOTE_BATCH ((uint32_t)256 << 10)
+#define FLOW_PLAN_FUSED_BATCH ((uint32_t)16 << 10) /* stays in the first-level cache */
 #define FLOW_PLAN_MIN_BATCH ((uint32_t)4 << 10)
 #define FLOW_PLAN_MAX_BATCH_RECORDS 8192u
 #define FLOW_PLAN_MERGE_BYTES ((uint64_t)4 << 20)

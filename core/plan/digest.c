@@ -62,6 +62,7 @@ static void mix_edge(uint64_t *digest, const struct flow_plan_edge *edge)
     mix_text(digest, edge->key);
     mix(digest, edge->when_full);
     mix(digest, edge->merge_numbered);
+    mix(digest, edge->fused);
 }
 
 static void mix_link(uint64_t *digest, const struct flow_plan_link *link)
@@ -74,7 +75,8 @@ static void mix_link(uint64_t *digest, const struct flow_plan_link *link)
     mix(digest, link->credit.bytes);
 }
 
-/* Lists of replicas and groups follow from what is mixed in and need no place of their own. */
+/* Lists of replicas, tasks and groups follow from what is mixed in and need no place of their own.
+ */
 uint64_t flow_plan_digest(const struct flow_plan *plan)
 {
     uint64_t digest = FNV_START;
@@ -91,7 +93,10 @@ uint64_t flow_plan_digest(const struct flow_plan *plan)
         mix_link(&digest, &plan->links[i]);
     for (size_t i = 0; i < plan->replica_count; i++)
         mix(&digest, plan->replicas[i].group);
+    for (size_t i = 0; i < plan->replica_count; i++)
+        mix(&digest, plan->replicas[i].task);
     mix(&digest, plan->batch_bytes);
     mix(&digest, plan->batch_records);
+    mix(&digest, plan->fused_bytes);
     return digest;
 }

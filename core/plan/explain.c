@@ -81,10 +81,13 @@ static void add_edge(const struct flow_plan *plan, const struct flow_plan_edge *
     flow_str_add(cells, "\t");
     add_share(plan, edge, cells);
     flow_str_addf(cells, "\t%zu\t", edge->link_count);
-    add_credit(&plan->links[edge->first_link].credit, cells);
+    if (edge->fused)
+        flow_str_add(cells, "one batch in hand");
+    else
+        add_credit(&plan->links[edge->first_link].credit, cells);
+    const char *over = edge->fused ? "call" : flow_plan_edge_local(plan, edge) ? "memory" : "ipc";
     flow_str_addf(cells, "\t%s\t%s\t%s\n", flow_when_full_name(edge->when_full),
-                  edge->merge_numbered ? "by number" : "as they come",
-                  flow_plan_edge_local(plan, edge) ? "memory" : "ipc");
+                  edge->merge_numbered ? "by number" : "as they come", over);
 }
 
 static void add_edges(const struct flow_plan *plan, struct flow_str *out)
@@ -130,24 +133,36 @@ static void add_sequencers(const struct flow_plan *plan, struct flow_str *out)
     }
 }
 
-/* The names of the stages whose replicas stand in processes of their own, or of the others. */
+/* "gen + copy", or "work ×4", for the task that begins with a stage. */
+static void add_task(const struct flow_plan *plan, size_t stage, struct flow_str *out)
+{
+    const struct flow_plan_stage *first = &plan->stages[stage];
+    const struct flow_plan_task *task = &plan->tasks[plan->replicas[first->first_replica].task];
+    flow_str_add(out, first->name);
+    if (first->replica_count > 1)
+        flow_str_addf(out, " ×%zu", first->replica_count);
+    for (size_t i = 1; i < task->replica_count; i++)
+        flow_str_addf(out, " + %s", plan->stages[plan->replicas[task->replicas[i]].stage].name);
+}
+
+/* The tasks that stand in processes of their own, or the others. */
 static void add_names(const struct flow_plan *plan, bool spawned, struct flow_str *out)
 {
     const char *comma = "";
     for (size_t i = 0; i < plan->stage_count; i++) {
         const struct flow_plan_stage *stage = &plan->stages[i];
-        if (plan->groups[plan->replicas[stage->first_replica].group].spawned != spawned)
+        if (stage->task_of != i ||
+            plan->groups[plan->replicas[stage->first_replica].group].spawned != spawned)
             continue;
-        flow_str_addf(out, "%s%s", comma, stage->name);
-        if (stage->replica_count > 1)
-            flow_str_addf(out, " ×%zu", stage->replica_count);
+        flow_str_add(out, comma);
+        add_task(plan, i, out);
         comma = ", ";
     }
 }
 
 static void add_processes(const struct flow_plan *plan, struct flow_str *out)
 {
-    const size_t own = plan->mode == FLOW_THREADS ? plan->groups[0].replica_count : 0;
+    const size_t own = plan->mode == FLOW_THREADS ? plan->groups[0].task_count : 0;
     const size_t spawned = plan->group_count - (plan->mode == FLOW_THREADS ? 1 : 0);
     flow_str_add(out, "\nProcesses\n");
     if (own > 0) {
@@ -156,11 +171,14 @@ static void add_processes(const struct flow_plan *plan, struct flow_str *out)
         flow_str_add(out, "\n");
     }
     if (spawned > 0) {
-        flow_str_addf(out, "  %zu process%s of one replica each: ", spawned,
+        flow_str_addf(out, "  %zu process%s of one thread each: ", spawned,
                       spawned == 1 ? "" : "es");
         add_names(plan, true, out);
         flow_str_add(out, "\n");
     }
+    if (plan->task_count < plan->replica_count)
+        flow_str_add(out, "  stages joined by + are fused: one thread runs them, each calling the "
+                          "next\n");
 }
 
 static void add_memory(const struct flow_plan *plan, struct flow_str *out)

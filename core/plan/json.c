@@ -36,11 +36,12 @@ static json_t *stage_json(const struct flow_plan *plan, size_t index)
 {
     const struct flow_plan_stage *stage = &plan->stages[index];
     return json_pack(
-        "{s:s, s:s?, s:s, s:I, s:s, s:b, s:b, s:s?, s:s, s:o}", "name", stage->name, "type",
+        "{s:s, s:s?, s:s, s:I, s:s, s:b, s:b, s:s?, s:s?, s:s, s:o}", "name", stage->name, "type",
         stage->type != NULL ? stage->type->name : NULL, "role", flow_plan_role(plan, index),
         "workers", number(stage->replica_count), "workers_reason",
         flow_plan_workers_reason(plan, index), "numbered", (int)stage->numbered, "isolate",
-        (int)(stage->graph != NULL && stage->graph->isolate), "order",
+        (int)(stage->graph != NULL && stage->graph->isolate), "fused_into",
+        stage->task_of != index ? plan->stages[stage->task_of].name : NULL, "order",
         stage->graph != NULL ? flow_order_name(stage->graph->order) : NULL, "order_of_results",
         flow_plan_order_words(plan, index), "errors", policy_json(stage));
 }
@@ -60,20 +61,21 @@ static json_t *edge_json(const struct flow_plan *plan, size_t index)
     struct flow_str to = {0};
     flow_plan_output_words(plan, edge, &from);
     flow_plan_input_words(plan, edge, &to);
-    return json_pack("{s:o, s:o, s:b, s:s, s:s?, s:s, s:b, s:I, s:b, s:o}", "from",
+    return json_pack("{s:o, s:o, s:b, s:s, s:s?, s:s, s:b, s:I, s:b, s:b, s:o}", "from",
                      text_json(&from), "to", text_json(&to), "sequencer",
                      (int)(edge->graph_edge == FLOW_NONE), "share", flow_share_name(edge->share),
                      "key", edge->key, "when_full", flow_when_full_name(edge->when_full),
                      "by_number", (int)edge->merge_numbered, "links", number(edge->link_count),
-                     "local", (int)flow_plan_edge_local(plan, edge), "each_link",
-                     credit_json(&plan->links[edge->first_link].credit));
+                     "local", (int)flow_plan_edge_local(plan, edge), "fused", (int)edge->fused,
+                     "each_link", credit_json(&plan->links[edge->first_link].credit));
 }
 
 static json_t *replica_json(const struct flow_plan *plan, size_t replica)
 {
     char name[FLOW_GRAPH_MAX_NAME + 32];
-    return json_pack("{s:s, s:I}", "name",
-                     flow_plan_replica_name(plan, replica, name, sizeof(name)), "process",
+    return json_pack("{s:s, s:I, s:I}", "name",
+                     flow_plan_replica_name(plan, replica, name, sizeof(name)), "thread",
+                     number(plan->replicas[replica].task), "process",
                      number(plan->replicas[replica].group));
 }
 

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "plan/bounds.h"
 #include "plan/expand.h"
+#include "plan/fuse.h"
 #include "plan/wire.h"
 
 static unsigned choose_cpus(const struct flow_plan_options *options)
@@ -27,6 +28,9 @@ struct flow_plan *flow_plan_new(const struct flow_graph *graph,
     plan->cpus = choose_cpus(options);
 
     rc = flow_plan_expand(plan, err);
+    if (rc != FLOW_OK)
+        goto fail;
+    rc = flow_plan_fuse(plan, err);
     if (rc != FLOW_OK)
         goto fail;
     rc = flow_plan_wire(plan);
@@ -52,6 +56,7 @@ void flow_plan_free(struct flow_plan *plan)
     free(plan->edges);
     free(plan->replicas);
     free(plan->links);
+    free(plan->tasks);
     free(plan->groups);
     free(plan->names);
     free(plan->indices);

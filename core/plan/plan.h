@@ -9,7 +9,9 @@
  *
  *   stage ──< replica            a stage of the plan is a stage of the graph, or a sequencer that
  *   edge  ──< link               the plan put in (see below)
- *   group ──< replica            a group is a process
+ *   task  ──< replica            a task is a thread: one replica, or several that are fused (see
+ *                                plan/fuse.h), in the order in which records pass them
+ *   group ──< task               a group is a process
  *
  * Order.  The output of a parallel stage with order "input" is read in the order of its input.  The
  * one upstream replica numbers its batches, each worker's results carry the number of the batch
@@ -38,7 +40,9 @@ struct flow_plan_stage {
     const struct flow_graph_stage *graph; /* NULL: a sequencer */
     const struct flow_stage_type *type;   /* NULL: a sequencer, which forwards all from in to out */
     size_t first_replica, replica_count;  /* replicas of a stage are adjacent */
-    bool numbered; /* parallel and ordered: results carry the number of their input batch */
+    bool numbered;  /* parallel and ordered: results carry the number of their input batch */
+    size_t task_of; /* the stage that its task begins with: itself, unless it is fused */
+    size_t turn;    /* its place in an order in which writers stand before readers */
 };
 
 struct flow_plan_edge {
@@ -51,6 +55,7 @@ struct flow_plan_edge {
     const char *key; /* JSON pointer or NULL; borrowed from the graph */
     enum flow_when_full when_full;
     bool merge_numbered; /* readers take results of `from`, which is numbered, by number */
+    bool fused;          /* within a task: batches are handed over by a call */
     size_t first_link, link_count; /* adjacent, by from replica, then by to replica */
 };
 
@@ -65,12 +70,15 @@ struct flow_plan_link {
     size_t edge;
     size_t from, to; /* replicas */
     bool local;      /* both in one group: batches pass by reference */
+    bool fused;      /* both in one task: batches pass by a call */
     struct flow_credit credit;
 };
 
 struct flow_plan_replica {
     size_t stage;
     unsigned index; /* among the replicas of its stage */
+    size_t task;
+    size_t place; /* in its task */
     size_t group;
     /* Links by index in plan->links, grouped by edge in plan order. */
     size_t *in;
@@ -79,9 +87,16 @@ struct flow_plan_replica {
     size_t out_count;
 };
 
+struct flow_plan_task {
+    size_t *replicas; /* the first one reads the task's input, or produces */
+    size_t replica_count;
+    size_t group;
+};
+
 struct flow_plan_group {
-    bool spawned; /* a process of its own; else the launcher's process */
-    size_t *replicas;
+    bool spawned;  /* a process of its own; else the launcher's process */
+    size_t *tasks; /* ascending */
+    size_t task_count;
     size_t replica_count;
 };
 
@@ -98,12 +113,15 @@ struct flow_plan {
     size_t replica_count;
     struct flow_plan_link *links;
     size_t link_count;
+    struct flow_plan_task *tasks;
+    size_t task_count;
     struct flow_plan_group *groups; /* in threads mode group 0 is the launcher's own process */
     size_t group_count;
-    char *names;            /* private: of the sequencers */
-    size_t *indices;        /* private: what the index lists of replicas and groups point into */
+    char *names;     /* private: of the sequencers */
+    size_t *indices; /* private: what the index lists of replicas, tasks and groups point into */
     uint32_t batch_bytes;   /* a batch is sent when it holds this much, ... */
     uint32_t batch_records; /* ... or this many records */
+    uint32_t fused_bytes;   /* the same as batch_bytes between fused stages */
     uint64_t flight_bytes;  /* bound on the bytes in flight: all links and open batches */
     uint64_t engine_bytes;  /* what the engine takes beside: stacks, sockets, processes */
     uint64_t descriptors;   /* the most that one process opens */
@@ -113,7 +131,8 @@ struct flow_plan_options {
     unsigned cpus; /* for workers "auto"; 0: those this process may use, see flow_cpu_count */
 };
 
-/* FLOW_ENOMEM, or FLOW_ERANGE when `run.memory` is too small or there are too many links. */
+/* FLOW_ENOMEM; FLOW_ERANGE when `run.memory` is too small or there are too many links; FLOW_EINVAL
+ * when a stage's "fuse" demands what its workers forbid. */
 struct flow_plan *flow_plan_new(const struct flow_graph *graph,
                                 const struct flow_plan_options *options, struct flow_error *err);
 void flow_plan_free(struct flow_plan *plan);

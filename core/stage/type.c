@@ -99,10 +99,10 @@ static enum flow_status check_body(const struct flow_stage_type *type, struct fl
         return flow_fail(err, FLOW_EINVAL, "it needs a line of help in UTF-8");
     if ((unsigned)type->role > FLOW_EITHER)
         return flow_fail(err, FLOW_EINVAL, "its role is %d, which is none", (int)type->role);
-    if ((type->traits & ~(unsigned)(FLOW_STATEFUL | FLOW_SINGLE)) != 0) {
+    if ((type->traits & ~(unsigned)(FLOW_STATEFUL | FLOW_SINGLE | FLOW_LIGHT)) != 0) {
         return flow_fail(err, FLOW_EINVAL,
-                         "its traits are 0x%x; only FLOW_STATEFUL and "
-                         "FLOW_SINGLE are known",
+                         "its traits are 0x%x; only FLOW_STATEFUL, "
+                         "FLOW_SINGLE and FLOW_LIGHT are known",
                          type->traits);
     }
 

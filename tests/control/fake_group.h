@@ -105,8 +105,9 @@ static enum act find_act(const struct flow_group_options *options)
                                         "drain", "abort",    "stuck",     "stuck_open",
                                         "crash", "exit",     "log",       "lose"};
     const struct flow_plan_group *members = &options->plan->groups[options->group];
-    for (size_t i = 0; i < members->replica_count; i++) {
-        const size_t stage = options->plan->replicas[members->replicas[i]].stage;
+    for (size_t i = 0; i < members->task_count; i++) {
+        const size_t replica = options->plan->tasks[members->tasks[i]].replicas[0];
+        const size_t stage = options->plan->replicas[replica].stage;
         json_t *with = options->plan->stages[stage].graph->with;
         const char *act = json_string_value(json_object_get(with, "act"));
         for (size_t n = 1; act != NULL && n < sizeof(words) / sizeof(words[0]); n++)

@@ -12,6 +12,8 @@ struct fixture {
     struct flow_plan_stage stage;
     struct flow_plan_replica replicas[2];
     size_t members[2];
+    struct flow_plan_task task;
+    size_t tasks[1];
     struct flow_plan_group group;
     struct flow_plan plan;
     struct flow_board board;
@@ -24,12 +26,15 @@ static void fill(struct fixture *f)
         .replicas = {{.index = 0}, {.index = 1}},
         .members = {1, 0},
     };
-    f->group =
-        (struct flow_plan_group){.spawned = true, .replicas = f->members, .replica_count = 1};
+    f->task = (struct flow_plan_task){.replicas = f->members, .replica_count = 1};
+    f->group = (struct flow_plan_group){
+        .spawned = true, .tasks = f->tasks, .task_count = 1, .replica_count = 1};
     f->plan = (struct flow_plan){.stages = &f->stage,
                                  .stage_count = 1,
                                  .replicas = f->replicas,
                                  .replica_count = 2,
+                                 .tasks = &f->task,
+                                 .task_count = 1,
                                  .groups = &f->group,
                                  .group_count = 1};
     f->board = (struct flow_board){.replicas = f->counts, .replica_count = 2};

@@ -73,6 +73,8 @@ struct fixture {
     struct flow_plan *plan;
     struct flow_board board;
     struct flow_host host;
+    struct flow_peers peers;
+    uint64_t clock;
     struct flow_outlet outlet;
     struct flow_block *block; /* a sealed batch of 100 records of 10 bytes */
 };
@@ -109,9 +111,11 @@ static void set_up(struct fixture *f, unsigned readers, struct flow_queue queue,
                                  .board = &f->board,
                                  .slot = &f->board.replicas[0],
                                  .pool = flow_pool_new(),
+                                 .peers = &f->peers,
+                                 .clock = &f->clock,
                                  .wait_room = wait_room,
                                  .look = look};
-    assert_int_equal(flow_host_connect(&f->host, NULL), FLOW_OK);
+    assert_int_equal(flow_peers_connect(&f->peers, f->plan, 0, NULL, NULL), FLOW_OK);
     assert_int_equal(flow_outlet_init(&f->outlet, &f->host, 0, 0, readers), FLOW_OK);
     f->block = make_block(f->host.pool);
     sent_count = 0;
@@ -123,7 +127,7 @@ static void tear_down(struct fixture *f)
 {
     flow_block_unref(f->block);
     flow_outlet_clear(&f->outlet);
-    flow_host_disconnect(&f->host, true);
+    flow_peers_disconnect(&f->peers, true);
     flow_pool_free(f->host.pool);
     flow_board_close(&f->board);
     flow_plan_free(f->plan);

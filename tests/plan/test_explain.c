@@ -81,7 +81,7 @@ static const char mixed_text[] =
     "\n"
     "Processes\n"
     "  8 threads of this process: read, split.order, split ×2, join ×2, print, dead\n"
-    "  3 processes of one replica each: parse ×3\n"
+    "  3 processes of one thread each: parse ×3\n"
     "\n"
     "Memory\n"
     "  in flight    8.0 MiB at most, of 8.0 MiB that run.memory allows\n"
@@ -227,7 +227,7 @@ TEST(one_process_per_replica_is_what_a_crash_takes)
 {
     struct hand *h = hand_wordcount();
     h->graph.mode = FLOW_PROCESSES;
-    assert_true(explains(h, "\nProcesses\n  9 processes of one replica each: read, words ×2,"));
+    assert_true(explains(h, "\nProcesses\n  9 processes of one thread each: read, words ×2,"));
     assert_true(explains(h, "\nIf something crashes\n  A process that dies ends the run, "));
     assert_false(explains(h, "share its fate"));
     hand_free(h);

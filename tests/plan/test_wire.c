@@ -62,11 +62,16 @@ static void check_lists(const struct flow_plan *plan)
     assert_int_equal(in, plan->link_count);
     assert_int_equal(out, plan->link_count);
     for (size_t i = 0; i < plan->group_count; i++) {
-        for (size_t k = 0; k < plan->groups[i].replica_count; k++)
-            assert_int_equal(plan->replicas[plan->groups[i].replicas[k]].group, i);
+        for (size_t k = 0; k < plan->groups[i].task_count; k++)
+            assert_int_equal(plan->tasks[plan->groups[i].tasks[k]].group, i);
         members += plan->groups[i].replica_count;
     }
     assert_int_equal(members, plan->replica_count);
+    for (size_t i = 0; i < plan->replica_count; i++) {
+        const struct flow_plan_replica *replica = &plan->replicas[i];
+        assert_int_equal(plan->tasks[replica->task].replicas[replica->place], i);
+        assert_int_equal(plan->tasks[replica->task].group, replica->group);
+    }
     for (size_t i = 0; i < plan->link_count; i++) {
         const struct flow_plan_link *link = &plan->links[i];
         assert_int_equal(link->local,
@@ -100,8 +105,9 @@ TEST(threads_share_the_launchers_process_and_isolated_replicas_do_not)
     for (size_t i = 1; i < 3; i++) {
         assert_true(plan->groups[i].spawned);
         assert_int_equal(plan->groups[i].replica_count, 1);
-        assert_int_equal(plan->replicas[plan->groups[i].replicas[0]].stage, 1);
-        assert_int_equal(plan->replicas[plan->groups[i].replicas[0]].index, i - 1);
+        const size_t replica = plan->tasks[plan->groups[i].tasks[0]].replicas[0];
+        assert_int_equal(plan->replicas[replica].stage, 1);
+        assert_int_equal(plan->replicas[replica].index, i - 1);
     }
     flow_plan_free(plan);
     hand_free(h);
@@ -130,7 +136,7 @@ TEST(in_processes_mode_each_replica_has_a_process)
     for (size_t i = 0; i < plan->group_count; i++) {
         assert_true(plan->groups[i].spawned);
         assert_int_equal(plan->groups[i].replica_count, 1);
-        assert_int_equal(plan->groups[i].replicas[0], i);
+        assert_int_equal(plan->tasks[plan->groups[i].tasks[0]].replicas[0], i);
     }
     flow_plan_free(plan);
     hand_free(h);

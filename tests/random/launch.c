@@ -18,8 +18,9 @@ static int spawn(const struct rt_launch *launch, pid_t *pid)
     char out[4096];
     snprintf(out, sizeof(out), "out=%s", launch->folder);
     const char *const argv[] = {launch->program, launch->graph, "--mode",
-                                launch->mode,    "--param",     out,
-                                "--report",      "json",        NULL};
+                                launch->mode,    "--fuse",      launch->fuse,
+                                "--param",       out,           "--report",
+                                "json",          NULL};
     const int create = O_WRONLY | O_CREAT | O_TRUNC;
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;

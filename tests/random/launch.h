@@ -9,6 +9,7 @@ struct rt_launch {
     const char *program;
     const char *graph;  /* its file */
     const char *mode;   /* "threads" or "processes" */
+    const char *fuse;   /* "auto", "on" or "off" */
     const char *folder; /* where its sinks write */
     const char *err;    /* file for what it says on standard error */
     int timeout_ms;     /* after which it is killed */

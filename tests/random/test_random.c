@@ -37,12 +37,19 @@ struct options {
     bool keep;
 };
 
+/* How a graph is run.  Fused or not, it gives the same. */
+struct way {
+    const char *name; /* for files */
+    const char *mode;
+    const char *fuse;
+};
+
 struct trial {
     const struct options *options;
     const struct rt_graph *graph;
     const struct rt_expected *expected;
     const char *folder; /* of this graph */
-    const char *mode;
+    const struct way *way;
 };
 
 __attribute__((format(printf, 2, 3))) static bool wrong(struct rt_verdict *verdict, const char *fmt,
@@ -137,12 +144,13 @@ static bool run_in(const struct trial *trial, const struct rt_launch *launch,
 static bool run_graph(const struct trial *trial, struct rt_verdict *verdict)
 {
     char *graph = path_of("%s/graph.json", trial->folder);
-    char *folder = path_of("%s/%s", trial->folder, trial->mode);
-    char *err = path_of("%s/%s.err", trial->folder, trial->mode);
+    char *folder = path_of("%s/%s", trial->folder, trial->way->name);
+    char *err = path_of("%s/%s.err", trial->folder, trial->way->name);
     const struct rt_launch launch = {
         .program = RT_FLOWRUN,
         .graph = graph,
-        .mode = trial->mode,
+        .mode = trial->way->mode,
+        .fuse = trial->way->fuse,
         .folder = folder,
         .err = err,
         .timeout_ms = trial->options->timeout_ms,
@@ -158,10 +166,11 @@ static void report(const struct trial *trial, const struct rt_verdict *verdict)
 {
     const struct options *options = trial->options;
     printf("FAILED: graph %" PRIu64 " of seed %" PRIu64 " in %s: %s\n", trial->graph->index,
-           options->seed, trial->mode, verdict->text);
-    printf("  kept:  %s (graph.json, %s.err, %s/)\n", trial->folder, trial->mode, trial->mode);
+           options->seed, trial->way->name, verdict->text);
+    printf("  kept:  %s (graph.json, %s.err, %s/)\n", trial->folder, trial->way->name,
+           trial->way->name);
     printf("  again: %s --seed %" PRIu64 " --start %" PRIu64 " --count 1 --mode %s --keep\n",
-           options->self, options->seed, trial->graph->index, trial->mode);
+           options->self, options->seed, trial->graph->index, trial->way->mode);
     if (strncmp(verdict->text, "hangs", 5) != 0)
         return;
     char *path = path_of("%s/graph.json", trial->folder);
@@ -194,20 +203,26 @@ static void write_graph(const struct rt_graph *graph, const char *folder)
     free(path);
 }
 
-/* Returns how many of the modes failed. */
+/* Returns how many of the ways failed.  A process takes long to start: one way of fusing each. */
 static unsigned try_graph(const struct options *options, uint64_t index, const char *base)
 {
-    static const char *const modes[] = {"threads", "processes"};
+    static const struct way ways[] = {
+        {"threads", "threads", "off"},
+        {"threads-fused", "threads", "on"},
+        {"processes", "processes", "auto"},
+        {"processes-fused", "processes", "on"},
+    };
     static struct rt_graph graph; /* large, and one at a time */
     struct rt_expected expected;
     char *folder = path_of("%s/%" PRIu64, base, index);
     rt_generate(options->seed, index, &graph, &expected);
     write_graph(&graph, folder);
     unsigned failures = 0;
-    for (size_t m = 0; m < 2; m++) {
-        const struct trial trial = {options, &graph, &expected, folder, modes[m]};
+    const size_t skipped = 2 + (size_t)(index % 2);
+    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+        const struct trial trial = {options, &graph, &expected, folder, &ways[i]};
         struct rt_verdict verdict = {0};
-        if (!wants(options, modes[m]) || run_graph(&trial, &verdict))
+        if (i == skipped || !wants(options, ways[i].mode) || run_graph(&trial, &verdict))
             continue;
         report(&trial, &verdict);
         failures++;

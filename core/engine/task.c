@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/task.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+#define SLOW_PRODUCE_NS 1000000 /* after a call this long, what it emitted is sent at once */
+#define TELL_AFTER_NS 1000000   /* how long writers may wait to hear while there is work to do */
+
+static bool is_aborting(const struct flow_task *task)
+{
+    return atomic_load_explicit(task->env->aborting, memory_order_relaxed);
+}
+
+static const struct flow_plan_task *plan_of(const struct flow_task *task)
+{
+    return &task->env->plan->tasks[task->id];
+}
+
+static struct flow_replica *first_of(const struct flow_task *task)
+{
+    return task->members[0];
+}
+
+/* A member has failed: the first reason stays, and the callers learn only that it is over. */
+static enum flow_status blame(struct flow_task *task, struct flow_replica *member,
+                              enum flow_status rc)
+{
+    /* A call that returns a pointer can only say that there is none: the stage then returns this. */
+    if (rc == FLOW_EABORT && member->host.err.status != FLOW_OK)
+        rc = member->host.err.status;
+    if (rc == FLOW_OK || rc == FLOW_EABORT)
+        return rc;
+    if (task->culprit == NULL) {
+        task->culprit = member;
+        task->failure = rc;
+    }
+    return FLOW_EABORT;
+}
+
+/* ---- what arrives ---- */
+
+/* The member at this task's end of a link; the first one, which will refuse it, for any other. */
+static struct flow_replica *member_at(const struct flow_task *task, size_t link, bool from)
+{
+    const struct flow_plan *plan = task->env->plan;
+    if (link >= plan->link_count || plan->links[link].fused)
+        return first_of(task);
+    const size_t replica = from ? plan->links[link].from : plan->links[link].to;
+    const bool ours = plan->replicas[replica].task == task->id;
+    return ours ? task->members[plan->replicas[replica].place] : first_of(task);
+}
+
+static enum flow_status take_in(struct flow_task *task, const struct flow_message *message)
+{
+    const bool credit = message->kind == FLOW_MESSAGE_CREDIT;
+    struct flow_replica *member = member_at(task, message->link, credit);
+    const enum flow_status rc = credit ? flow_output_credit(&member->output, message)
+                                       : flow_input_accept(&member->input, message);
+    return blame(task, member, rc);
+}
+
+enum flow_status flow_task_pump(struct flow_task *task, bool *arrived)
+{
+    struct flow_replica *first = first_of(task);
+    *arrived = false;
+    for (;;) {
+        if (is_aborting(task) || task->culprit != NULL)
+            return FLOW_EABORT;
+        struct flow_message message;
+        enum flow_status rc = flow_inbox_receive(task->inbox, &message, &first->host.err);
+        if (rc == FLOW_EAGAIN)
+            return FLOW_OK;
+        rc = rc == FLOW_OK ? take_in(task, &message) : blame(task, first, rc);
+        if (rc != FLOW_OK)
+            return rc;
+        *arrived = true;
+    }
+}
+
+enum flow_status flow_task_sleep(struct flow_replica *who, enum flow_replica_state why,
+                                 struct pollfd *fds, size_t count, int64_t timeout_ns)
+{
+    struct pollfd all[4] = {{.fd = who->env->abort_fd, .events = POLLIN}};
+    for (size_t i = 0; i < count; i++)
+        all[i + 1] = fds[i];
+
+    const int64_t start = flow_replica_rest(who, why);
+    const enum flow_status rc = flow_inbox_wait(who->task->inbox, all, count + 1, timeout_ns);
+    flow_replica_wake(who, why, start);
+
+    for (size_t i = 0; i < count; i++)
+        fds[i].revents = all[i + 1].revents;
+    return is_aborting(who->task) ? FLOW_EABORT : rc;
+}
+
+/* The output side is out of credit: see what has come in, or sleep until something does. */
+static enum flow_status wait_room(void *context)
+{
+    struct flow_replica *replica = context;
+    bool arrived;
+    const enum flow_status rc = flow_task_pump(replica->task, &arrived);
+    if (rc != FLOW_OK || arrived)
+        return rc;
+    return flow_task_sleep(replica, FLOW_STATE_WAIT_OUT, NULL, 0, -1);
+}
+
+/* A replica that drops rather than wait would never hear of room again if it did not look. */
+static enum flow_status look(void *context)
+{
+    struct flow_replica *replica = context;
+    bool arrived;
+    return flow_task_pump(replica->task, &arrived);
+}
+
+/* ---- fused members ---- */
+
+/* What a member that is called does with what it was handed, from `start_ns` to `ended_ns`. */
+static enum flow_status answer(struct flow_replica *member, const struct flow_message *message,
+                               int64_t start_ns)
+{
+    member->ended_ns = start_ns;
+    enum flow_status rc = flow_input_accept(&member->input, message);
+    while (rc == FLOW_OK && flow_input_next(&member->input, &member->item)) {
+        rc = flow_replica_process(member, member->ended_ns);
+        flow_block_unref(member->item.block);
+        member->item.block = NULL;
+    }
+    if (rc == FLOW_OK && message->kind == FLOW_MESSAGE_END &&
+        flow_input_is_complete(&member->input)) {
+        rc = flow_replica_finish(member);
+        member->ended_ns = flow_now_ns();
+    }
+    return rc;
+}
+
+static enum flow_status call(void *context, const struct flow_message *message)
+{
+    struct flow_replica *caller = context;
+    struct flow_task *task = caller->task;
+    const struct flow_plan *plan = task->env->plan;
+    if (task->culprit != NULL) {
+        if (message->kind == FLOW_MESSAGE_BATCH)
+            flow_block_unref(message->batch.block);
+        return FLOW_EABORT;
+    }
+    struct flow_replica *member =
+        task->members[plan->replicas[plan->links[message->link].to].place];
+    const int64_t waited = member->waited_out_ns;
+    const int64_t start = flow_replica_enter(member);
+    const enum flow_status rc = answer(member, message, start);
+    flow_replica_leave(member, member->ended_ns);
+    flow_count(&caller->host.slot->wait_out_ns, (uint64_t)(member->ended_ns - start));
+    caller->waited_out_ns += member->waited_out_ns - waited;
+    return blame(task, member, rc);
+}
+
+enum flow_status flow_task_flush(struct flow_replica *who, bool try_only)
+{
+    struct flow_task *task = who->task;
+    enum flow_status rc = FLOW_OK;
+    for (size_t i = who->place; i < task->member_count && rc == FLOW_OK; i++)
+        rc = blame(task, task->members[i], flow_output_flush(&task->members[i]->output, try_only));
+    return rc;
+}
+
+/* ---- making and unmaking ---- */
+
+static bool is_remote(const struct flow_plan *plan, const struct flow_plan_task *task)
+{
+    for (size_t i = 0; i < task->replica_count; i++) {
+        if (flow_replica_is_remote(plan, task->replicas[i]))
+            return true;
+    }
+    return false;
+}
+
+static enum flow_status make_members(struct flow_task *task, struct flow_error *err)
+{
+    static const struct flow_replica_waits waits = {wait_room, look, call};
+    const struct flow_plan_task *plan = plan_of(task);
+    task->members = flow_calloc(plan->replica_count, sizeof(struct flow_replica *));
+    if (task->members == NULL)
+        return flow_fail(err, FLOW_ENOMEM, "out of memory for %zu replicas", plan->replica_count);
+    for (; task->member_count < plan->replica_count; task->member_count++) {
+        const enum flow_status rc =
+            flow_replica_new(task, &waits, plan->replicas[task->member_count],
+                             &task->members[task->member_count], err);
+        if (rc != FLOW_OK)
+            return rc;
+    }
+    return FLOW_OK;
+}
+
+enum flow_status flow_task_new(const struct flow_replica_env *env, size_t id,
+                               struct flow_task **task, struct flow_error *err)
+{
+    struct flow_task *made = flow_alloc(sizeof(*made));
+    if (made == NULL)
+        return flow_fail(err, FLOW_ENOMEM, "out of memory for a task");
+    made->env = env;
+    made->id = id;
+    enum flow_status rc = make_members(made, err);
+    if (rc == FLOW_OK)
+        rc = flow_inbox_open(env->transport, id, is_remote(env->plan, plan_of(made)), &made->inbox,
+                             err);
+    if (rc != FLOW_OK) {
+        flow_task_free(made);
+        return rc;
+    }
+    *task = made;
+    return FLOW_OK;
+}
+
+void flow_task_disconnect(struct flow_task *task, bool abandon)
+{
+    for (size_t i = 0; i < task->member_count; i++)
+        flow_replica_let_go(task->members[i]);
+    flow_peers_disconnect(&task->peers, abandon);
+    flow_inbox_close(task->inbox);
+    task->inbox = NULL;
+}
+
+void flow_task_free(struct flow_task *task)
+{
+    if (task == NULL)
+        return;
+    flow_task_disconnect(task, true);
+    for (size_t i = 0; i < task->member_count; i++)
+        flow_replica_free(task->members[i]);
+    free(task->members);
+    free(task);
+}
+
+enum flow_status flow_task_open(struct flow_task *task)
+{
+    struct flow_replica *first = first_of(task);
+    enum flow_status rc = blame(task, first,
+                                flow_peers_connect(&task->peers, task->env->plan, task->id,
+                                                   task->env->transport, &first->host.err));
+    for (size_t i = 0; i < task->member_count && rc == FLOW_OK; i++)
+        rc = blame(task, task->members[i], flow_replica_open(task->members[i]));
+    if (task->culprit == NULL)
+        return rc;
+    flow_replica_explain(task->culprit, task->failure);
+    return task->failure;
+}
+
+void flow_task_close(struct flow_task *task)
+{
+    for (size_t i = 0; i < task->member_count; i++)
+        flow_replica_close(task->members[i]);
+}
+
+const struct flow_error *flow_task_error(const struct flow_task *task)
+{
+    return &(task->culprit != NULL ? task->culprit : first_of(task))->host.err;
+}
+
+void flow_task_name(const struct flow_task *task, struct flow_str *out)
+{
+    for (size_t i = 0; i < task->member_count; i++)
+        flow_str_addf(out, "%s%s", i > 0 ? "+" : "", task->members[i]->info.name);
+}
+
+/* ---- the loop ---- */
+
+/* Before sleeping, and before the end: writers that keep count hear how far we are. */
+static enum flow_status tell_writers(struct flow_task *task, bool all)
+{
+    struct flow_replica *first = first_of(task);
+    uint64_t oldest = UINT64_MAX;
+    for (size_t i = 0; i < task->member_count && first->host.tracks; i++) {
+        const uint64_t own = flow_output_oldest(&task->members[i]->output);
+        oldest = own < oldest ? own : oldest;
+    }
+    return blame(task, first, flow_input_acknowledge(&first->input, oldest, all));
+}
+
+static enum flow_status check_missing(struct flow_task *task)
+{
+    struct flow_replica *first = first_of(task);
+    if (flow_input_is_complete(&first->input))
+        return FLOW_OK;
+    return blame(task, first,
+                 flow_replica_fail(first, FLOW_EPROTO, NULL,
+                                   "its input has ended, but some of it has not come"));
+}
+
+/* Nothing is ready and the inbox is empty. */
+static enum flow_status idle(struct flow_task *task)
+{
+    struct flow_replica *first = first_of(task);
+    enum flow_status rc = flow_task_flush(first, false);
+    if (rc == FLOW_OK)
+        rc = tell_writers(task, false);
+    if (rc != FLOW_OK || first->input.ready_count > 0)
+        return rc;
+    if (first->input.ended == first->input.link_count)
+        return check_missing(task);
+
+    /* Flushing may have taken in what arrived meanwhile, so look again before sleeping. */
+    bool arrived;
+    rc = flow_task_pump(task, &arrived);
+    if (rc != FLOW_OK || arrived)
+        return rc;
+    return flow_task_sleep(first, FLOW_STATE_WAIT_IN, NULL, 0, -1);
+}
+
+/* One writer may have to hear of a batch while others keep us from ever being idle. */
+static enum flow_status process_next(struct flow_task *task)
+{
+    struct flow_replica *first = first_of(task);
+    enum flow_status rc = blame(task, first, flow_replica_process(first, flow_now_ns()));
+    flow_block_unref(first->item.block);
+    first->item.block = NULL;
+    if (rc == FLOW_OK && first->ended_ns - task->told_ns > TELL_AFTER_NS) {
+        task->told_ns = first->ended_ns;
+        rc = tell_writers(task, false);
+    }
+    return rc == FLOW_OK && task->culprit != NULL ? FLOW_EABORT : rc;
+}
+
+static enum flow_status consume_input(struct flow_task *task)
+{
+    struct flow_replica *first = first_of(task);
+    enum flow_status rc = FLOW_OK;
+    while (rc == FLOW_OK && !flow_input_is_complete(&first->input)) {
+        if (flow_input_next(&first->input, &first->item)) {
+            rc = process_next(task);
+            continue;
+        }
+        bool arrived;
+        rc = flow_task_pump(task, &arrived);
+        if (rc == FLOW_OK && !arrived)
+            rc = idle(task);
+    }
+    return rc;
+}
+
+static enum flow_status produce_all(struct flow_task *task)
+{
+    struct flow_replica *first = first_of(task);
+    enum flow_status rc = FLOW_OK;
+    while (rc == FLOW_OK && !atomic_load_explicit(task->env->draining, memory_order_relaxed)) {
+        if (is_aborting(task) || task->culprit != NULL)
+            return FLOW_EABORT;
+        const int64_t start = flow_now_ns();
+        rc = flow_replica_produce(first);
+        if (rc == FLOW_OK && flow_now_ns() - start > SLOW_PRODUCE_NS)
+            rc = flow_task_flush(first, false);
+    }
+    return rc == FLOW_ECLOSED ? FLOW_OK : blame(task, first, rc);
+}
+
+static bool is_settled(const struct flow_task *task)
+{
+    for (size_t i = 0; i < task->member_count; i++) {
+        if (!flow_output_is_settled(&task->members[i]->output))
+            return false;
+    }
+    return flow_input_is_settled(&first_of(task)->input);
+}
+
+/* Stay until what was sent to other processes is acknowledged, and we have done so in turn. */
+static enum flow_status settle(struct flow_task *task)
+{
+    enum flow_status rc = tell_writers(task, true);
+    while (rc == FLOW_OK && !is_settled(task)) {
+        bool arrived;
+        rc = flow_task_pump(task, &arrived);
+        if (rc == FLOW_OK && !arrived)
+            rc = flow_task_sleep(first_of(task), FLOW_STATE_DRAINING, NULL, 0, -1);
+        if (rc == FLOW_OK)
+            rc = tell_writers(task, true);
+    }
+    return rc;
+}
+
+/* The thread's time on the CPU belongs to the members as they were busy. */
+static void share_cpu(const struct flow_task *task)
+{
+    const double cpu_ns = (double)flow_thread_cpu_ns();
+    double busy_ns = 0;
+    for (size_t i = 0; i < task->member_count; i++)
+        busy_ns += (double)flow_replica_busy_ns(task->members[i]);
+    for (size_t i = 0; i < task->member_count; i++) {
+        struct flow_replica *member = task->members[i];
+        const double own = busy_ns > 0 ? (double)flow_replica_busy_ns(member) / busy_ns
+                                       : 1 / (double)task->member_count;
+        flow_set(&member->host.slot->cpu_ns, (uint64_t)(cpu_ns * own));
+    }
+}
+
+enum flow_status flow_task_run(struct flow_task *task)
+{
+    struct flow_replica *first = first_of(task);
+    for (size_t i = 0; i < task->member_count; i++)
+        flow_replica_begin(task->members[i]);
+
+    enum flow_status rc = first->input.link_count > 0 ? consume_input(task) : produce_all(task);
+    if (rc == FLOW_OK)
+        rc = blame(task, first, flow_replica_finish(first));
+    if (rc == FLOW_OK)
+        rc = settle(task);
+    if (task->culprit != NULL) {
+        flow_replica_explain(task->culprit, task->failure);
+        rc = task->failure;
+    }
+    for (size_t i = 0; i < task->member_count; i++)
+        flow_replica_end(task->members[i], rc == FLOW_OK);
+    share_cpu(task);
+    return rc;
+}
