@@ -208,7 +208,9 @@ static enum flow_status send_slice(struct flow_outlet *outlet, struct flow_outle
         .count = (uint16_t)slice->count,
         .link = link->id,
         .sequence = (uint32_t)sequence,
-        .batch = {slice->block != NULL ? flow_block_ref(slice->block) : NULL, number},
+        .batch = {slice->block != NULL && !slice->gives ? flow_block_ref(slice->block)
+                                                        : slice->block,
+                  number},
     };
 
     if (link->fused)
@@ -232,6 +234,7 @@ static enum flow_status send_part(struct flow_outlet *outlet, struct flow_outlet
     if (part.count > room)
         part.count = (uint32_t)room;
     part.last = rest->last && part.count == rest->count;
+    part.gives = rest->gives && part.count == rest->count;
 
     rest->first += part.count;
     rest->count -= part.count;
@@ -271,8 +274,11 @@ static enum flow_status send_blocking(struct flow_outlet *outlet, const struct f
         struct flow_outlet_link *link = pick(outlet, reader);
         const enum flow_status rc = link != NULL ? send_part(outlet, link, &rest, number)
                                                  : outlet->host->wait_room(outlet->host->waiter);
-        if (rc != FLOW_OK || (link != NULL && rest.count == 0))
-            return rc;
+        if (rc == FLOW_OK && (link == NULL || rest.count > 0))
+            continue;
+        if (rest.gives && rest.count > 0) /* its last part has not gone */
+            flow_block_unref(rest.block);
+        return rc;
     }
 }
 

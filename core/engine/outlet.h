@@ -36,6 +36,8 @@ struct flow_slice {
     uint64_t order;  /* when its first record was emitted, in the replica's own count */
     uint64_t result; /* the input batch that it is a result of, where results are numbered */
     bool last;       /* ... and the last of it */
+    bool gives;      /* the block's reference goes with the slice, whatever becomes of it; only
+                        where flow_outlet_takes */
 };
 
 struct flow_outlet_link; /* private */
@@ -57,6 +59,12 @@ struct flow_outlet {
 FLOW_NODISCARD enum flow_status flow_outlet_init(struct flow_outlet *outlet, struct flow_host *host,
                                                  size_t edge, size_t first_link, size_t link_count);
 void flow_outlet_clear(struct flow_outlet *outlet);
+
+/* Does every record go to just one reader, sooner or later?  Then that may be the block's only. */
+static inline bool flow_outlet_takes(const struct flow_outlet *outlet)
+{
+    return outlet->edge->when_full == FLOW_BLOCK && outlet->edge->share != FLOW_ALL;
+}
 
 /*
  * Send a slice to the readers that shall have it, waiting for room or dropping as the policy says.

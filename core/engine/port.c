@@ -156,9 +156,14 @@ static enum flow_status flush_shared(struct flow_emission *shared, struct flow_p
         return FLOW_OK;
     struct flow_slice slice;
     enum flow_status rc = seal(shared, &port->builder, last, &slice);
-    if (rc == FLOW_OK)
-        rc = offer_shared(port, &slice);
-    flow_block_unref(slice.block);
+    if (rc != FLOW_OK)
+        return rc;
+    /* Its only reader may edit it in place, also if it is called. */
+    slice.gives =
+        slice.block != NULL && port->edge_count == 1 && flow_outlet_takes(&port->edges[0].outlet);
+    rc = offer_shared(port, &slice);
+    if (!slice.gives)
+        flow_block_unref(slice.block);
     return rc;
 }
 
@@ -167,9 +172,13 @@ static enum flow_status flush_keyed(struct flow_emission *shared, struct flow_ed
 {
     struct flow_slice slice;
     enum flow_status rc = seal(shared, &edge->builders[reader], last, &slice);
-    if (rc == FLOW_OK && concerns(edge, &slice))
+    if (rc != FLOW_OK)
+        return rc;
+    slice.gives = slice.block != NULL && flow_outlet_takes(&edge->outlet);
+    if (concerns(edge, &slice))
         rc = flow_outlet_offer(&edge->outlet, &slice, reader);
-    flow_block_unref(slice.block);
+    if (!slice.gives)
+        flow_block_unref(slice.block);
     return rc;
 }
 

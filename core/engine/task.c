@@ -29,7 +29,8 @@ static struct flow_replica *first_of(const struct flow_task *task)
 static enum flow_status blame(struct flow_task *task, struct flow_replica *member,
                               enum flow_status rc)
 {
-    /* A call that returns a pointer can only say that there is none: the stage then returns this. */
+    /* A call that returns a pointer can only say that there is none: the stage then returns this.
+     */
     if (rc == FLOW_EABORT && member->host.err.status != FLOW_OK)
         rc = member->host.err.status;
     if (rc == FLOW_OK || rc == FLOW_EABORT)

@@ -41,21 +41,9 @@ static enum flow_status mark(struct flow_stage *stage, const struct flow_record 
     return FLOW_OK;
 }
 
-static enum flow_status wait_for_gate(struct flow_stage *stage)
-{
-    while (!atomic_load(&group_gate)) {
-        const enum flow_status rc = flow_wait(stage, -1, 0, 1000000);
-        if (rc != FLOW_EAGAIN)
-            return rc;
-    }
-    return FLOW_OK;
-}
-
 static enum flow_status edit(void *self, struct flow_stage *stage, const struct flow_record *record)
 {
     (void)self;
-    if (wait_for_gate(stage) != FLOW_OK)
-        return FLOW_EABORT;
     const enum flow_status rc = mark(stage, record);
     return rc == FLOW_OK ? flow_forward(stage, 0, record) : rc;
 }
@@ -70,20 +58,13 @@ static enum flow_status open_gate(void *self, struct flow_stage *stage)
     atomic_store(&group_gate, 1);
     return FLOW_OK;
 }
-static enum flow_status edit_at_once(void *self, struct flow_stage *stage,
-                                     const struct flow_record *record)
-{
-    (void)self;
-    const enum flow_status rc = mark(stage, record);
-    return rc == FLOW_OK ? flow_forward(stage, 0, record) : rc;
-}
 static const struct flow_stage_type edits_first = {
-    .name = "t.edits_first", .role = FLOW_WORKER, .process = edit_at_once, .finish = open_gate};
+    .name = "t.edits_first", .role = FLOW_WORKER, .process = edit, .finish = open_gate};
 
 static enum flow_status edit_all(struct flow_stage *stage, const struct flow_batch *batch)
 {
     const uint8_t *before = batch->bytes;
-    uint8_t *bytes = wait_for_gate(stage) == FLOW_OK ? flow_edit_batch(stage, batch) : NULL;
+    uint8_t *bytes = flow_edit_batch(stage, batch);
     if (bytes == NULL)
         return FLOW_EABORT;
     atomic_fetch_add(bytes == before ? &in_place : &copied, 1);
@@ -112,8 +93,6 @@ static enum flow_status edit_each(void *self, struct flow_stage *stage,
 {
     (void)self;
     enum flow_status rc = FLOW_OK;
-    if (wait_for_gate(stage) != FLOW_OK)
-        return FLOW_EABORT;
     struct flow_cursor c = flow_batch_begin(batch);
     while (rc == FLOW_OK && flow_batch_next(&c)) {
         uint8_t *bytes = flow_edit(stage, &c.record);
@@ -265,29 +244,47 @@ static void assert_kept(size_t sink, size_t i, long long number, bool edited)
     assert_string_equal(group_kept[sink].records[i], text);
 }
 
-/* A writer lets go of a batch right after it was sent: here, but for the last one, before that. */
 TEST(the_only_reader_edits_in_place)
 {
     static const struct flow_stage_type *const types[] = {&edits, &edits_batches, &edits_each};
     for (size_t t = 0; t < COUNT(types); t++) {
         struct hand *h = graph_of(types[t]);
-        struct flow_stage_type source = group_source;
-        source.finish = open_gate;
-        h->stages[0].type = &source;
-        (void)set_up(NULL);
-        group_source_count = 20000; /* several batches, and less than fill the edge */
-        atomic_store(&group_gate, 0);
+        group_source_count = 20000;
         struct group_run run;
 
         run_to_end(&run, h);
 
-        assert_true(atomic_load(&copied) <= 1);
-        assert_true(types[t] == &edits_each || atomic_load(&in_place) >= 3);
+        assert_int_equal(atomic_load(&copied), 0);
         assert_int_equal(group_kept[0].count, 20000);
         for (size_t i = 0; i < 20000; i++)
             assert_kept(0, i, (long long)i, true);
         finish(&run, h);
     }
+}
+
+TEST(a_keyed_reader_and_one_that_is_called_edit_in_place_too)
+{
+    struct hand *h = graph_of(&edits);
+    h->stages[1].workers = 2;
+    h->edges[0].share = FLOW_KEY;
+    group_source_count = 20000;
+    struct group_run run;
+
+    run_to_end(&run, h);
+    assert_int_equal(atomic_load(&copied), 0);
+    assert_int_equal(group_kept[0].count, 20000);
+    finish(&run, h);
+
+    h = graph_of(&edits_batches);
+    for (size_t i = 1; i < 3; i++)
+        h->stages[i].fuse = FLOW_FUSE_ON;
+    run_to_end(&run, h);
+    assert_int_equal(run.plan->task_count, 1);
+    assert_int_equal(atomic_load(&copied), 0);
+    assert_int_equal(group_kept[0].count, 20000);
+    for (size_t i = 0; i < 20000; i++)
+        assert_kept(0, i, (long long)i, true);
+    finish(&run, h);
 }
 
 TEST(other_readers_of_the_batch_see_nothing_of_an_edit)
@@ -431,6 +428,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(the_only_reader_edits_in_place, set_up),
+        cmocka_unit_test_setup(a_keyed_reader_and_one_that_is_called_edit_in_place_too, set_up),
         cmocka_unit_test_setup(other_readers_of_the_batch_see_nothing_of_an_edit, set_up),
         cmocka_unit_test_setup(several_editors_of_one_batch_do_not_meet, set_up),
         cmocka_unit_test_setup(workers_who_share_a_batch_edit_their_parts_only, set_up),
