@@ -16,11 +16,11 @@
  * A batch is sent while less than `bytes` are outstanding, so the last may go over by its own size.
  * The writer of a remote link holds a copy of what its reader has not acknowledged, up to twice the
  * bytes.  A replica fills one batch for each edge out of it, or, where the edge shares by key, one
- * for each reader; the batch in hand has left its link but is still being read, and may be a copy that is edited.  An edge that drops
- * its oldest records keeps as much again waiting in front of its links: for each reader, or, where
- * the readers share by balance, once.  Fused stages have no link: their batch is handed over by a
- * call, and only the open one counts.  A record larger than a batch travels as a batch of its own
- * and adds its size to this sum.
+ * for each reader; the batch in hand has left its link but is still being read, and may be a copy
+ * that is edited.  An edge that drops its oldest records keeps as much again waiting in front of
+ * its links: for each reader, or, where the readers share by balance, once.  Fused stages have no
+ * link: their batch is handed over by a call, and only the open one counts.  A record larger than a
+ * batch travels as a batch of its own and adds its size to this sum.
  *
  * `run.memory` is a bound for that sum.  Where the usual figures exceed it, batches and the bytes
  * of all links shrink together, links never below FLOW_PLAN_MIN_BATCH or what the graph gave them.

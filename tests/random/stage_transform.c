@@ -51,11 +51,30 @@ static bool refused(struct transform *self, const struct flow_record *record)
     return bad;
 }
 
-static enum flow_status reject(struct flow_stage *stage, const struct flow_record *record)
+/* Every second of these stages edits its records where they lie, if it can. */
+static bool edits(const struct transform *self)
+{
+    return self->spec.salt % 2 == 1;
+}
+
+/* What is done to a record before it is refused must not be seen by anybody. */
+static bool spoil(const struct transform *self, struct flow_stage *stage,
+                  const struct flow_record *record)
+{
+    if (!edits(self))
+        return true;
+    uint8_t *bytes = flow_edit(stage, record);
+    if (bytes != NULL)
+        memset(bytes, 0xee, record->size);
+    return bytes != NULL;
+}
+
+static enum flow_status reject(const struct transform *self, struct flow_stage *stage,
+                               const struct flow_record *record)
 {
     char reason[RT_KEY_SIZE];
     rt_reason(record->data, record->size, reason);
-    return flow_reject(stage, "%s", reason);
+    return spoil(self, stage, record) ? flow_reject(stage, "%s", reason) : FLOW_EABORT;
 }
 
 static struct flow_target target_of(const struct rt_transform *spec,
@@ -72,6 +91,16 @@ static struct flow_target target_of(const struct rt_transform *spec,
     return to;
 }
 
+static enum flow_status forward_edited(struct flow_stage *stage, const struct flow_record *record,
+                                       const uint8_t *data)
+{
+    uint8_t *bytes = flow_edit(stage, record);
+    if (bytes == NULL)
+        return FLOW_EABORT;
+    memcpy(bytes, data, record->size);
+    return flow_forward(stage, 0, record);
+}
+
 static enum flow_status emit_transformed(struct transform *self, struct flow_stage *stage,
                                          const struct flow_record *record)
 {
@@ -80,6 +109,8 @@ static enum flow_status emit_transformed(struct transform *self, struct flow_sta
     if (data == NULL)
         return rt_no_memory(stage);
     rt_transform_fill(&self->spec, record->data, record->size, data);
+    if (edits(self) && size == record->size && self->spec.key == RT_KEY_KEEP)
+        return forward_edited(stage, record, data);
     char key[RT_KEY_SIZE];
     const struct flow_target to = target_of(&self->spec, record, key);
     return flow_emit_to(stage, &to, data, size);
@@ -91,7 +122,7 @@ static enum flow_status map_process(void *state, struct flow_stage *stage,
     struct transform *self = state;
     spin(&self->spec, record);
     if (refused(self, record))
-        return reject(stage, record);
+        return reject(self, stage, record);
     return emit_transformed(self, stage, record);
 }
 
@@ -100,7 +131,7 @@ static enum flow_status fail_process(void *state, struct flow_stage *stage,
 {
     struct transform *self = state;
     spin(&self->spec, record);
-    return refused(self, record) ? reject(stage, record) : flow_forward(stage, 0, record);
+    return refused(self, record) ? reject(self, stage, record) : flow_forward(stage, 0, record);
 }
 
 /* Asks for more than it needs, and now and then forgets a reservation. */
@@ -109,7 +140,7 @@ static enum flow_status reserve_process(void *state, struct flow_stage *stage,
 {
     struct transform *self = state;
     if (refused(self, record))
-        return reject(stage, record);
+        return reject(self, stage, record);
     const size_t size = rt_transform_size(&self->spec, record->size);
     if (size % 5 == 0 && flow_reserve(stage, 0, size + 1000) == NULL)
         return FLOW_EABORT;
@@ -132,7 +163,8 @@ static enum flow_status batch_process(void *state, struct flow_stage *stage,
         if (rt_is_bad(&self->spec, record.data, record.size)) {
             char reason[RT_KEY_SIZE];
             rt_reason(record.data, record.size, reason);
-            rc = flow_batch_reject(stage, i, "%s", reason);
+            rc = spoil(self, stage, &record) ? flow_batch_reject(stage, i, "%s", reason)
+                                             : FLOW_EABORT;
         } else {
             rc = emit_transformed(self, stage, &record);
         }
