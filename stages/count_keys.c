@@ -6,9 +6,9 @@
 #include "bytes.h"
 #include "key_table.h"
 
-#define AHEAD 16  /* keys whose slots are fetched at the same time */
-#define FEW 24    /* so many entries are sorted faster one by one than by their bytes */
-#define DEPTH 24  /* bytes that keys are sorted by; if those are equal, they are compared whole */
+#define AHEAD 16 /* keys whose slots are fetched at the same time */
+#define FEW 24   /* so many entries are sorted faster one by one than by their bytes */
+#define DEPTH 24 /* bytes that keys are sorted by; if those are equal, they are compared whole */
 
 struct counter {
     bool sum;

@@ -94,7 +94,13 @@ static inline uint64_t flow_key_hash_bytes(const struct flow_key_seed *seed,
     return hash;
 }
 
-/* Where tables look for a key; its high bits are the good ones. */
+/* Where tables look for a key; the high bits are the good ones. */
+static inline uint64_t flow_key_hash_short(const struct flow_key *key,
+                                           const struct flow_key_seed *seed)
+{
+    return flow_key_hash_words(seed, key->words, key->words[2]);
+}
+
 static inline uint64_t flow_key_hash(const struct flow_key *key, const struct flow_key_seed *seed)
 {
     static const uint64_t none[2] = {0, 0}; /* a long key was hashed when it was loaded */
@@ -104,9 +110,9 @@ static inline uint64_t flow_key_hash(const struct flow_key *key, const struct fl
 /* The key of `size` bytes, at most FLOW_KEY_SHORT, where FLOW_KEY_BYTES of them may be read. */
 static inline struct flow_key flow_key_load_wide(const void *bytes, size_t size)
 {
-    static const uint8_t masks[2 * FLOW_KEY_BYTES] = {
-        255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
-        255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255};
+    static const uint8_t masks[2 * FLOW_KEY_BYTES] = {255, 255, 255, 255, 255, 255, 255, 255,
+                                                      255, 255, 255, 255, 255, 255, 255, 255,
+                                                      255, 255, 255, 255, 255, 255, 255, 255};
     struct flow_key key;
     struct flow_key mask;
     memcpy(&key, bytes, sizeof(key));

@@ -13,11 +13,13 @@
  */
 
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "key.h"
 
 #define FLOW_KEY_TABLE_FIRST ((size_t)1024) /* slots */
 #define FLOW_KEY_BLOCK ((size_t)64 << 10)   /* bytes */
+#define FLOW_KEY_PAGE ((size_t)2 << 20)     /* a huge page, bytes */
 
 struct flow_key_slot {
     struct flow_key key; /* key.words[2] == 0: free */
@@ -64,12 +66,27 @@ static inline void flow_key_table_prefetch(const struct flow_key_table *table, u
         __builtin_prefetch(&table->slots[hash >> table->shift], 1);
 }
 
+/* Free slots.  A large table asks for huge pages: a lookup then does not miss the TLB as well. */
+static inline struct flow_key_slot *flow_key_table_alloc(size_t capacity)
+{
+    const size_t size = capacity * sizeof(struct flow_key_slot);
+    void *slots = aligned_alloc(size < FLOW_KEY_PAGE ? 64 : FLOW_KEY_PAGE, size);
+    if (slots == NULL)
+        return NULL;
+#ifdef MADV_HUGEPAGE
+    if (size >= FLOW_KEY_PAGE)
+        (void)madvise(slots, size, MADV_HUGEPAGE);
+#endif
+    memset(slots, 0, size);
+    return slots;
+}
+
 /* Twice as large.  False, and nothing changed: no memory. */
 static inline bool flow_key_table_grow(struct flow_key_table *table)
 {
     const struct flow_key_table old = *table;
     const size_t capacity = old.capacity == 0 ? FLOW_KEY_TABLE_FIRST : old.capacity * 2;
-    struct flow_key_slot *slots = calloc(capacity, sizeof(*slots));
+    struct flow_key_slot *slots = flow_key_table_alloc(capacity);
     if (slots == NULL)
         return false;
     table->slots = slots;
@@ -80,7 +97,8 @@ static inline bool flow_key_table_grow(struct flow_key_table *table)
     for (size_t i = 0; i < old.capacity; i++) {
         const struct flow_key_slot *slot = &old.slots[i];
         if (slot->key.words[2] != 0)
-            *flow_key_table_find(table, &slot->key, flow_key_hash(&slot->key, &table->seed)) = *slot;
+            *flow_key_table_find(table, &slot->key, flow_key_hash(&slot->key, &table->seed)) =
+                *slot;
     }
     free(old.slots);
     return true;
@@ -128,8 +146,8 @@ static inline struct flow_key_slot *flow_key_table_insert(struct flow_key_table 
 }
 
 /* The slot of a key, new ones with a count of 0; NULL: no memory. */
-static inline struct flow_key_slot *
-flow_key_table_slot(struct flow_key_table *table, const struct flow_key *key, uint64_t hash)
+static inline struct flow_key_slot *flow_key_table_slot(struct flow_key_table *table,
+                                                        const struct flow_key *key, uint64_t hash)
 {
     struct flow_key_slot *slot = NULL;
     if (table->capacity > 0) {
@@ -140,7 +158,8 @@ flow_key_table_slot(struct flow_key_table *table, const struct flow_key *key, ui
     return flow_key_table_insert(table, slot, key, hash);
 }
 
-/* Free what it holds.  A table that was never initialised, but is all zeros, has nothing to free. */
+/* Free what it holds.  A table that was never initialised, but is all zeros, has nothing to free.
+ */
 static inline void flow_key_table_clear(struct flow_key_table *table)
 {
     free(table->slots);

@@ -190,7 +190,7 @@ static enum flow_status count_word(struct splitter *s, struct flow_stage *stage,
     pending->key = flow_key_load(word, size, s->limit, &s->table.seed);
     if (s->lower)
         pending->key = flow_key_or(&pending->key, 0x20);
-    pending->hash = flow_key_hash(&pending->key, &s->table.seed);
+    pending->hash = flow_key_hash_short(&pending->key, &s->table.seed);
     flow_key_table_prefetch(&s->table, pending->hash);
     return s->pending_count == AHEAD ? count_pending(s, stage) : FLOW_OK;
 }
@@ -204,23 +204,22 @@ static enum flow_status take_word(struct splitter *s, struct flow_stage *stage,
 static enum flow_status split(struct splitter *s, struct flow_stage *stage,
                               const unsigned char *text, size_t size)
 {
-    enum flow_status rc = FLOW_OK;
     size_t start = 0;
     uint64_t inside = 0; /* 1: a word goes on from the chunk before */
-    for (size_t at = 0; at < size; at += CHUNK) {
-        const uint64_t bits = next_bits(s, text + at, size - at);
+    for (size_t at = 0; at < size || inside != 0; at += CHUNK) {
+        const uint64_t bits = at < size ? next_bits(s, text + at, size - at) : 0;
         uint64_t edges = bits ^ (bits << 1 | inside);
         for (; edges != 0; edges &= edges - 1) {
             const size_t edge = at + (size_t)__builtin_ctzll(edges);
-            if (inside != 0)
-                rc = take_word(s, stage, text + start, edge - start);
+            const enum flow_status rc =
+                inside != 0 ? take_word(s, stage, text + start, edge - start) : FLOW_OK;
             if (rc != FLOW_OK)
                 return rc;
             start = edge;
             inside ^= 1;
         }
     }
-    return inside != 0 ? take_word(s, stage, text + start, size - start) : FLOW_OK;
+    return FLOW_OK;
 }
 
 static int64_t now_ns(void)
