@@ -71,7 +71,8 @@ static enum flow_status look_ahead(const struct counter *c, struct flow_stage *s
     for (; *next < batch->count && filled < AHEAD; ++*next) {
         struct flow_record record = flow_batch_record(batch, *next);
         struct addition *addition = &ahead[filled];
-        *addition = (struct addition){.weight = 1, .index = *next};
+        addition->weight = 1;
+        addition->index = *next;
         if (c->sum && !weigh(&record, &addition->weight)) {
             const enum flow_status rc =
                 refuse(stage, *next, "no number of at most 64 bits at the start of", &record);
@@ -80,9 +81,9 @@ static enum flow_status look_ahead(const struct counter *c, struct flow_stage *s
             continue;
         }
         const bool keyed = record.key_size > 0;
-        addition->key = flow_key_load(keyed ? record.key : record.data,
-                                      keyed ? record.key_size : record.size, limit, &c->table.seed);
-        addition->hash = flow_key_hash(&addition->key, &c->table.seed);
+        addition->hash =
+            flow_key_load(&addition->key, keyed ? record.key : record.data,
+                          keyed ? record.key_size : record.size, limit, &c->table.seed);
         flow_key_table_prefetch(&c->table, addition->hash);
         filled++;
     }

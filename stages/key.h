@@ -123,23 +123,31 @@ static inline struct flow_key flow_key_load_wide(const void *bytes, size_t size)
     return key;
 }
 
-/* A key of any size, for a table with this seed.  Up to `limit` the memory may be read.  A long key
- * borrows its bytes. */
-static inline struct flow_key flow_key_load(const void *bytes, size_t size, const void *limit,
-                                            const struct flow_key_seed *seed)
+/* The same, where memory may be read up to `limit`. */
+static inline struct flow_key flow_key_load_short(const void *bytes, size_t size, const void *limit)
 {
-    const unsigned char *from = bytes;
+    if ((size_t)((const char *)limit - (const char *)bytes) >= FLOW_KEY_BYTES)
+        return flow_key_load_wide(bytes, size);
+    unsigned char room[FLOW_KEY_BYTES] = {0};
+    memcpy(room, bytes, size);
+    return flow_key_load_wide(room, size);
+}
+
+/*
+ * A key of any size, and its hash, for a table with this seed.  Memory may be read up to `limit`.
+ * A long key borrows its bytes.
+ */
+static inline uint64_t flow_key_load(struct flow_key *key, const void *bytes, size_t size,
+                                     const void *limit, const struct flow_key_seed *seed)
+{
     if (size <= FLOW_KEY_SHORT) {
-        if ((size_t)((const unsigned char *)limit - from) >= FLOW_KEY_BYTES)
-            return flow_key_load_wide(from, size);
-        unsigned char room[FLOW_KEY_BYTES] = {0};
-        memcpy(room, from, size);
-        return flow_key_load_wide(room, size);
+        *key = flow_key_load_short(bytes, size, limit);
+        return flow_key_hash_short(key, seed);
     }
-    struct flow_key key = {{0, size, flow_key_hash_bytes(seed, from, size)}};
-    key.words[2] |= flow_key_tag(FLOW_KEY_LONG);
-    memcpy(key.words, &from, sizeof(from));
-    return key;
+    *key = (struct flow_key){{0, size, flow_key_hash_bytes(seed, bytes, size)}};
+    key->words[2] |= flow_key_tag(FLOW_KEY_LONG);
+    memcpy(key->words, &bytes, sizeof(bytes));
+    return flow_key_hash(key, seed);
 }
 
 /* A short key with the bits set in each byte of it. */

@@ -187,7 +187,7 @@ static enum flow_status count_word(struct splitter *s, struct flow_stage *stage,
     if (size > FLOW_KEY_SHORT)
         return emit_long(s, stage, word, size);
     struct pending *pending = &s->pending[s->pending_count++];
-    pending->key = flow_key_load(word, size, s->limit, &s->table.seed);
+    pending->key = flow_key_load_short(word, size, s->limit);
     if (s->lower)
         pending->key = flow_key_or(&pending->key, 0x20);
     pending->hash = flow_key_hash_short(&pending->key, &s->table.seed);
@@ -204,20 +204,26 @@ static enum flow_status take_word(struct splitter *s, struct flow_stage *stage,
 static enum flow_status split(struct splitter *s, struct flow_stage *stage,
                               const unsigned char *text, size_t size)
 {
-    size_t start = 0;
-    uint64_t inside = 0; /* 1: a word goes on from the chunk before */
+    const unsigned char *start = text;
+    uint64_t inside = 0; /* 1: a word goes on from the chunk before, from `start` on */
     for (size_t at = 0; at < size || inside != 0; at += CHUNK) {
         const uint64_t bits = at < size ? next_bits(s, text + at, size - at) : 0;
-        uint64_t edges = bits ^ (bits << 1 | inside);
-        for (; edges != 0; edges &= edges - 1) {
-            const size_t edge = at + (size_t)__builtin_ctzll(edges);
-            const enum flow_status rc =
-                inside != 0 ? take_word(s, stage, text + start, edge - start) : FLOW_OK;
+        const uint64_t before = bits << 1 | inside; /* bit i: the byte before i is in a word */
+        uint64_t starts = bits & ~before;
+        for (uint64_t ends = before & ~bits; ends != 0; ends &= ends - 1) {
+            if (inside == 0) {
+                start = text + at + __builtin_ctzll(starts);
+                starts &= starts - 1;
+            }
+            inside = 0;
+            const unsigned char *end = text + at + __builtin_ctzll(ends);
+            const enum flow_status rc = take_word(s, stage, start, (size_t)(end - start));
             if (rc != FLOW_OK)
                 return rc;
-            start = edge;
-            inside ^= 1;
         }
+        if (starts != 0) /* the last one goes on in the next chunk */
+            start = text + at + __builtin_ctzll(starts);
+        inside = bits >> (CHUNK - 1);
     }
     return FLOW_OK;
 }
