@@ -61,21 +61,22 @@ static enum flow_status refuse(struct flow_stage *stage, uint32_t index, const c
                              flow_bytes_quote(record->data, record->size).text);
 }
 
-/* The keys of up to AHEAD records from `*next` on, and their slots on the way into the cache. */
+/* What the next records add, at most AHEAD; their slots are on the way into the cache. */
 static enum flow_status look_ahead(const struct counter *c, struct flow_stage *stage,
-                                   const struct flow_batch *batch, uint32_t *next,
+                                   const struct flow_batch *batch, struct flow_cursor *cursor,
                                    struct addition *ahead, size_t *count)
 {
     const void *limit = flow_key_limit(batch);
     size_t filled = 0;
-    for (; *next < batch->count && filled < AHEAD; ++*next) {
-        struct flow_record record = flow_batch_record(batch, *next);
+    while (filled < AHEAD && flow_batch_next(cursor)) {
+        struct flow_record record = cursor->record;
         struct addition *addition = &ahead[filled];
         addition->weight = 1;
-        addition->index = *next;
+        addition->index = (uint32_t)(record.number - batch->number);
         if (c->sum && !weigh(&record, &addition->weight)) {
             const enum flow_status rc =
-                refuse(stage, *next, "no number of at most 64 bits at the start of", &record);
+                refuse(stage, addition->index, "no number of at most 64 bits at the start of",
+                       &cursor->record);
             if (rc != FLOW_OK)
                 return rc;
             continue;
@@ -118,15 +119,16 @@ static enum flow_status counter_process_batch(void *self, struct flow_stage *sta
                                               const struct flow_batch *batch)
 {
     struct counter *c = self;
+    struct flow_cursor cursor = flow_batch_begin(batch);
     struct addition ahead[AHEAD];
-    uint32_t next = 0;
-    enum flow_status rc = FLOW_OK;
-    while (rc == FLOW_OK && next < batch->count) {
-        size_t count = 0;
-        rc = look_ahead(c, stage, batch, &next, ahead, &count);
+    size_t count;
+    enum flow_status rc;
+    do {
+        count = 0;
+        rc = look_ahead(c, stage, batch, &cursor, ahead, &count);
         for (size_t i = 0; rc == FLOW_OK && i < count; i++)
             rc = add(c, stage, batch, &ahead[i]);
-    }
+    } while (rc == FLOW_OK && count > 0);
     return rc;
 }
 

@@ -165,9 +165,8 @@ static enum flow_status writer_process_batch(void *self, struct flow_stage *stag
                                              const struct flow_batch *batch)
 {
     struct writer *w = self;
-    for (uint32_t i = 0; i < batch->count; i++) {
-        const struct flow_record record = flow_batch_record(batch, i);
-        const enum flow_status rc = put_record(w, stage, &record);
+    for (struct flow_cursor c = flow_batch_begin(batch); flow_batch_next(&c);) {
+        const enum flow_status rc = put_record(w, stage, &c.record);
         if (rc != FLOW_OK)
             return rc;
     }

@@ -264,10 +264,8 @@ static enum flow_status splitter_process_batch(void *self, struct flow_stage *st
     struct splitter *s = self;
     enum flow_status rc = FLOW_OK;
     s->limit = flow_key_limit(batch);
-    for (uint32_t i = 0; rc == FLOW_OK && i < batch->count; i++) {
-        const struct flow_record record = flow_batch_record(batch, i);
-        rc = split(s, stage, record.data, record.size);
-    }
+    for (struct flow_cursor c = flow_batch_begin(batch); rc == FLOW_OK && flow_batch_next(&c);)
+        rc = split(s, stage, c.record.data, c.record.size);
     if (rc != FLOW_OK || !s->count)
         return rc;
     rc = count_pending(s, stage);
