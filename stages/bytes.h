@@ -3,7 +3,8 @@
 #define FLOW_STAGES_BYTES_H
 
 /*
- * What several built-in stages do with a record's bytes: read a number, show them in a message.
+ * What several built-in stages do with a record's bytes: read a number, write one, show them in a
+ * message.
  * Everything is inline, so that each stage still compiles alone, as a plugin.
  */
 
@@ -32,6 +33,43 @@ static inline bool flow_bytes_number(const void *data, size_t size, uint64_t *va
     *value = sum;
     *used = i;
     return true;
+}
+
+/* How many decimal digits `value` has. */
+static inline size_t flow_bytes_count_digits(uint64_t value)
+{
+    size_t count = 1;
+    for (; value >= 10000; value /= 10000)
+        count += 4;
+    return count + (value >= 10) + (value >= 100) + (value >= 1000);
+}
+
+/* The decimal digits of `value`, ending right before `end`. */
+static inline void flow_bytes_put_digits(uint64_t value, char *end)
+{
+    static const char pairs[] = "0001020304050607080910111213141516171819"
+                                "2021222324252627282930313233343536373839"
+                                "4041424344454647484950515253545556575859"
+                                "6061626364656667686970717273747576777879"
+                                "8081828384858687888990919293949596979899";
+    for (; value >= 100; value /= 100) {
+        end -= 2;
+        memcpy(end, pairs + value % 100 * 2, 2);
+    }
+    if (value >= 10)
+        memcpy(end - 2, pairs + value * 2, 2);
+    else
+        end[-1] = (char)('0' + value);
+}
+
+#define FLOW_BYTES_DIGITS 20 /* of the largest number of 64 bits */
+
+/* The decimal digits of `value`, from `out` on; how many they are. */
+static inline size_t flow_bytes_put_number(uint64_t value, char *out)
+{
+    const size_t size = flow_bytes_count_digits(value);
+    flow_bytes_put_digits(value, out + size);
+    return size;
 }
 
 /* One byte as it is shown to people: itself, or an escape of up to 4 characters.  Their count. */

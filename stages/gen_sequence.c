@@ -3,6 +3,8 @@
 
 #include <inttypes.h>
 
+#include "bytes.h"
+
 #define BURST 4096         /* records a call of produce emits at most */
 #define BURST_BYTES 262144 /* and about as many bytes */
 #define DIGITS 20          /* of the largest 64-bit number, with its sign */
@@ -34,44 +36,18 @@ static const struct flow_port outputs[] = {
     {NULL, NULL, NULL},
 };
 
-static size_t count_digits(uint64_t value)
-{
-    size_t count = 1;
-    for (; value >= 10000; value /= 10000)
-        count += 4;
-    return count + (value >= 10) + (value >= 100) + (value >= 1000);
-}
-
-/* The decimal digits of `value`, ending right before `end`. */
-static void put_digits(uint64_t value, char *end)
-{
-    static const char pairs[] = "0001020304050607080910111213141516171819"
-                                "2021222324252627282930313233343536373839"
-                                "4041424344454647484950515253545556575859"
-                                "6061626364656667686970717273747576777879"
-                                "8081828384858687888990919293949596979899";
-    for (; value >= 100; value /= 100) {
-        end -= 2;
-        memcpy(end, pairs + value % 100 * 2, 2);
-    }
-    if (value >= 10)
-        memcpy(end - 2, pairs + value * 2, 2);
-    else
-        end[-1] = (char)('0' + value);
-}
-
 /* `value` in at least `width` characters, zeros between sign and digits; returns the size. */
 static size_t put_number(int64_t value, size_t width, char *out)
 {
     const uint64_t magnitude = value < 0 ? -(uint64_t)value : (uint64_t)value;
     const size_t sign = value < 0;
-    const size_t count = sign + count_digits(magnitude);
+    const size_t count = sign + flow_bytes_count_digits(magnitude);
     const size_t size = width > count ? width : count;
     if (size > count)
         memset(out, '0', size - count + sign);
     if (sign != 0)
         out[0] = '-';
-    put_digits(magnitude, out + size);
+    flow_bytes_put_digits(magnitude, out + size);
     return size;
 }
 

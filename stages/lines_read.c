@@ -169,45 +169,43 @@ static enum flow_status line_fail(const struct reader *r, struct flow_stage *sta
                            r->name, r->line + 1, r->max_line);
 }
 
-/* Emit buf[start, start + size), whose line end takes `end_size` of these bytes, and step over it.
- */
-static enum flow_status emit_line(struct reader *r, struct flow_stage *stage, size_t size,
-                                  size_t end_size)
+/* Emit the `size` bytes of a line, the last `end_size` of which are its line end. */
+static enum flow_status emit_line(struct reader *r, struct flow_stage *stage, const char *line,
+                                  size_t size, size_t end_size)
 {
     if (size - end_size > r->max_line)
         return line_fail(r, stage);
-    const char *line = r->buf + r->start;
-    r->start += size;
-    r->searched = 0;
     r->line++;
     return flow_emit(stage, line, r->keep_ends ? size : size - end_size);
 }
 
 static enum flow_status emit_lines(struct reader *r, struct flow_stage *stage)
 {
-    for (;;) {
-        const size_t pending = r->end - r->start;
-        const char *line = r->buf + r->start;
-        const char *end = memchr(line + r->searched, '\n', pending - r->searched);
-        if (end == NULL) {
-            r->searched = pending;
-            return FLOW_OK;
-        }
+    const char *line = r->buf + r->start;
+    const char *from = line + r->searched;
+    const char *stop = r->buf + r->end;
+    enum flow_status rc = FLOW_OK;
+    while (rc == FLOW_OK) {
+        const char *end = memchr(from, '\n', (size_t)(stop - from));
+        if (end == NULL)
+            break;
         if (r->line % 256 == 0 && flow_stopping(stage))
             return FLOW_ECLOSED;
         const size_t size = (size_t)(end - line) + 1;
-        const size_t end_size = size >= 2 && end[-1] == '\r' ? 2 : 1;
-        const enum flow_status rc = emit_line(r, stage, size, end_size);
-        if (rc != FLOW_OK)
-            return rc;
+        rc = emit_line(r, stage, line, size, size >= 2 && end[-1] == '\r' ? 2 : 1);
+        line = from = end + 1;
     }
+    r->start = (size_t)(line - r->buf);
+    r->searched = (size_t)(stop - line);
+    return rc;
 }
 
 /* The file has ended: its last line may lack a line end. */
 static enum flow_status emit_rest(struct reader *r, struct flow_stage *stage)
 {
     const size_t size = r->end - r->start;
-    const enum flow_status rc = size > 0 ? emit_line(r, stage, size, 0) : FLOW_OK;
+    const enum flow_status rc =
+        size > 0 ? emit_line(r, stage, r->buf + r->start, size, 0) : FLOW_OK;
     file_close(r);
     return rc;
 }

@@ -16,7 +16,7 @@
 
 #include "file.h"
 
-#define BUFFER ((size_t)64 << 10)
+#define BUFFER ((size_t)128 << 10)
 
 struct writer {
     char *path;
@@ -129,13 +129,12 @@ static enum flow_status put(struct writer *w, struct flow_stage *stage, const vo
     return FLOW_OK;
 }
 
-/* Whole records leave together, so that two stages that write to one terminal do not mix lines. */
-static enum flow_status put_record(struct writer *w, struct flow_stage *stage,
-                                   const struct flow_record *record)
+/* A record that the buffer has no room for.  Whole records leave together, so that two stages that
+ * write to one terminal do not mix lines. */
+static enum flow_status put_with_flush(struct writer *w, struct flow_stage *stage,
+                                       const struct flow_record *record)
 {
-    enum flow_status rc = FLOW_OK;
-    if (record->size + w->newline_size > BUFFER - w->used)
-        rc = flush(w, stage);
+    enum flow_status rc = flush(w, stage);
     if (rc == FLOW_OK)
         rc = put(w, stage, record->data, record->size);
     if (rc == FLOW_OK && w->newline_size > BUFFER - w->used)
@@ -145,13 +144,29 @@ static enum flow_status put_record(struct writer *w, struct flow_stage *stage,
     return rc;
 }
 
+static enum flow_status put_record(struct writer *w, struct flow_stage *stage,
+                                   const struct flow_record *record)
+{
+    const size_t room = BUFFER - w->used;
+    if (room < w->newline_size || record->size > room - w->newline_size)
+        return put_with_flush(w, stage, record);
+    char *at = w->buf + w->used;
+    memcpy(at, record->data, record->size);
+    at += record->size;
+    if (w->newline_size == 1)
+        *at = w->newline[0];
+    else
+        memcpy(at, w->newline, w->newline_size);
+    w->used += record->size + w->newline_size;
+    return FLOW_OK;
+}
+
 static enum flow_status writer_process_batch(void *self, struct flow_stage *stage,
                                              const struct flow_batch *batch)
 {
     struct writer *w = self;
-    for (uint32_t i = 0; i < batch->count; i++) {
-        const struct flow_record record = flow_batch_record(batch, i);
-        const enum flow_status rc = put_record(w, stage, &record);
+    for (struct flow_cursor c = flow_batch_begin(batch); flow_batch_next(&c);) {
+        const enum flow_status rc = put_record(w, stage, &c.record);
         if (rc != FLOW_OK)
             return rc;
     }

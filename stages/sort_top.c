@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * The best n records so far are a heap with the worst of them on top, which the next better record
- * replaces.  Numbers are compared by their digits, so they may be of any length.
+ * Records are kept as they come until there are n of them.  From then on they are a heap with the
+ * worst of them on top, which the next better record replaces.
+ *
+ * Numbers are compared by their digits, so they may be of any length; but first by a rank of 64
+ * bits, which decides about most.
  */
 
 #include <flowrun/stage.h>
@@ -19,6 +22,7 @@ struct number {
 };
 
 struct item {
+    uint64_t rank;    /* a lower one is emitted first; equal ones have to be compared */
     const char *data; /* the record's bytes */
     size_t size;
     struct number number;
@@ -31,6 +35,7 @@ struct top {
     bool ascending;
     struct item *heap;
     size_t count, capacity;
+    bool heaped; /* the items are a heap */
 };
 
 static const struct flow_param params[] = {
@@ -93,6 +98,20 @@ static bool parse(const char *data, size_t size, struct number *number)
     return true;
 }
 
+#define RANK_DIGITS 18
+#define RANK_ZERO ((uint64_t)1 << 63)
+
+/* The whole part of a number, cut to what RANK_DIGITS can show. */
+static uint64_t rank(const struct top *t, const char *data, const struct number *number)
+{
+    const char *digits = data + number->whole_at;
+    uint64_t value = number->whole_size > RANK_DIGITS ? UINT64_C(1000000000000000000) : 0;
+    for (size_t i = 0; number->whole_size <= RANK_DIGITS && i < number->whole_size; i++)
+        value = value * 10 + (uint64_t)(digits[i] - '0');
+    const bool early = number->negative == t->ascending;
+    return value == 0 ? RANK_ZERO : early ? RANK_ZERO - value : RANK_ZERO + value;
+}
+
 static int compare_bytes(const char *a, size_t a_size, const char *b, size_t b_size)
 {
     const int order = memcmp(a, b, a_size < b_size ? a_size : b_size);
@@ -117,6 +136,8 @@ static int compare_numbers(const struct item *left, const struct item *right)
 /* Below 0: `a` is emitted before `b`. */
 static int compare(const struct top *t, const struct item *a, const struct item *b)
 {
+    if (a->rank != b->rank)
+        return a->rank < b->rank ? -1 : 1;
     const int order = compare_numbers(a, b);
     if (order != 0)
         return t->ascending ? order : -order;
@@ -138,14 +159,11 @@ static void sift_down(const struct top *t, size_t count, size_t at, struct item 
     t->heap[at] = item;
 }
 
-/* The same, there or further up. */
-static void sift_up(const struct top *t, size_t at, struct item item)
+static void make_heap(struct top *t)
 {
-    while (at > 0 && compare(t, &item, &t->heap[(at - 1) / 2]) > 0) {
-        t->heap[at] = t->heap[(at - 1) / 2];
-        at = (at - 1) / 2;
-    }
-    t->heap[at] = item;
+    for (size_t at = t->count / 2; at-- > 0;)
+        sift_down(t, t->count, at, t->heap[at]);
+    t->heaped = true;
 }
 
 static bool reserve(struct top *t)
@@ -183,7 +201,10 @@ static enum flow_status top_process(void *self, struct flow_stage *stage,
     if (!parse(item.data, item.size, &item.number))
         return flow_reject(stage, "no number at the start of %s",
                            flow_bytes_quote(record->data, record->size).text);
+    item.rank = rank(t, item.data, &item.number);
     const bool full = t->count == (size_t)t->n;
+    if (full && !t->heaped)
+        make_heap(t);
     if (full && compare(t, &item, &t->heap[0]) >= 0)
         return FLOW_OK;
     if (!reserve(t) || !own(&item, record))
@@ -193,26 +214,21 @@ static enum flow_status top_process(void *self, struct flow_stage *stage,
         free(t->heap[0].copy);
         sift_down(t, t->count, 0, item);
     } else {
-        t->count++;
-        sift_up(t, t->count - 1, item);
+        t->heap[t->count++] = item;
     }
     return FLOW_OK;
 }
 
-/* Heap sort: the worst goes to the end of what is left, until the best comes first. */
-static void sort(struct top *t)
+static int in_order(const void *a, const void *b, void *t)
 {
-    for (size_t left = t->count; left > 1; left--) {
-        const struct item worst = t->heap[0];
-        sift_down(t, left - 1, 0, t->heap[left - 1]);
-        t->heap[left - 1] = worst;
-    }
+    return compare(t, a, b);
 }
 
 static enum flow_status top_finish(void *self, struct flow_stage *stage)
 {
     struct top *t = self;
-    sort(t);
+    if (t->count > 1)
+        qsort_r(t->heap, t->count, sizeof(*t->heap), in_order, t);
     enum flow_status rc = FLOW_OK;
     for (size_t i = 0; rc == FLOW_OK && i < t->count; i++) {
         const struct item *item = &t->heap[i];

@@ -5,24 +5,47 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* FNV-1a, then the finalizer of MurmurHash3, since FNV's low bits are weak for short keys. */
+static uint64_t load(const uint8_t *bytes, size_t size)
+{
+    uint64_t word = 0;
+    memcpy(&word, bytes, size);
+    return word;
+}
+
+/* A product's high bits depend on all bits of the word, so they are folded down for the next one.
+ */
+static uint64_t mix(uint64_t hash, uint64_t word)
+{
+    const uint64_t golden = 0x9e3779b97f4a7c15; /* 2^64 by the golden ratio */
+    hash = (hash ^ word) * golden;
+    return hash ^ hash >> 32;
+}
+
+/*
+ * Eight bytes at a time.  The last ones are read from the end, with bytes that were read before, so
+ * that no loop counts them.  Every process of a run has to come to the same result.
+ */
 static uint64_t hash_of(const void *bytes, size_t size)
 {
     const uint8_t *at = bytes;
-    uint64_t hash = 14695981039346656037u;
-    for (size_t i = 0; i < size; i++)
-        hash = (hash ^ at[i]) * 1099511628211u;
-    hash ^= hash >> 33;
-    hash *= 0xff51afd7ed558ccdu;
-    hash ^= hash >> 33;
-    return hash;
+    const uint8_t *end = at + size;
+    uint64_t hash = size;
+    for (; end - at > 8; at += 8)
+        hash = mix(hash, load(at, 8));
+    if (size >= 8)
+        hash = mix(hash, load(end - 8, 8));
+    else if (size >= 4)
+        hash = mix(hash, load(at, 4) << 32 | load(end - 4, 4));
+    else if (size > 0)
+        hash = mix(hash, (uint64_t)at[0] << 16 | (uint64_t)at[size / 2] << 8 | end[-1]);
+    return mix(hash, 0);
 }
 
 size_t flow_key_reader(const struct flow_piece *record, size_t readers)
 {
     const uint64_t hash = record->key_size > 0 ? hash_of(record->key, record->key_size)
                                                : hash_of(record->data, record->size);
-    return (size_t)(hash % readers);
+    return (size_t)((hash >> 32) * readers >> 32); /* readers are few: no division is needed */
 }
 
 /* One token of a pointer, with ~1 and ~0 undone, into `token`. */

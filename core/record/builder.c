@@ -177,9 +177,10 @@ uint32_t flow_builder_add_run(struct flow_builder *builder, const struct flow_bl
     const size_t step = flow_block_step(block);
     const uint32_t start = first == 0 ? 0 : flow_column_(block->top, (first - 1u) * step);
     const size_t span = flow_block_span(block, first, added);
-    if (span > 0)
+    if (span > 0) { /* there may be no block open */
         memcpy(builder->room.at, block->data + start, span);
-    builder->room.at += span;
+        builder->room.at += span;
+    }
     flow_builder_count_all(builder);
     return added;
 }

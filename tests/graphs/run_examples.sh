@@ -79,7 +79,8 @@ count_words() {
         awk '{ print $1 " " $2 }' | sort -k1,1nr -k2
 }
 
-wordcount() {
+# What is expected of the graphs that count words.
+expect_words() {
     files=$(wordcount_files)
     if [ ! -e "$work/words" ]; then
         count_words "$files" >"$work/words"
@@ -87,11 +88,24 @@ wordcount() {
         # shellcheck disable=SC2086  # a glob
         echo "$(cat $files | wc -l | tr -d ' ') lines" >"$work/total"
     fi
+}
+
+wordcount() {
+    expect_words
     run "$@" --param input="$files" --param total="$work/out/total" || return 0
     same exact "$work/top" "$work/out/output"
     same exact "$work/total" "$work/out/total"
     run "$@" --param input="$files" --param total="$work/out/total" --param top=100000000 || return 0
     same exact "$work/words" "$work/out/output"
+}
+
+# With tables that are emitted once, again and again as they are full, and after every batch.
+part_counts() {
+    expect_words
+    for held in memory=8MiB memory=64KiB hold=0s; do
+        run "$@" --param input="$files" --param top=100000000 --set "words.$held" || return 0
+        same exact "$work/words" "$work/out/output"
+    done
 }
 
 # example NAME GRAPH [OPTION]...: run it and compare all that it writes
@@ -101,6 +115,10 @@ example() {
     case $name in
     wordcount)
         wordcount "$@"
+        return
+        ;;
+    part-counts)
+        part_counts "$@"
         return
         ;;
     broadcast) set -- exact count "$@" ;;
@@ -125,7 +143,7 @@ example() {
 # isolate NAME: the graph with one of its stages, neither first nor last, in its own process
 isolate() {
     case $1 in
-    pipeline | ordered | wordcount) type=text.words ;;
+    pipeline | ordered | wordcount | part-counts) type=text.words ;;
     n-workers | dead-letter | diamond) type=cpu.squares ;;
     skewed-sleep | keyed) type="sleep" ;;
     broadcast) type=count.records ;;

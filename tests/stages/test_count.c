@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "support/check.h"
 #include "support/harness.h"
@@ -72,6 +73,96 @@ TEST(twenty_thousand_keys_are_told_apart)
     harness_free(h);
 }
 
+/* Every byte, and keys that begin alike for longer than the sort looks at single bytes. */
+TEST(many_keys_of_any_kind_come_out_in_the_order_of_their_bytes)
+{
+    struct harness *h = counter("count.keys", 100);
+    char key[300];
+    for (unsigned i = 0; i < 3000; i++) {
+        memset(key, (int)(i % 3), sizeof(key));
+        const size_t size = i % 7 == 0 ? 30 + i % 200 : i % 26;
+        if (size > 0)
+            key[size - 1] = (char)(unsigned char)(i * 37 % 256);
+        if (size > 2)
+            key[i % size] = (char)(unsigned char)(i % 256);
+        harness_feed_bytes(h, key, size);
+    }
+    assert_int_equal(harness_run(h), FLOW_OK);
+    assert_in_range(harness_count(h, 0), 500, 3000);
+    uint64_t sum = 0;
+    for (size_t i = 0; i < harness_count(h, 0); i++) {
+        const struct harness_record *b = harness_record(h, 0, i);
+        sum += strtoull(b->data, NULL, 10);
+        if (i == 0)
+            continue;
+        const struct harness_record *a = harness_record(h, 0, i - 1);
+        const size_t least = a->key_size < b->key_size ? a->key_size : b->key_size;
+        const int order = least > 0 ? memcmp(a->key, b->key, least) : 0;
+        assert_true(order < 0 || (order == 0 && a->key_size < b->key_size));
+    }
+    assert_int_equal(sum, 3000);
+    harness_free(h);
+}
+
+TEST(with_sum_a_record_counts_as_often_as_its_number_says)
+{
+    for (size_t batch = 0; batch < 3; batch++) {
+        const struct harness_options options = {.with = "{\"sum\": true}", .batch = batch};
+        struct harness *h = harness_new(harness_builtin("count.keys"), &options);
+        harness_feed_keyed(h, "pear", "3 whatever");
+        harness_feed(h, "4 pear");
+        harness_feed(h, "0 nothing");
+        harness_feed(h, "2  blank");
+        harness_feed(h, "7");
+        harness_feed(h, "10apples");
+        assert_int_equal(harness_run(h), FLOW_OK);
+        assert_string_equal(harness_text(h, 0), "7 \n2  blank\n10 apples\n0 nothing\n7 pear\n");
+        harness_free(h);
+    }
+}
+
+TEST(what_cannot_be_summed_is_rejected)
+{
+    for (size_t batch = 0; batch < 2; batch++) {
+        const struct harness_options options = {.with = "{\"sum\": true}", .batch = batch};
+        struct harness *h = harness_new(harness_builtin("count.keys"), &options);
+        harness_feed(h, "18446744073709551615 a");
+        harness_feed(h, "1 a");
+        harness_feed(h, "b");
+        harness_feed(h, "18446744073709551616 c");
+        harness_feed_keyed(h, "d", "");
+        harness_feed(h, "0 a");
+        assert_int_equal(harness_run(h), FLOW_OK);
+        assert_string_equal(harness_text(h, 0), "18446744073709551615 a\n");
+        assert_int_equal(harness_reject_count(h), 4);
+        harness_free(h);
+    }
+}
+
+TEST(sums_of_counts_are_the_counts_of_all)
+{
+    struct harness *parts = counter("count.keys", 0);
+    harness_feed(parts, "a");
+    harness_feed(parts, "b b");
+    harness_feed(parts, "a");
+    assert_int_equal(harness_run(parts), FLOW_OK);
+    const struct harness_options options = {.with = "{\"sum\": true}"};
+    struct harness *h = harness_new(harness_builtin("count.keys"), &options);
+    for (int twice = 0; twice < 2; twice++) {
+        for (size_t i = 0; i < harness_count(parts, 0); i++) {
+            const struct harness_record *record = harness_record(parts, 0, i);
+            if (twice == 0)
+                harness_feed_keyed(h, record->key, record->data);
+            else
+                harness_feed(h, record->data);
+        }
+    }
+    assert_int_equal(harness_run(h), FLOW_OK);
+    assert_string_equal(harness_text(h, 0), "4 a\n2 b b\n");
+    harness_free(parts);
+    harness_free(h);
+}
+
 TEST(a_key_larger_than_a_block_is_kept_whole)
 {
     static char big[200000];
@@ -130,6 +221,10 @@ int main(void)
         cmocka_unit_test(a_record_with_a_key_is_counted_by_it),
         cmocka_unit_test(keys_may_hold_any_bytes),
         cmocka_unit_test(twenty_thousand_keys_are_told_apart),
+        cmocka_unit_test(many_keys_of_any_kind_come_out_in_the_order_of_their_bytes),
+        cmocka_unit_test(with_sum_a_record_counts_as_often_as_its_number_says),
+        cmocka_unit_test(what_cannot_be_summed_is_rejected),
+        cmocka_unit_test(sums_of_counts_are_the_counts_of_all),
         cmocka_unit_test(a_key_larger_than_a_block_is_kept_whole),
         cmocka_unit_test(no_records_give_no_keys_but_a_number),
         cmocka_unit_test(records_are_counted_over_all_batches),

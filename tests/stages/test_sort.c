@@ -118,6 +118,48 @@ TEST(the_best_of_many_are_found_in_any_order)
     }
 }
 
+static int descending(const void *left, const void *right)
+{
+    const double a = strtod(*(const char *const *)left, NULL);
+    const double b = strtod(*(const char *const *)right, NULL);
+    return (a < b) - (a > b);
+}
+
+/* Numbers on both sides of zero and of what a rank can tell apart, more and fewer than n. */
+TEST(numbers_of_all_sizes_come_in_order_however_many_are_kept)
+{
+    static char texts[600][40];
+    const char *sorted[COUNT(texts)];
+    for (size_t i = 0; i < COUNT(texts); i++) {
+        char digits[24] = "123456789012345678901";
+        digits[i % 21 + 1] = '\0';
+        digits[i % (i % 21 + 1)] = (char)('1' + i / 60 % 9);
+        (void)snprintf(texts[i], sizeof(texts[i]), "%s%s%s", i % 2 == 0 ? "-" : "", digits,
+                       i % 5 == 0 ? ".5" : "");
+        sorted[i] = texts[i];
+    }
+    qsort(sorted, COUNT(sorted), sizeof(*sorted), descending);
+    static const size_t kept[] = {1, 7, 299, 599, 600, 1000};
+    for (size_t k = 0; k < COUNT(kept) * 2; k++) {
+        const size_t n = kept[k / 2];
+        const bool ascending = k % 2 == 1;
+        char with[64];
+        (void)snprintf(with, sizeof(with), "{\"n\": %zu, \"ascending\": %s}", n,
+                       ascending ? "true" : "false");
+        const struct harness_options options = {.with = with};
+        struct harness *h = harness_new(harness_builtin("sort.top"), &options);
+        for (size_t i = 0; i < COUNT(texts); i++)
+            harness_feed(h, texts[i * 7 % COUNT(texts)]);
+        assert_int_equal(harness_run(h), FLOW_OK);
+        assert_int_equal(harness_count(h, 0), n < COUNT(texts) ? n : COUNT(texts));
+        for (size_t i = 0; i < harness_count(h, 0); i++) {
+            const char *want = sorted[ascending ? COUNT(texts) - 1 - i : i];
+            assert_true(strtod(harness_record(h, 0, i)->data, NULL) == strtod(want, NULL));
+        }
+        harness_free(h);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -126,6 +168,7 @@ int main(void)
         cmocka_unit_test(a_record_without_a_number_is_rejected),
         cmocka_unit_test(a_long_or_strange_record_is_shown_cut_and_escaped),
         cmocka_unit_test(keys_stay_with_their_records),
+        cmocka_unit_test(numbers_of_all_sizes_come_in_order_however_many_are_kept),
         cmocka_unit_test(the_best_of_many_are_found_in_any_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
