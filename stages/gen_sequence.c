@@ -2,6 +2,7 @@
 #include <flowrun/stage.h>
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "bytes.h"
 
@@ -9,6 +10,7 @@
 #define BURST_BYTES 262144 /* and about as many bytes */
 #define DIGITS 20          /* of the largest 64-bit number, with its sign */
 #define LARGEST ((int64_t)1 << 53)
+#define LARGEST_JUMP 1000000 /* that is added digit by digit */
 
 struct sequence {
     int64_t count, from, step;
@@ -17,6 +19,11 @@ struct sequence {
     uint64_t next;   /* place in the whole sequence of what this replica emits next */
     uint64_t stride; /* replicas take turns */
     uint64_t burst;
+    /* Numbers that grow in small steps without keys are not made anew, but added to in decimal. */
+    char *text;  /* `width` characters, the number at their end and zeros before it; NULL: no */
+    char *begin; /* of the record in it */
+    size_t width;
+    uint64_t jump; /* from one number of this replica to its next */
 };
 
 static const struct flow_param params[] = {
@@ -51,6 +58,46 @@ static size_t put_number(int64_t value, size_t width, char *out)
     return size;
 }
 
+/* The next number of this replica in s->text. */
+static void add_jump(struct sequence *s)
+{
+    char *at = s->text + s->width;
+    for (uint64_t carry = s->jump; carry > 0; carry /= 10) {
+        at--;
+        carry += (uint64_t)(*at - '0');
+        *at = (char)('0' + carry % 10);
+    }
+    if (at < s->begin)
+        s->begin = at;
+}
+
+static enum flow_status start_text(struct sequence *s, struct flow_stage *stage)
+{
+    const bool grows =
+        s->keys == 0 && s->from >= 0 && s->step > 0 && s->step <= LARGEST_JUMP / (int64_t)s->stride;
+    if (!grows)
+        return FLOW_OK;
+    const size_t size = (size_t)s->size;
+    s->width = size > DIGITS ? size : DIGITS;
+    s->text = malloc(s->width);
+    if (s->text == NULL)
+        return flow_stage_fail(stage, FLOW_ENOMEM, "no memory for records of %zu bytes", size);
+    const int64_t value = s->from + s->step * (int64_t)s->next;
+    s->jump = (uint64_t)s->step * s->stride;
+    (void)put_number(value, s->width, s->text);
+    const size_t count = count_digits((uint64_t)value);
+    s->begin = s->text + s->width - (size > count ? size : count);
+    return FLOW_OK;
+}
+
+static enum flow_status emit_text(struct sequence *s, struct flow_stage *stage)
+{
+    const size_t size = (size_t)(s->text + s->width - s->begin);
+    const enum flow_status rc = flow_emit(stage, s->begin, size);
+    add_jump(s);
+    return rc;
+}
+
 static enum flow_status emit_number(const struct sequence *s, struct flow_stage *stage)
 {
     const int64_t value = s->from + s->step * (int64_t)s->next;
@@ -83,7 +130,7 @@ static enum flow_status sequence_open(void *self, struct flow_stage *stage)
     s->next = flow_stage_info(stage)->replica;
     s->stride = flow_stage_info(stage)->replicas;
     s->burst = s->size > BURST_BYTES / BURST ? BURST_BYTES / s->size + 1 : BURST;
-    return FLOW_OK;
+    return start_text(s, stage);
 }
 
 static enum flow_status sequence_produce(void *self, struct flow_stage *stage)
@@ -92,12 +139,19 @@ static enum flow_status sequence_produce(void *self, struct flow_stage *stage)
     for (uint64_t i = 0; i < s->burst; i++) {
         if (s->next >= (uint64_t)s->count || (i % 256 == 0 && flow_stopping(stage)))
             return FLOW_ECLOSED;
-        const enum flow_status rc = emit_number(s, stage);
+        const enum flow_status rc = s->text != NULL ? emit_text(s, stage) : emit_number(s, stage);
         if (rc != FLOW_OK)
             return rc;
         s->next += s->stride;
     }
     return FLOW_OK;
+}
+
+static void sequence_close(void *self, struct flow_stage *stage)
+{
+    struct sequence *s = self;
+    (void)stage;
+    free(s->text);
 }
 
 static const struct flow_stage_type sequence = {
@@ -110,6 +164,7 @@ static const struct flow_stage_type sequence = {
     .state_size = sizeof(struct sequence),
     .open = sequence_open,
     .produce = sequence_produce,
+    .close = sequence_close,
 };
 
 FLOW_PLUGIN(&sequence);

@@ -82,7 +82,8 @@ static bool save(struct flow_replica *replica, const struct flow_record *record)
     struct flow_edit *edit = &replica->edit;
     if (edit->saved_id == replica->stage.in_hand)
         return true;
-    if (!flow_grow(&edit->saved, &edit->saved_capacity, record->size, 1)) {
+    /* One byte more, so that there are some for an empty record too. */
+    if (!flow_grow(&edit->saved, &edit->saved_capacity, record->size + 1, 1)) {
         (void)flow_replica_fail(replica, FLOW_ENOMEM, &record->number,
                                 "out of memory for a record to edit");
         return false;

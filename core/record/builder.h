@@ -27,8 +27,8 @@ struct flow_builder {
     struct flow_pool *pool;
     struct flow_block *block; /* NULL: nothing open */
     uint8_t *top;             /* of the open block's column */
-    uint8_t *lowest;     /* the floor without regard to who writes; top: see flow_builder_has */
-    uint8_t *counted_at; /* room.at and room.column when they were last counted */
+    uint8_t *lowest;          /* the floor without regard to who writes; top: see record/append.h */
+    uint8_t *counted_at;      /* room.at and room.column when they were last counted */
     uint8_t *counted_column;
     bool keyed;       /* the open block has key sizes; stays on, once a key was seen */
     bool compact;     /* sealed blocks have no gap before the column: they may become frames */
@@ -114,41 +114,6 @@ static inline void flow_builder_mark(struct flow_builder *builder, uint64_t id)
     builder->room.mark_id = id;
     builder->room.mark_at = builder->room.at;
     builder->room.mark_column = builder->room.column;
-}
-
-/*
- * Can `record`, of at most FLOW_RECORD_MAX, be added as it is: to an open block that has records
- * and, for a key, has keys?
- */
-static inline bool flow_builder_has(const struct flow_builder *builder,
-                                    const struct flow_piece *record)
-{
-    const size_t left = (size_t)(builder->room.column - builder->room.at);
-    const size_t needed = record->size + record->key_size + flow_builder_step(builder);
-    return builder->room.column > builder->lowest && needed <= left &&
-           (builder->keyed || record->key_size == 0);
-}
-
-/* Add it, as a part of what record `in_hand` (0: none) emits; flow_builder_has was asked. */
-static inline void flow_builder_add(struct flow_builder *builder, uint64_t in_hand,
-                                    const struct flow_piece *record)
-{
-    struct flow_room_ *room = &builder->room;
-    if (in_hand != 0)
-        flow_builder_mark(builder, in_hand);
-    memcpy(room->at, record->data, record->size);
-    room->at += record->size;
-    if (builder->keyed) {
-        const uint32_t key_size = (uint32_t)record->key_size;
-        if (key_size > 0)
-            memcpy(room->at, record->key, key_size);
-        room->at += key_size;
-        memcpy(room->column - 2 * FLOW_WORD, &key_size, FLOW_WORD);
-    }
-    const uint32_t end = (uint32_t)(room->at - room->data);
-    memcpy(room->column - FLOW_WORD, &end, FLOW_WORD);
-    room->column -= flow_builder_step(builder);
-    flow_builder_count_all(builder);
 }
 
 /*
