@@ -133,13 +133,37 @@ TEST(a_stage_of_several_workers_is_fused_with_nobody)
     hand_free(h);
 }
 
-/* Between two parallel stages that keep order stands a sequencer. */
-TEST(a_sequencer_that_several_replicas_feed_stands_alone)
+/* Two parallel stages in a row that keep order have one between them. */
+TEST(a_sequencer_that_several_replicas_feed_begins_a_task)
 {
-    struct hand *h = chain(&light_map, &light_sink);
+    struct hand *h = hand_new();
+    size_t last = hand_stage(h, "read", &hand_source, 1);
+    static const char *const names[] = {"a", "b", "c"};
+    for (size_t i = 0; i < COUNT(names); i++) {
+        const size_t next = hand_stage(h, names[i], &light_map, i < 2 ? 2 : 1);
+        (void)hand_edge(h, last, next);
+        last = next;
+    }
     fuse_all(h);
-    h->stages[1].workers = h->stages[2].workers = 2;
-    assert_tasks(h, "read work work print.order print print");
+    assert_tasks(h, "read a a b.order b b c");
+    hand_free(h);
+}
+
+/* It passes batches on, which is not worth a thread. */
+TEST(a_sequencer_whose_input_comes_from_one_task_joins_it)
+{
+    struct hand *h = hand_new();
+    const size_t read = hand_stage(h, "read", &hand_source, 1);
+    const size_t left = hand_stage(h, "left", &light_map, 1);
+    const size_t right = hand_stage(h, "right", &light_map, 1);
+    const size_t work = hand_stage(h, "work", &hand_map, 2);
+    const size_t print = hand_stage(h, "print", &hand_sink, 1);
+    (void)hand_edge(h, read, left);
+    (void)hand_edge(h, read, right);
+    (void)hand_edge(h, left, work);
+    (void)hand_edge(h, right, work);
+    (void)hand_edge(h, work, print);
+    assert_tasks(h, "read+left+right+work.order work work print");
     hand_free(h);
 }
 
@@ -305,7 +329,8 @@ int main(void)
         cmocka_unit_test(an_edge_with_a_queue_is_no_call),
         cmocka_unit_test(an_isolated_stage_is_fused_with_nobody),
         cmocka_unit_test(a_stage_of_several_workers_is_fused_with_nobody),
-        cmocka_unit_test(a_sequencer_that_several_replicas_feed_stands_alone),
+        cmocka_unit_test(a_sequencer_that_several_replicas_feed_begins_a_task),
+        cmocka_unit_test(a_sequencer_whose_input_comes_from_one_task_joins_it),
         cmocka_unit_test(a_diamond_is_fused_if_all_its_sides_are),
         cmocka_unit_test(a_diamond_of_which_one_edge_has_a_queue_stays_open),
         cmocka_unit_test(a_stage_that_reads_from_two_tasks_begins_one),
