@@ -168,7 +168,13 @@ const char *const *flow_plan_crash_words(const struct flow_plan *plan)
         "What was in flight is lost, and nothing is delivered again: start the run anew.",
         NULL,
     };
+    static const char *const fused[] = {
+        "A process that dies ends the run, with its stage, its pid and its signal in the message.",
+        "Fused stages are one process and share its fate.",
+        "What was in flight is lost, and nothing is delivered again: start the run anew.",
+        NULL,
+    };
     if (plan->mode == FLOW_PROCESSES)
-        return all;
+        return plan->task_count < plan->replica_count ? fused : all;
     return plan->group_count > 1 ? some : one;
 }

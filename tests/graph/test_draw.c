@@ -285,23 +285,23 @@ TEST(names_and_keys_are_escaped)
 
 /* clang-format off */
 static const char fused_text[] =
-    "            ┌────────────┐\n"
-    "            │    read    │\n"
-    "            │ lines.read │\n"
-    "            └──────┬─────┘\n"
-    "       ┌───────────┴───────────┐\n"
-    "     fused                     │\n"
-    "       ▼                       ▼\n"
-    "┌────────────┐         ┌─────────────┐\n"
-    "│    work    │         │    print    │\n"
-    "│ text.words │         │ lines.write │\n"
-    "└──────┬─────┘         └─────────────┘\n"
+    "         ┌────────────┐\n"
+    "         │    read    │\n"
+    "         │ lines.read │\n"
+    "         └──────┬─────┘\n"
+    "        ┌───────┴────────┐\n"
+    "      fused              │\n"
+    "        ▼                ▼\n"
+    " ┌────────────┐   ┌─────────────┐\n"
+    " │    work    │   │    print    │\n"
+    " │ text.words │   │ lines.write │\n"
+    " └──────┬─────┘   └─────────────┘\n"
     "  errors fused\n"
-    "       ▼\n"
-    "┌─────────────┐\n"
-    "│    dead     │\n"
-    "│ lines.write │\n"
-    "└─────────────┘\n";
+    "        ▼\n"
+    "┌──────────────┐\n"
+    "│     dead     │\n"
+    "│ lines.write  │\n"
+    "└──────────────┘\n";
 
 static const char fused_dot[] =
     "    subgraph cluster_0 {\n"
