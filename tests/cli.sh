@@ -169,6 +169,9 @@ holds "a value of the wrong form is refused" \
 try ok.json --mode thread
 holds "a value that is no choice is refused" \
     came 2 '' "flowrun: --mode takes one of threads|processes, not 'thread'"
+try ok.json --fuse yes
+holds "a way to fuse that is none is refused" \
+    came 2 '' "flowrun: --fuse takes one of auto|on|off, not 'yes'"
 try ok.json --quiet=yes
 holds "a value that is not wanted is refused" came 2 '' "flowrun: --quiet takes no value"
 try check ok.json --report json
@@ -203,6 +206,14 @@ try ok.json -q --set numbers.from=7 --param=count=1
 holds "a stage's parameter can be set" came 0 7 ''
 try ok.json -q --mode processes
 holds "processes do the same" came 0 "$numbers" ''
+try ok.json -q --fuse on
+holds "fused stages do the same" came 0 "$numbers" ''
+try ok.json -q --fuse on --mode processes
+holds "... also in a process" came 0 "$numbers" ''
+try ok.json --fuse on
+holds "the report says what was fused" came 0 "$numbers" '~^fused: numbers + print$'
+try ok.json --fuse on --report json
+holds "the JSON report says it too" value numbers err stages 1 fused_into
 try ok.json --workers print=2
 holds "workers that cannot be are refused" came 3 '' '~print'
 try ok.json --report none
@@ -296,6 +307,9 @@ holds "a stage that calls exit(0) fails the run in threads" \
     came 1 '' '~^flowrun: a stage called exit() in the middle of the run'
 try exits.json --quiet --mode processes
 holds "... and in processes" came 1 '' "~^flowrun: stage 'leave'.*exited with code 0"
+try exits.json --quiet --mode processes --fuse on
+holds "... also when it is fused" \
+    came 1 '' "~^flowrun: stage 'numbers'.*exited with code 0, when 'leave' was at work"
 
 # ---- looking ----
 
@@ -310,6 +324,14 @@ try explain ok.json
 holds "the plan names the stages" came 0 '~numbers' ''
 try explain ok.json --json
 holds "the plan can be JSON" is_json out
+try explain ok.json --fuse on
+holds "the plan says what is fused" came 0 '~threads* of this process: numbers + print$' ''
+try explain ok.json --json --fuse on
+holds "the JSON plan says it too" value numbers out stages 1 fused_into
+try explain ok.json --fuse off
+holds "what is not fused is not said to be" lacks fused out
+try draw ok.json --fuse on
+holds "a drawing says what is fused" came 0 '~fused' ''
 try draw ok.json
 holds "a drawing names the stages" came 0 '~numbers' ''
 try draw ok.json --format dot
@@ -336,6 +358,10 @@ try describe gen.sequence
 holds "a type is described with its parameters" came 0 '~count' ''
 try describe gen.sequence --json
 holds "a description can be JSON" value gen.sequence out name
+try describe null
+holds "a light type is called so" came 0 '~^light: ' ''
+try describe null --json
+holds "... also in JSON" grep -q '"light": true' out
 try schema
 holds "the schema is a JSON Schema" is_json out "\$schema"
 

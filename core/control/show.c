@@ -79,24 +79,63 @@ char *flow_graph_explain(const struct flow_graph *graph, enum flow_format format
     return text;
 }
 
+/* For each stage of the graph the first one of its thread, or itself; NULL: no memory. */
+static size_t *threads_of(const struct flow_plan *plan)
+{
+    const struct flow_graph *graph = plan->graph;
+    size_t *threads = flow_calloc(graph->stage_count + 1, sizeof(*threads));
+    size_t *firsts = flow_calloc(plan->task_count + 1, sizeof(*firsts)); /* by task, from 1 on */
+    for (size_t i = 0; i < plan->stage_count && threads != NULL && firsts != NULL; i++) {
+        const struct flow_plan_stage *stage = &plan->stages[i];
+        if (stage->graph == NULL)
+            continue;
+        const size_t index = (size_t)(stage->graph - graph->stages);
+        size_t *first = &firsts[plan->replicas[stage->first_replica].task];
+        *first = *first == 0 ? index + 1 : *first;
+        threads[index] = *first - 1;
+    }
+    if (firsts == NULL) {
+        free(threads);
+        threads = NULL;
+    }
+    free(firsts);
+    return threads;
+}
+
+/* The plan says what is fused.  A graph that cannot be planned can be drawn, as if nothing were. */
+static bool find_threads(const struct flow_graph *graph, size_t **threads)
+{
+    struct flow_error why = {0};
+    const struct flow_plan_options options = {0};
+    struct flow_plan *plan = flow_plan_new(graph, &options, &why);
+    *threads = plan != NULL ? threads_of(plan) : NULL;
+    flow_plan_free(plan);
+    return *threads != NULL || (plan == NULL && why.status != FLOW_ENOMEM);
+}
+
 char *flow_graph_draw(const struct flow_graph *graph, enum flow_format format,
                       struct flow_error *err)
 {
     struct flow_str out = {0};
+    size_t *threads = NULL;
+    if (!find_threads(graph, &threads))
+        return no_memory(err);
     switch (format) {
     case FLOW_FORMAT_TEXT:
-        flow_graph_draw_text(graph, &out);
+        flow_graph_draw_text(graph, threads, &out);
         break;
     case FLOW_FORMAT_DOT:
-        flow_graph_draw_dot(graph, &out);
+        flow_graph_draw_dot(graph, threads, &out);
         break;
     case FLOW_FORMAT_MERMAID:
-        flow_graph_draw_mermaid(graph, &out);
+        flow_graph_draw_mermaid(graph, threads, &out);
         break;
     case FLOW_FORMAT_JSON:
+        free(threads);
         (void)flow_fail(err, FLOW_EINVAL, "a graph is drawn as text, DOT or Mermaid, not as JSON");
         return NULL;
     }
+    free(threads);
     return finish_text(&out, err);
 }
 
@@ -149,10 +188,11 @@ static json_t *ports_json(const struct flow_port *ports)
 
 static json_t *type_json(const struct flow_stage_type *type)
 {
-    return json_pack("{s:s,s:s?,s:s,s:b,s:b,s:o,s:o,s:o?}", "name", type->name, "help", type->help,
-                     "role", role_name(type->role), "stateful", (type->traits & FLOW_STATEFUL) != 0,
-                     "single", (type->traits & FLOW_SINGLE) != 0, "inputs",
-                     ports_json(flow_type_inputs(type)), "outputs",
+    return json_pack("{s:s,s:s?,s:s,s:b,s:b,s:b,s:o,s:o,s:o?}", "name", type->name, "help",
+                     type->help, "role", role_name(type->role), "stateful",
+                     (type->traits & FLOW_STATEFUL) != 0, "single",
+                     (type->traits & FLOW_SINGLE) != 0, "light", (type->traits & FLOW_LIGHT) != 0,
+                     "inputs", ports_json(flow_type_inputs(type)), "outputs",
                      ports_json(flow_type_outputs(type)), "with", flow_params_schema(type->params));
 }
 
@@ -176,6 +216,8 @@ static void type_text(const struct flow_stage_type *type, struct flow_str *out)
                   (type->traits & FLOW_SINGLE) != 0     ? ", always one worker"
                   : (type->traits & FLOW_STATEFUL) != 0 ? ", several workers only over keys"
                                                         : "");
+    if ((type->traits & FLOW_LIGHT) != 0 && type->role != FLOW_PRODUCER)
+        flow_str_add(out, "light: left to itself it runs in the thread of the stage before it\n");
     ports_text("inputs:", flow_type_inputs(type), out);
     ports_text("outputs:", flow_type_outputs(type), out);
     if (type->params != NULL && type->params[0].name != NULL) {

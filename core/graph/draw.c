@@ -7,6 +7,25 @@
 #include "base/mem.h"
 #include "graph/draw_label.h"
 
+/* What both languages need to know: what each stage is, and who shares a thread with whom. */
+struct sketch {
+    const struct flow_graph *graph;
+    enum flow_role *roles;
+    size_t *first; /* by stage: the first one in the file of its thread */
+    size_t *next;  /* by stage: the next one of its thread; 0: none, since 0 is nobody's next */
+};
+
+/* What stands around fused stages, after "subgraph NAME" and the number of the first. */
+struct frame {
+    const char *name, *begin, *end;
+};
+
+static const struct frame dot_frame = {
+    "cluster_", " {\n        label=\"fused\"; style=dashed; fontname=\"sans-serif\";\n", "    }\n"};
+static const struct frame mermaid_frame = {"fused", " [\"fused\"]\n", "    end\n"};
+
+typedef void add_stage(const struct sketch *sketch, size_t stage, struct flow_str *out);
+
 /* The role that each stage plays: a type that may be either is a consumer where nobody reads it. */
 static enum flow_role *roles_of(const struct flow_graph *graph)
 {
@@ -24,6 +43,64 @@ static enum flow_role *roles_of(const struct flow_graph *graph)
             roles[edge->from] = FLOW_WORKER;
     }
     return roles;
+}
+
+/* From the last stage to the first, each goes in front of those of its thread that follow it. */
+static bool list_threads(struct sketch *sketch, const size_t *threads)
+{
+    const size_t count = sketch->graph->stage_count;
+    size_t *heads = flow_calloc(count + 1, sizeof(*heads));
+    sketch->first = flow_calloc(count + 1, sizeof(*sketch->first));
+    sketch->next = flow_calloc(count + 1, sizeof(*sketch->next));
+    const bool ok = heads != NULL && sketch->first != NULL && sketch->next != NULL;
+    for (size_t i = count; i-- > 0 && ok;) {
+        const size_t thread = threads != NULL ? threads[i] : i;
+        sketch->next[i] = heads[thread];
+        heads[thread] = i;
+    }
+    for (size_t i = 0; i < count && ok; i++)
+        sketch->first[i] = heads[threads != NULL ? threads[i] : i];
+    free(heads);
+    return ok;
+}
+
+static void sketch_clear(struct sketch *sketch)
+{
+    free(sketch->roles);
+    free(sketch->first);
+    free(sketch->next);
+}
+
+static bool sketch_init(struct sketch *sketch, const struct flow_graph *graph,
+                        const size_t *threads, struct flow_str *out)
+{
+    *sketch = (struct sketch){.graph = graph, .roles = roles_of(graph)};
+    if (sketch->roles != NULL && list_threads(sketch, threads))
+        return true;
+    sketch_clear(sketch);
+    out->failed = true;
+    return false;
+}
+
+/* Every stage once: alone, or with the others of its thread in a frame, where the first stands. */
+static void add_stages(const struct sketch *sketch, const struct frame *frame, add_stage *add,
+                       struct flow_str *out)
+{
+    for (size_t i = 0; i < sketch->graph->stage_count; i++) {
+        if (sketch->first[i] != i)
+            continue;
+        const bool fused = sketch->next[i] != 0;
+        if (fused)
+            flow_str_addf(out, "    subgraph %s%zu%s", frame->name, i, frame->begin);
+        size_t k = i;
+        do {
+            flow_str_add(out, fused ? "    " : "");
+            add(sketch, k, out);
+            k = sketch->next[k];
+        } while (k != 0);
+        if (fused)
+            flow_str_add(out, frame->end);
+    }
 }
 
 /* Append `text` with what `escape` makes of each of its bytes that `special` holds. */
@@ -53,14 +130,14 @@ static void add_dot(struct flow_str *out, const char *text)
     add_escaped(out, text, "\"\\\n", escape_dot);
 }
 
-static void add_dot_stage(const struct flow_graph_stage *stage, enum flow_role role,
-                          struct flow_str *out)
+static void add_dot_stage(const struct sketch *sketch, size_t index, struct flow_str *out)
 {
     static const char *const shapes[] = {
         [FLOW_PRODUCER] = "shape=ellipse",
         [FLOW_WORKER] = "shape=box, style=rounded",
         [FLOW_CONSUMER] = "shape=cylinder",
     };
+    const struct flow_graph_stage *stage = &sketch->graph->stages[index];
     struct flow_str title = {0};
     flow_draw_title(stage, &title);
     flow_str_add(out, "    \"");
@@ -69,7 +146,8 @@ static void add_dot_stage(const struct flow_graph_stage *stage, enum flow_role r
     add_dot(out, title.text != NULL ? title.text : "");
     flow_str_add(out, "\\n");
     add_dot(out, stage->type->name);
-    flow_str_addf(out, "\", %s%s];\n", shapes[role], stage->isolate ? ", penwidth=2" : "");
+    flow_str_addf(out, "\", %s%s];\n", shapes[sketch->roles[index]],
+                  stage->isolate ? ", penwidth=2" : "");
     out->failed = out->failed || title.failed;
     flow_str_clear(&title);
 }
@@ -96,24 +174,22 @@ static void add_dot_edge(const struct flow_graph *graph, const struct flow_graph
     flow_str_clear(&label);
 }
 
-void flow_graph_draw_dot(const struct flow_graph *graph, struct flow_str *out)
+void flow_graph_draw_dot(const struct flow_graph *graph, const size_t *threads,
+                         struct flow_str *out)
 {
-    enum flow_role *roles = roles_of(graph);
-    if (roles == NULL) {
-        out->failed = true;
+    struct sketch sketch;
+    if (!sketch_init(&sketch, graph, threads, out))
         return;
-    }
     flow_str_add(out, "digraph \"");
     add_dot(out, graph->name);
     flow_str_add(out, "\" {\n    rankdir=LR;\n"
                       "    node [fontname=\"sans-serif\"];\n"
                       "    edge [fontname=\"sans-serif\", fontsize=11];\n");
-    for (size_t i = 0; i < graph->stage_count; i++)
-        add_dot_stage(&graph->stages[i], roles[i], out);
+    add_stages(&sketch, &dot_frame, add_dot_stage, out);
     for (size_t i = 0; i < graph->edge_count; i++)
         add_dot_edge(graph, &graph->edges[i], out);
     flow_str_add(out, "}\n");
-    free(roles);
+    sketch_clear(&sketch);
 }
 
 /* Mermaid has entities of its own form, by name or by number. */
@@ -128,21 +204,22 @@ static void add_mermaid(struct flow_str *out, const char *text)
 }
 
 /* Names are free to be words of Mermaid's own, such as "end": stages go by number. */
-static void add_mermaid_stage(const struct flow_graph *graph, size_t index, enum flow_role role,
-                              struct flow_str *out)
+static void add_mermaid_stage(const struct sketch *sketch, size_t index, struct flow_str *out)
 {
     static const char *const brackets[][2] = {
         [FLOW_PRODUCER] = {"([", "])"},
         [FLOW_WORKER] = {"[", "]"},
         [FLOW_CONSUMER] = {"[(", ")]"},
     };
+    const struct flow_graph_stage *stage = &sketch->graph->stages[index];
+    const char *const *bracket = brackets[sketch->roles[index]];
     struct flow_str title = {0};
-    flow_draw_title(&graph->stages[index], &title);
-    flow_str_addf(out, "    s%zu%s\"", index, brackets[role][0]);
+    flow_draw_title(stage, &title);
+    flow_str_addf(out, "    s%zu%s\"", index, bracket[0]);
     add_mermaid(out, title.text != NULL ? title.text : "");
     flow_str_add(out, "<br/>");
-    add_mermaid(out, graph->stages[index].type->name);
-    flow_str_addf(out, "\"%s\n", brackets[role][1]);
+    add_mermaid(out, stage->type->name);
+    flow_str_addf(out, "\"%s\n", bracket[1]);
     out->failed = out->failed || title.failed;
     flow_str_clear(&title);
 }
@@ -164,21 +241,19 @@ static void add_mermaid_edge(const struct flow_graph *graph, const struct flow_g
     flow_str_clear(&label);
 }
 
-void flow_graph_draw_mermaid(const struct flow_graph *graph, struct flow_str *out)
+void flow_graph_draw_mermaid(const struct flow_graph *graph, const size_t *threads,
+                             struct flow_str *out)
 {
-    enum flow_role *roles = roles_of(graph);
-    if (roles == NULL) {
-        out->failed = true;
+    struct sketch sketch;
+    if (!sketch_init(&sketch, graph, threads, out))
         return;
-    }
     flow_str_add(out, "flowchart LR\n");
-    for (size_t i = 0; i < graph->stage_count; i++)
-        add_mermaid_stage(graph, i, roles[i], out);
+    add_stages(&sketch, &mermaid_frame, add_mermaid_stage, out);
     for (size_t i = 0; i < graph->edge_count; i++)
         add_mermaid_edge(graph, &graph->edges[i], out);
     for (size_t i = 0; i < graph->edge_count; i++) {
         if (graph->edges[i].from_port == FLOW_PORT_ERRORS)
             flow_str_addf(out, "    linkStyle %zu stroke:red,color:red\n", i);
     }
-    free(roles);
+    sketch_clear(&sketch);
 }

@@ -12,6 +12,7 @@
 /* A picture in the making: the words in it, where they go, and the sheet. */
 struct picture {
     const struct flow_graph *graph;
+    const size_t *threads;
     struct flow_str *titles; /* by stage */
     struct flow_str *labels; /* by edge */
     size_t *widths;          /* of boxes, by stage */
@@ -24,6 +25,15 @@ struct picture {
 static const char *text_of(const struct flow_str *str)
 {
     return str->text != NULL ? str->text : "";
+}
+
+static void add_label(const struct flow_graph *graph, const size_t *threads, size_t index,
+                      struct flow_str *label)
+{
+    const struct flow_graph_edge *edge = &graph->edges[index];
+    flow_draw_label(graph, edge, label);
+    if (threads != NULL && threads[edge->from] == threads[edge->to])
+        flow_str_addf(label, "%sfused", label->size > 0 ? " " : "");
 }
 
 static bool write_words(struct picture *p)
@@ -43,7 +53,7 @@ static bool write_words(struct picture *p)
         failed = p->titles[i].failed;
     }
     for (size_t i = 0; i < graph->edge_count && !failed; i++) {
-        flow_draw_label(graph, &graph->edges[i], &p->labels[i]);
+        add_label(graph, p->threads, i, &p->labels[i]);
         p->label_sizes[i] = flow_canvas_width(text_of(&p->labels[i]));
         failed = p->labels[i].failed;
     }
@@ -149,11 +159,12 @@ static void clear_picture(struct picture *p)
     flow_canvas_clear(&p->canvas);
 }
 
-static enum flow_layout_result try_picture(const struct flow_graph *graph, struct flow_str *out)
+static enum flow_layout_result try_picture(const struct flow_graph *graph, const size_t *threads,
+                                           struct flow_str *out)
 {
     if (graph->stage_count > FLOW_LAYOUT_STAGES || graph->edge_count > FLOW_LAYOUT_EDGES)
         return FLOW_LAYOUT_CROWDED;
-    struct picture p = {.graph = graph};
+    struct picture p = {.graph = graph, .threads = threads};
     enum flow_layout_result result = FLOW_LAYOUT_NO_MEMORY;
     if (write_words(&p))
         result = flow_layout_init(&p.layout, graph, p.widths, p.label_sizes);
@@ -191,18 +202,18 @@ static void list_stage(const struct flow_graph *graph, size_t stage, struct flow
     flow_str_addf(out, "  (%s)\n", graph->stages[stage].type->name);
 }
 
-static void list_edge(const struct flow_graph *graph, const struct flow_graph_edge *edge,
+static void list_edge(const struct flow_graph *graph, const size_t *threads, size_t edge,
                       struct flow_str *out)
 {
     struct flow_str label = {0};
-    flow_draw_label(graph, edge, &label);
-    flow_str_addf(out, "  → %s%s%s\n", graph->stages[edge->to].name, label.text != NULL ? "  " : "",
-                  text_of(&label));
+    add_label(graph, threads, edge, &label);
+    flow_str_addf(out, "  → %s%s%s\n", graph->stages[graph->edges[edge].to].name,
+                  label.text != NULL ? "  " : "", text_of(&label));
     out->failed = out->failed || label.failed;
     flow_str_clear(&label);
 }
 
-static void draw_list(const struct flow_graph *graph, struct flow_str *out)
+static void draw_list(const struct flow_graph *graph, const size_t *threads, struct flow_str *out)
 {
     size_t *sorted = flow_calloc(graph->edge_count, sizeof(*sorted));
     size_t *first = flow_calloc(graph->stage_count + 1, sizeof(*first));
@@ -211,17 +222,18 @@ static void draw_list(const struct flow_graph *graph, struct flow_str *out)
     for (size_t i = 0; i < graph->stage_count && !out->failed; i++) {
         list_stage(graph, i, out);
         for (size_t k = first[i]; k < first[i + 1]; k++)
-            list_edge(graph, &graph->edges[sorted[k]], out);
+            list_edge(graph, threads, sorted[k], out);
     }
     free(sorted);
     free(first);
 }
 
-void flow_graph_draw_text(const struct flow_graph *graph, struct flow_str *out)
+void flow_graph_draw_text(const struct flow_graph *graph, const size_t *threads,
+                          struct flow_str *out)
 {
-    const enum flow_layout_result result = try_picture(graph, out);
+    const enum flow_layout_result result = try_picture(graph, threads, out);
     if (result == FLOW_LAYOUT_NO_MEMORY)
         out->failed = true;
     if (result == FLOW_LAYOUT_CROWDED)
-        draw_list(graph, out);
+        draw_list(graph, threads, out);
 }

@@ -137,12 +137,9 @@ static void add_sequencers(const struct flow_plan *plan, struct flow_str *out)
 static void add_task(const struct flow_plan *plan, size_t stage, struct flow_str *out)
 {
     const struct flow_plan_stage *first = &plan->stages[stage];
-    const struct flow_plan_task *task = &plan->tasks[plan->replicas[first->first_replica].task];
-    flow_str_add(out, first->name);
+    flow_plan_task_words(plan, plan->replicas[first->first_replica].task, out);
     if (first->replica_count > 1)
         flow_str_addf(out, " ×%zu", first->replica_count);
-    for (size_t i = 1; i < task->replica_count; i++)
-        flow_str_addf(out, " + %s", plan->stages[plan->replicas[task->replicas[i]].stage].name);
 }
 
 /* The tasks that stand in processes of their own, or the others. */

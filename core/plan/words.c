@@ -142,6 +142,14 @@ void flow_plan_input_words(const struct flow_plan *plan, const struct flow_plan_
         add_port(out, flow_type_inputs(to->type), edge->to_port);
 }
 
+void flow_plan_task_words(const struct flow_plan *plan, size_t task, struct flow_str *out)
+{
+    const struct flow_plan_task *self = &plan->tasks[task];
+    for (size_t i = 0; i < self->replica_count; i++)
+        flow_str_addf(out, "%s%s", i > 0 ? " + " : "",
+                      plan->stages[plan->replicas[self->replicas[i]].stage].name);
+}
+
 const char *const *flow_plan_crash_words(const struct flow_plan *plan)
 {
     static const char *const one[] = {
@@ -160,7 +168,13 @@ const char *const *flow_plan_crash_words(const struct flow_plan *plan)
         "What was in flight is lost, and nothing is delivered again: start the run anew.",
         NULL,
     };
+    static const char *const fused[] = {
+        "A process that dies ends the run, with its stage, its pid and its signal in the message.",
+        "Fused stages are one process and share its fate.",
+        "What was in flight is lost, and nothing is delivered again: start the run anew.",
+        NULL,
+    };
     if (plan->mode == FLOW_PROCESSES)
-        return all;
+        return plan->task_count < plan->replica_count ? fused : all;
     return plan->group_count > 1 ? some : one;
 }

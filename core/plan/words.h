@@ -26,6 +26,9 @@ void flow_plan_output_words(const struct flow_plan *plan, const struct flow_plan
 void flow_plan_input_words(const struct flow_plan *plan, const struct flow_plan_edge *edge,
                            struct flow_str *out);
 
+/* "gen" or, where stages are fused, "gen + copy + null". */
+void flow_plan_task_words(const struct flow_plan *plan, size_t task, struct flow_str *out);
+
 /* What a crash loses, a sentence each; NULL ends the list. */
 const char *const *flow_plan_crash_words(const struct flow_plan *plan);
 

@@ -73,7 +73,7 @@ static void add_counts(struct flow_figures_stage *stage, const struct flow_board
 }
 
 static void add_shares(struct flow_figures_stage *stage, const struct flow_board_replica *counts,
-                       size_t replica, int64_t elapsed_ns)
+                       int64_t elapsed_ns)
 {
     const double n = (double)stage->replicas;
     const struct flow_times times = flow_replica_times(counts, end_of(counts));
@@ -82,11 +82,35 @@ static void add_shares(struct flow_figures_stage *stage, const struct flow_board
     stage->shares.wait_out += share(times.wait_out, elapsed_ns) / n;
     stage->shares.wait_self += share(times.wait_self, elapsed_ns) / n;
     stage->shares.cpu += share((int64_t)flow_read(&counts->cpu_ns), elapsed_ns) / n;
+}
 
-    const double occupied = share(times.busy + times.wait_self, elapsed_ns);
-    if (occupied > stage->occupied) {
-        stage->occupied = occupied;
-        stage->busiest = replica;
+/* Of each task: fused stages keep one thread occupied together, each while the others wait. */
+static double *occupied_tasks(const struct flow_plan *plan, const struct flow_board *board,
+                              int64_t elapsed_ns)
+{
+    double *tasks = flow_calloc(plan->task_count + 1, sizeof(*tasks));
+    for (size_t i = 0; i < plan->task_count && tasks != NULL; i++) {
+        int64_t occupied_ns = 0;
+        for (size_t k = 0; k < plan->tasks[i].replica_count; k++) {
+            const struct flow_board_replica *counts = &board->replicas[plan->tasks[i].replicas[k]];
+            const struct flow_times times = flow_replica_times(counts, end_of(counts));
+            occupied_ns += times.busy + times.wait_self;
+        }
+        tasks[i] = share(occupied_ns, elapsed_ns);
+    }
+    return tasks;
+}
+
+static void note_busiest(struct flow_figures_stage *figures, const struct flow_plan *plan,
+                         const struct flow_plan_stage *stage, const double *tasks)
+{
+    for (size_t i = 0; i < stage->replica_count; i++) {
+        const size_t replica = stage->first_replica + i;
+        const double occupied = tasks[plan->replicas[replica].task];
+        if (occupied > figures->occupied) {
+            figures->occupied = occupied;
+            figures->busiest = replica;
+        }
     }
 }
 
@@ -107,13 +131,12 @@ static struct flow_figures_stage sum_stage(const struct flow_plan *plan,
     int64_t start = INT64_MAX;
     int64_t end = 0;
     for (size_t i = 0; i < stage->replica_count; i++) {
-        const size_t replica = stage->first_replica + i;
-        const struct flow_board_replica *counts = &board->replicas[replica];
+        const struct flow_board_replica *counts = &board->replicas[stage->first_replica + i];
         const int64_t started = (int64_t)flow_read(&counts->start_ns);
         const int64_t ended = end_of(counts);
         add_counts(&sum, counts);
         sum.out -= flow_count_routed(stage, counts);
-        add_shares(&sum, counts, replica, elapsed_ns);
+        add_shares(&sum, counts, elapsed_ns);
         if (started != 0 && started < start)
             start = started;
         if (ended > end)
@@ -158,13 +181,18 @@ bool flow_figures_init(struct flow_figures *figures, const struct flow_plan *pla
     *figures = (struct flow_figures){0};
     figures->stages = flow_calloc(plan->stage_count + 1, sizeof(*figures->stages));
     figures->edges = flow_calloc(plan->edge_count + 1, sizeof(*figures->edges));
-    if (figures->stages == NULL || figures->edges == NULL) {
+    double *tasks = occupied_tasks(plan, board, elapsed_ns);
+    if (figures->stages == NULL || figures->edges == NULL || tasks == NULL) {
+        free(tasks);
         flow_figures_clear(figures);
         return false;
     }
 
-    for (size_t i = 0; i < plan->stage_count; i++)
+    for (size_t i = 0; i < plan->stage_count; i++) {
         figures->stages[i] = sum_stage(plan, board, i, elapsed_ns);
+        note_busiest(&figures->stages[i], plan, &plan->stages[i], tasks);
+    }
+    free(tasks);
     sum_edges(figures, plan, board);
     for (size_t i = 0; i < board->group_count; i++)
         figures->peak_bytes += flow_read(&board->groups[i].peak_bytes);

@@ -33,7 +33,7 @@ struct flow_figures_stage {
     double seconds;            /* from the start of its first replica to the end of its last */
     double rate;               /* records per second of the run: taken in, by a producer emitted */
     struct flow_shares shares; /* on average of its replicas */
-    double occupied;           /* what its busiest replica did not wait for others */
+    double occupied;           /* what the thread of its busiest replica did not wait for others */
     size_t busiest;            /* that replica, in the plan */
 };
 

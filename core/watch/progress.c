@@ -13,6 +13,7 @@ struct flow_sampler {
     int64_t last_ns;
     uint64_t last_done;
     int64_t *occupied_ns; /* per replica, from its start to last_ns */
+    int64_t *fresh_ns;    /* ... and what of it is of late */
 };
 
 struct flow_sampler *flow_sampler_new(const struct flow_plan *plan, const struct flow_board *board,
@@ -27,8 +28,9 @@ struct flow_sampler *flow_sampler_new(const struct flow_plan *plan, const struct
         .start_ns = start_ns,
         .last_ns = start_ns,
         .occupied_ns = flow_calloc(plan->replica_count + 1, sizeof(*sampler->occupied_ns)),
+        .fresh_ns = flow_calloc(plan->replica_count + 1, sizeof(*sampler->fresh_ns)),
     };
-    if (sampler->occupied_ns == NULL) {
+    if (sampler->occupied_ns == NULL || sampler->fresh_ns == NULL) {
         flow_sampler_free(sampler);
         return NULL;
     }
@@ -40,6 +42,7 @@ void flow_sampler_free(struct flow_sampler *sampler)
     if (sampler == NULL)
         return;
     free(sampler->occupied_ns);
+    free(sampler->fresh_ns);
     free(sampler);
 }
 
@@ -53,19 +56,39 @@ static int64_t newly_occupied(struct flow_sampler *sampler, size_t replica, int6
     return fresh;
 }
 
+static int64_t fresh_of(const struct flow_sampler *sampler, const struct flow_plan_task *task)
+{
+    int64_t sum = 0;
+    for (size_t i = 0; i < task->replica_count; i++)
+        sum += sampler->fresh_ns[task->replicas[i]];
+    return sum;
+}
+
+/* Of the thread that was occupied most, the stage that took most of it. */
 static const char *slowest(struct flow_sampler *sampler, int64_t now_ns)
 {
     const struct flow_plan *plan = sampler->plan;
+    for (size_t i = 0; i < plan->replica_count; i++)
+        sampler->fresh_ns[i] = newly_occupied(sampler, i, now_ns);
+
     int64_t most = 0;
-    const char *name = NULL;
-    for (size_t i = 0; i < plan->replica_count; i++) {
-        const int64_t fresh = newly_occupied(sampler, i, now_ns);
+    const struct flow_plan_task *task = NULL;
+    for (size_t i = 0; i < plan->task_count; i++) {
+        const int64_t fresh = fresh_of(sampler, &plan->tasks[i]);
         if (fresh > most) {
             most = fresh;
-            name = plan->stages[plan->replicas[i].stage].name;
+            task = &plan->tasks[i];
         }
     }
-    return name;
+    if (task == NULL)
+        return NULL;
+
+    size_t top = task->replicas[0];
+    for (size_t i = 1; i < task->replica_count; i++) {
+        if (sampler->fresh_ns[task->replicas[i]] > sampler->fresh_ns[top])
+            top = task->replicas[i];
+    }
+    return plan->stages[plan->replicas[top].stage].name;
 }
 
 void flow_sampler_take(struct flow_sampler *sampler, int64_t now_ns, struct flow_progress *progress)

@@ -7,6 +7,7 @@
 
 #include "base/str.h"
 #include "base/units.h"
+#include "plan/words.h"
 #include "watch/figures.h"
 #include "watch/table.h"
 
@@ -65,6 +66,21 @@ static void print_stages(struct flow_str *out, const struct flow_plan *plan,
         add_stage(&table, &figures->stages[i]);
     flow_table_print(&table, out);
     flow_table_clear(&table);
+}
+
+/* The stages that shared a thread, a line for each such thread. */
+static void print_fused(struct flow_str *out, const struct flow_plan *plan)
+{
+    if (plan->task_count == plan->replica_count)
+        return;
+    for (size_t i = 0; i < plan->task_count; i++) {
+        if (plan->tasks[i].replica_count == 1)
+            continue;
+        flow_str_add(out, "fused: ");
+        flow_plan_task_words(plan, i, out);
+        flow_str_add(out, "\n");
+    }
+    flow_str_add(out, "\n");
 }
 
 static void print_edges(struct flow_str *out, const struct flow_plan *plan,
@@ -132,6 +148,7 @@ char *flow_report_text(const struct flow_plan *plan, const struct flow_board *bo
     flow_str_add(&out, "\n");
     print_stages(&out, plan, &figures);
     flow_str_add(&out, "\n");
+    print_fused(&out, plan);
     print_edges(&out, plan, &figures);
     flow_str_add(&out, "\n");
     print_memory(&out, plan, &figures);

@@ -94,7 +94,10 @@ static bool set_stages(json_t *report, const struct flow_plan *plan,
     bool ok = set(report, "stages", list);
     for (size_t i = 0; i < plan->stage_count && ok; i++) {
         json_t *object = json_object();
-        ok = json_array_append_new(list, object) == 0 && set_stage(object, &figures->stages[i]);
+        const size_t into = plan->stages[i].task_of;
+        ok = json_array_append_new(list, object) == 0 && set_stage(object, &figures->stages[i]) &&
+             set(object, "fused_into",
+                 into != i ? json_string(plan->stages[into].name) : json_null());
     }
     return ok;
 }

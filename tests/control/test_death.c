@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "support/check.h"
 
@@ -97,6 +98,47 @@ TEST(a_death_names_stage_replica_pid_cause_moment_and_remedy)
     }
 }
 
+/* Replica 1 calls replica 0: both are busy while the latter is at work. */
+TEST(a_process_of_fused_stages_names_the_one_that_was_at_work)
+{
+    static const struct {
+        enum flow_replica_state caller, called;
+        enum flow_death_moment moment;
+        const char *text;
+    } cases[] = {
+        {FLOW_STATE_BUSY, FLOW_STATE_BUSY, FLOW_DIED_RUNNING,
+         "stage 'words' replica 1 and 1 others (pid 5) was killed by signal 9 (Killed), when "
+         "'count' was at work, in a callback of its stage, after 10 records in and 3 out; "},
+        {FLOW_STATE_BUSY, FLOW_STATE_WAIT_IN, FLOW_DIED_RUNNING,
+         "stage 'words' replica 1 and 1 others (pid 5) was killed by signal 9 (Killed), when "
+         "'words' was at work, in a callback of its stage, after 4711 records in and 12 out; "},
+        {FLOW_STATE_WAIT_IN, FLOW_STATE_WAIT_IN, FLOW_DIED_RUNNING,
+         "stage 'words' replica 1 and 1 others (pid 5) was killed by signal 9 (Killed), when "
+         "'words' was at work, "},
+        {FLOW_STATE_DONE, FLOW_STATE_OPENING, FLOW_DIED_OPENING,
+         "stage 'words' replica 1 and 1 others (pid 5) was killed by signal 9 (Killed) while its "
+         "stage was opening; "},
+    };
+    const struct flow_death death = {.pid = 5, .known = true, .signal = SIGKILL};
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct fixture f;
+        struct flow_str text = {0};
+        fill(&f);
+        struct flow_plan_stage stages[] = {
+            f.stage, {.name = "count", .first_replica = 0, .replica_count = 1}};
+        f.plan.stages = stages;
+        f.replicas[0].stage = 1;
+        f.task.replica_count = f.group.replica_count = 2;
+        flow_set(&f.counts[1].state, cases[i].caller);
+        flow_set(&f.counts[0].state, cases[i].called);
+        flow_set(&f.counts[0].records_in, 10);
+        flow_set(&f.counts[0].records_out, 3);
+        flow_death_describe(&death, cases[i].moment, &f.plan, &f.board, 0, &text);
+        assert_memory_equal(text.text, cases[i].text, strlen(cases[i].text));
+        flow_str_clear(&text);
+    }
+}
+
 TEST(a_group_of_several_replicas_is_named_after_its_first)
 {
     struct fixture f;
@@ -112,6 +154,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_death_names_stage_replica_pid_cause_moment_and_remedy),
+        cmocka_unit_test(a_process_of_fused_stages_names_the_one_that_was_at_work),
         cmocka_unit_test(a_group_of_several_replicas_is_named_after_its_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -161,6 +161,45 @@ TEST(a_graph_is_drawn_as_text_dot_and_mermaid_only)
     flow_session_free(session);
 }
 
+/* Left to itself nothing of it is fused; the command line has the last word. */
+TEST(drawings_show_what_is_fused_in_the_run_that_is_asked_for)
+{
+    static const char *const ways[] = {"auto", "on"};
+    struct flow_session *session = new_session();
+    for (size_t i = 0; i < COUNT(ways); i++) {
+        struct flow_error err = {0};
+        write_file(sound);
+        const struct flow_load_options options = {.fuse = ways[i]};
+        struct flow_graph *graph = flow_graph_load(session, path, &options, NULL, &err);
+        assert_non_null(graph);
+        char *text = flow_graph_draw(graph, FLOW_FORMAT_TEXT, &err);
+        char *dot = flow_graph_draw(graph, FLOW_FORMAT_DOT, &err);
+        char *mermaid = flow_graph_draw(graph, FLOW_FORMAT_MERMAID, &err);
+        assert_int_equal(strstr(text, "fused") != NULL, i == 1);
+        assert_int_equal(strstr(dot, "subgraph cluster_0 {") != NULL, i == 1);
+        assert_int_equal(strstr(mermaid, "subgraph fused0 [\"fused\"]") != NULL, i == 1);
+        free(text);
+        free(dot);
+        free(mermaid);
+        flow_graph_unload(graph);
+    }
+    flow_session_free(session);
+}
+
+TEST(a_graph_that_cannot_be_planned_is_drawn)
+{
+    struct flow_session *session = new_session();
+    struct flow_error err = {0};
+    struct flow_graph *graph = load_sound(session);
+    graph->memory = 1;
+    assert_null(flow_graph_explain(graph, FLOW_FORMAT_TEXT, &err));
+    char *text = flow_graph_draw(graph, FLOW_FORMAT_TEXT, &err);
+    assert_non_null(strstr(text, "from"));
+    free(text);
+    flow_graph_unload(graph);
+    flow_session_free(session);
+}
+
 TEST(stage_types_are_listed_and_described)
 {
     struct flow_session *session = new_session();
@@ -177,6 +216,8 @@ TEST(stage_types_are_listed_and_described)
     assert_null(strstr(one, "outputs:"));
     assert_non_null(strstr(one, "\nparameters:\n"));
     assert_non_null(strstr(one_json, "\"role\": \"consumer\""));
+    assert_non_null(strstr(one_json, "\"light\": false"));
+    assert_null(strstr(one, "light"));
     free(list);
     free(json);
     free(one);
@@ -312,6 +353,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_graph_comes_from_standard_input_too),
         cmocka_unit_test(a_plan_is_explained_as_text_and_json_only),
         cmocka_unit_test(a_graph_is_drawn_as_text_dot_and_mermaid_only),
+        cmocka_unit_test(drawings_show_what_is_fused_in_the_run_that_is_asked_for),
+        cmocka_unit_test(a_graph_that_cannot_be_planned_is_drawn),
         cmocka_unit_test(stage_types_are_listed_and_described),
         cmocka_unit_test(an_unknown_stage_type_cannot_be_described),
         cmocka_unit_test(the_schema_knows_the_stage_types),

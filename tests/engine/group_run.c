@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "group_run.h"
 
+#include <dirent.h>
 #include <string.h>
+#include <unistd.h>
 
 int64_t group_source_count = 1000;
 size_t group_source_size = 0;
@@ -215,9 +217,55 @@ static void note_ended(void *context)
 {
     struct group_run *run = context;
     (void)pthread_mutex_lock(&run->lock);
-    run->ended = true;
+    run->ended++;
     (void)pthread_cond_broadcast(&run->changed);
     (void)pthread_mutex_unlock(&run->lock);
+}
+
+static void make_folder(struct group_run *run)
+{
+    if (run->group_count < 2)
+        return;
+    (void)snprintf(run->folder, sizeof(run->folder), "/tmp/flowrun-group-XXXXXX");
+    assert_non_null(mkdtemp(run->folder));
+}
+
+static void remove_folder(struct group_run *run)
+{
+    if (run->folder[0] == '\0')
+        return;
+    DIR *folder = opendir(run->folder);
+    assert_non_null(folder);
+    for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+        if (entry->d_name[0] != '.')
+            (void)unlinkat(dirfd(folder), entry->d_name, 0);
+    }
+    (void)closedir(folder);
+    assert_int_equal(rmdir(run->folder), 0);
+}
+
+/* As a launcher does: bind all, open all, start all. */
+static void start_groups(struct group_run *run, enum flow_status open_status)
+{
+    struct flow_error err = {0};
+    for (size_t i = 0; i < run->group_count; i++) {
+        const struct flow_group_options options = {
+            .plan = run->plan,
+            .group = i,
+            .board = &run->board,
+            .folder = run->folder[0] != '\0' ? run->folder : NULL,
+            .run_id = 1,
+            .events = {.context = run, .failed = note_failed, .ended = note_ended},
+        };
+        assert_int_equal(flow_group_new(&options, &run->groups[i], &err), FLOW_OK);
+    }
+    enum flow_status opened = FLOW_OK;
+    for (size_t i = 0; i < run->group_count && opened == FLOW_OK; i++)
+        opened = flow_group_open(run->groups[i], &run->error);
+    assert_int_equal(opened, open_status);
+    run->failed = opened != FLOW_OK;
+    for (size_t i = 0; i < run->group_count && opened == FLOW_OK; i++)
+        flow_group_start(run->groups[i]);
 }
 
 void group_start(struct group_run *run, struct hand *h, enum flow_status open_status)
@@ -231,33 +279,41 @@ void group_start(struct group_run *run, struct hand *h, enum flow_status open_st
     }
     run->plan = flow_plan_new(&h->graph, &(struct flow_plan_options){.cpus = 2}, &err);
     assert_non_null(run->plan);
+    run->group_count = run->plan->group_count;
+    assert_in_range(run->group_count, 1, GROUP_MOST);
+    make_folder(run);
     const struct flow_board_size size = {run->plan->replica_count, run->plan->link_count,
                                          run->plan->group_count};
     assert_int_equal(flow_board_new(&size, false, &run->board, &err), FLOW_OK);
-    const struct flow_group_options options = {
-        .plan = run->plan,
-        .board = &run->board,
-        .events = {.context = run, .failed = note_failed, .ended = note_ended},
-    };
-    assert_int_equal(flow_group_new(&options, &run->group, &err), FLOW_OK);
-    assert_int_equal(flow_group_open(run->group, &run->error), open_status);
-    if (open_status == FLOW_OK)
-        flow_group_start(run->group);
-    else
-        run->failed = true;
+    start_groups(run, open_status);
+}
+
+void group_drain(struct group_run *run)
+{
+    for (size_t i = 0; i < run->group_count; i++)
+        flow_group_drain(run->groups[i]);
+}
+
+void group_abort(struct group_run *run)
+{
+    for (size_t i = 0; i < run->group_count; i++)
+        flow_group_abort(run->groups[i]);
 }
 
 enum flow_status group_end(struct group_run *run)
 {
     (void)pthread_mutex_lock(&run->lock);
-    while (!run->ended && !run->failed)
+    while (run->ended < run->group_count && !run->failed)
         (void)pthread_cond_wait(&run->changed, &run->lock);
     const bool failed = run->failed;
     (void)pthread_mutex_unlock(&run->lock);
     if (failed)
-        flow_group_abort(run->group);
-    assert_int_equal(flow_group_join(run->group, -1, NULL), FLOW_OK);
-    flow_group_free(run->group);
+        group_abort(run);
+    for (size_t i = 0; i < run->group_count; i++)
+        assert_int_equal(flow_group_join(run->groups[i], -1, NULL), FLOW_OK);
+    for (size_t i = 0; i < run->group_count; i++)
+        flow_group_free(run->groups[i]);
+    remove_folder(run);
     return failed ? run->error.status : FLOW_OK;
 }
 

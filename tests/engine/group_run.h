@@ -3,8 +3,9 @@
 #define FLOW_TESTS_GROUP_RUN_H
 
 /*
- * Runs a graph made by hand as one group of threads, and the stages that such graphs are made of:
- * a source of numbers, workers that do one thing each, and a sink that keeps what it gets.
+ * Runs a graph made by hand, the groups of its plan as threads of this process, though they speak
+ * as if each were a process of its own; and the stages that such graphs are made of: a source of
+ * numbers, workers that do one thing each, and a sink that keeps what it gets.
  */
 
 #include <pthread.h>
@@ -19,14 +20,19 @@ struct kept {
     size_t count;
 };
 
+#define GROUP_MOST 8
+
 struct group_run {
     struct flow_plan *plan;
     struct flow_board board;
-    struct flow_group *group;
+    struct flow_group *groups[GROUP_MOST]; /* as in the plan */
+    size_t group_count;
+    char folder[64];         /* of their sockets; "": there is one group */
     struct flow_error error; /* of the first failure */
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    bool ended, failed;
+    size_t ended; /* groups */
+    bool failed;
 };
 
 /* The numbers from 0 on that a source emits; what workers and sinks do is said by their types. */
@@ -41,6 +47,10 @@ extern const struct flow_stage_type group_source, group_twice, group_odd, group_
 
 /* Start; asserts that everything opens unless `open_status` says otherwise. */
 void group_start(struct group_run *run, struct hand *h, enum flow_status open_status);
+
+/* Tell all groups to drain, or to abort. */
+void group_drain(struct group_run *run);
+void group_abort(struct group_run *run);
 
 /* Wait for the end or a failure (then abort), take everything down; FLOW_OK or the failure. */
 enum flow_status group_end(struct group_run *run);

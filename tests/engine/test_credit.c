@@ -160,7 +160,7 @@ TEST(records_of_one_byte_weigh_what_they_take)
 
     const uint64_t sent = flow_read(&run.board.links[0].sent);
 
-    flow_group_abort(run.group);
+    group_abort(&run);
     assert_int_equal(group_end(&run), FLOW_OK);
     assert_in_range(5 * sent, 100000, 100000 + run.plan->batch_bytes);
     finish(&run, h);

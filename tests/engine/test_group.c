@@ -451,7 +451,7 @@ TEST(a_reader_that_was_dropped_for_gets_records_again_when_it_has_room)
         atomic_store(&group_gate, 1);
         while (flow_read(&run.board.replicas[1].records_in) < 1000)
             sched_yield();
-        flow_group_drain(run.group);
+        group_drain(&run);
 
         assert_int_equal(group_end(&run), FLOW_OK);
         finish(&run, h);
@@ -482,7 +482,7 @@ TEST(a_drained_run_delivers_what_was_produced)
     while (flow_read(&run.board.replicas[1].records_in) < 100)
         sched_yield();
 
-    flow_group_drain(run.group);
+    group_drain(&run);
 
     assert_int_equal(group_end(&run), FLOW_OK);
     assert_int_equal(SUM(&run, sink, done), SUM(&run, source, records_out));
@@ -497,7 +497,7 @@ TEST(an_aborted_run_ends_though_it_is_blocked)
     while (flow_read(&run.board.replicas[0].state) != FLOW_STATE_WAIT_OUT)
         sched_yield();
 
-    flow_group_abort(run.group);
+    group_abort(&run);
 
     assert_int_equal(group_end(&run), FLOW_OK);
     assert_true(group_kept[1].count < 1000);

@@ -25,6 +25,7 @@ struct args {
     const char *params[ARGS_MAX + 1], *sets[ARGS_MAX + 1], *workers[ARGS_MAX + 1];
     size_t param_count, set_count, worker_count;
     const char *mode;
+    const char *fuse;
 };
 
 /* A file of a case, zero-terminated; NULL: there is none. */
@@ -60,6 +61,8 @@ static void add_arg(struct args *args, const char *line)
         args->workers[args->worker_count++] = value;
     else if (strncmp(line, "--mode ", 7) == 0)
         args->mode = value;
+    else if (strncmp(line, "--fuse ", 7) == 0)
+        args->fuse = value;
     else
         fail_msg("cannot use the line '%s'", line);
 }
@@ -88,6 +91,7 @@ static char *messages_of(const char *name)
         .sets = args.sets,
         .workers = args.workers,
         .mode = args.mode,
+        .fuse = args.fuse,
     };
     struct flow_diag diag = {0};
     struct flow_graph *graph = flow_graph_read(text, size, &options, &fake_catalog, &diag);

@@ -9,12 +9,13 @@
 #include "support/check.h"
 #include "support/hand_graph.h"
 
-typedef void draw_function(const struct flow_graph *graph, struct flow_str *out);
+typedef void draw_function(const struct flow_graph *graph, const size_t *threads,
+                           struct flow_str *out);
 
 static void check(const struct hand *h, draw_function *draw, const char *expected)
 {
     struct flow_str text = {0};
-    draw(&h->graph, &text);
+    draw(&h->graph, NULL, &text);
     assert_false(text.failed);
     assert_string_equal(text.text != NULL ? text.text : "", expected);
     flow_str_clear(&text);
@@ -233,13 +234,13 @@ TEST(errors_are_red_and_dashed)
     hand_edge(h, work, dead)->from_port = FLOW_PORT_ERRORS;
     h->stages[work].isolate = true;
     struct flow_str text = {0};
-    flow_graph_draw_dot(&h->graph, &text);
+    flow_graph_draw_dot(&h->graph, NULL, &text);
     assert_non_null(strstr(text.text, "    \"work\" [label=\"work\\ninspect\", shape=cylinder, "
                                       "penwidth=2];\n"));
     assert_non_null(strstr(text.text, "    \"work\" -> \"dead\" [label=\"errors\", color=red, "
                                       "fontcolor=red, style=dashed];\n"));
     flow_str_clear(&text);
-    flow_graph_draw_mermaid(&h->graph, &text);
+    flow_graph_draw_mermaid(&h->graph, NULL, &text);
     assert_non_null(strstr(text.text, "    s1 -.->|\"errors\"| s2\n"));
     assert_non_null(strstr(text.text, "    linkStyle 1 stroke:red,color:red\n"));
     flow_str_clear(&text);
@@ -255,7 +256,7 @@ TEST(an_either_type_that_is_read_is_drawn_as_a_worker)
     (void)hand_edge(h, read, work);
     (void)hand_edge(h, work, print);
     struct flow_str text = {0};
-    flow_graph_draw_dot(&h->graph, &text);
+    flow_graph_draw_dot(&h->graph, NULL, &text);
     assert_non_null(strstr(text.text, "inspect\", shape=box, style=rounded];\n"));
     flow_str_clear(&text);
     hand_free(h);
@@ -272,12 +273,96 @@ TEST(names_and_keys_are_escaped)
     hand_edge(h, read, count)->share = FLOW_KEY;
     h->edges[0].key = key;
     struct flow_str text = {0};
-    flow_graph_draw_dot(&h->graph, &text);
+    flow_graph_draw_dot(&h->graph, NULL, &text);
     assert_non_null(strstr(text.text, "digraph \"a \\\"graph\\\"\\\\\" {"));
     assert_non_null(strstr(text.text, "[label=\"key /\\\"a\\\"<b>&#\\\\\\n\"]"));
     flow_str_clear(&text);
-    flow_graph_draw_mermaid(&h->graph, &text);
+    flow_graph_draw_mermaid(&h->graph, NULL, &text);
     assert_non_null(strstr(text.text, "|\"key /#34;a#34;#60;b#62;#38;#35;#92;#10;\"| s1\n"));
+    flow_str_clear(&text);
+    hand_free(h);
+}
+
+/* clang-format off */
+static const char fused_text[] =
+    "         ┌────────────┐\n"
+    "         │    read    │\n"
+    "         │ lines.read │\n"
+    "         └──────┬─────┘\n"
+    "        ┌───────┴────────┐\n"
+    "      fused              │\n"
+    "        ▼                ▼\n"
+    " ┌────────────┐   ┌─────────────┐\n"
+    " │    work    │   │    print    │\n"
+    " │ text.words │   │ lines.write │\n"
+    " └──────┬─────┘   └─────────────┘\n"
+    "  errors fused\n"
+    "        ▼\n"
+    "┌──────────────┐\n"
+    "│     dead     │\n"
+    "│ lines.write  │\n"
+    "└──────────────┘\n";
+
+static const char fused_dot[] =
+    "    subgraph cluster_0 {\n"
+    "        label=\"fused\"; style=dashed; fontname=\"sans-serif\";\n"
+    "        \"read\" [label=\"read\\nlines.read\", shape=ellipse];\n"
+    "        \"work\" [label=\"work\\ntext.words\", shape=box, style=rounded];\n"
+    "        \"dead\" [label=\"dead\\nlines.write\", shape=cylinder];\n"
+    "    }\n"
+    "    \"print\" [label=\"print\\nlines.write\", shape=cylinder];\n"
+    "    \"read\" -> \"work\";\n";
+
+static const char fused_mermaid[] =
+    "flowchart LR\n"
+    "    subgraph fused0 [\"fused\"]\n"
+    "        s0([\"read<br/>lines.read\"])\n"
+    "        s1[\"work<br/>text.words\"]\n"
+    "        s3[(\"dead<br/>lines.write\")]\n"
+    "    end\n"
+    "    s2[(\"print<br/>lines.write\")]\n"
+    "    s0 --> s1\n";
+/* clang-format on */
+
+/* The stages of the thread are not all neighbours in the file. */
+TEST(fused_stages_are_drawn_as_such_in_each_form)
+{
+    struct hand *h = hand_new();
+    const size_t read = hand_stage(h, "read", &hand_source, 1);
+    const size_t work = hand_stage(h, "work", &hand_map, 1);
+    const size_t print = hand_stage(h, "print", &hand_sink, 1);
+    const size_t dead = hand_stage(h, "dead", &hand_sink, 1);
+    (void)hand_edge(h, read, work);
+    (void)hand_edge(h, read, print);
+    hand_edge(h, work, dead)->from_port = FLOW_PORT_ERRORS;
+    const size_t threads[] = {read, read, print, read};
+
+    struct flow_str text = {0};
+    flow_graph_draw_text(&h->graph, threads, &text);
+    assert_string_equal(text.text, fused_text);
+    flow_str_clear(&text);
+    flow_graph_draw_dot(&h->graph, threads, &text);
+    assert_non_null(strstr(text.text, fused_dot));
+    flow_str_clear(&text);
+    flow_graph_draw_mermaid(&h->graph, threads, &text);
+    assert_int_equal(strncmp(text.text, fused_mermaid, strlen(fused_mermaid)), 0);
+    flow_str_clear(&text);
+    hand_free(h);
+}
+
+TEST(a_list_of_stages_says_what_is_fused)
+{
+    struct hand *h = hand_new();
+    size_t threads[101] = {0};
+    (void)hand_stage(h, "s", &hand_source, 1);
+    for (size_t i = 1; i < COUNT(threads); i++) {
+        (void)hand_edge(h, i - 1, hand_stage(h, "s", &hand_map, 1));
+        threads[i] = i < 2 ? 0 : i;
+    }
+    struct flow_str text = {0};
+    flow_graph_draw_text(&h->graph, threads, &text);
+    const char expected[] = "s  (lines.read)\n  → s  fused\ns  (text.words)\n  → s\n";
+    assert_int_equal(strncmp(text.text, expected, strlen(expected)), 0);
     flow_str_clear(&text);
     hand_free(h);
 }
@@ -319,7 +404,7 @@ TEST(a_graph_of_too_many_stages_or_edges_is_listed)
             last = next;
         }
         struct flow_str text = {0};
-        flow_graph_draw_text(&h->graph, &text);
+        flow_graph_draw_text(&h->graph, NULL, &text);
         assert_int_equal(strncmp(text.text, "s  (lines.read)\n  → s\n", 24), 0);
         assert_null(strstr(text.text, "┌"));
         flow_str_clear(&text);
@@ -354,7 +439,7 @@ TEST(a_failed_allocation_fails_the_drawing)
         for (; text.failed; n++) {
             flow_str_clear(&text);
             flow_mem_fail_at(n);
-            draws[i / 2](&h->graph, &text);
+            draws[i / 2](&h->graph, NULL, &text);
             flow_mem_fail_at(-1);
         }
         assert_true(n > 3);
@@ -556,7 +641,7 @@ TEST(every_line_of_a_picture_leads_from_a_stage_to_its_readers_and_nowhere_else)
     for (int i = 0; i < 500; i++) {
         struct hand *h = random_graph(&seed);
         struct flow_str text = {0};
-        flow_graph_draw_text(&h->graph, &text);
+        flow_graph_draw_text(&h->graph, NULL, &text);
         assert_false(text.failed);
         if (strncmp(text.text, "s0", 2) != 0) {
             read_sheet(sheet, text.text);
@@ -580,6 +665,8 @@ int main(void)
         cmocka_unit_test(errors_are_red_and_dashed),
         cmocka_unit_test(an_either_type_that_is_read_is_drawn_as_a_worker),
         cmocka_unit_test(names_and_keys_are_escaped),
+        cmocka_unit_test(fused_stages_are_drawn_as_such_in_each_form),
+        cmocka_unit_test(a_list_of_stages_says_what_is_fused),
         cmocka_unit_test(an_empty_graph_has_no_picture),
         cmocka_unit_test(a_graph_too_wide_for_a_terminal_is_listed),
         cmocka_unit_test(a_graph_of_too_many_stages_or_edges_is_listed),

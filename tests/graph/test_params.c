@@ -128,6 +128,50 @@ TEST(workers_and_mode_of_the_command_line_count_more_than_the_file)
     flow_graph_free(graph);
 }
 
+static struct flow_graph *with_fuse(const char *run, const char *stage, const char *option)
+{
+    char text[512];
+    (void)snprintf(text, sizeof(text),
+                   "{\"flowrun\":1,%s\"params\":{\"f\":{\"type\":\"bool\",\"default\":true},"
+                   "\"a\":{\"type\":\"string\",\"default\":\"auto\"}},"
+                   "\"stages\":{\"n\":{\"use\":\"gen.sequence\",\"with\":{\"count\":1}},"
+                   "\"o\":{\"use\":\"null\",\"from\":\"n\"%s}}}",
+                   run, stage);
+    const struct flow_graph_options options = {.fuse = option};
+    return read_graph(text, &options);
+}
+
+TEST(a_stage_says_itself_whether_it_is_fused_or_the_run_does_or_the_command_line)
+{
+#define RUN(value) "\"run\":{\"fuse\":" value "},"
+#define STAGE(value) ",\"fuse\":" value
+    static const struct {
+        const char *run, *stage, *option;
+        enum flow_fuse graph, o;
+        bool given;
+    } cases[] = {
+        {"", "", NULL, FLOW_FUSE_AUTO, FLOW_FUSE_AUTO, false},
+        {RUN("true"), "", NULL, FLOW_FUSE_ON, FLOW_FUSE_ON, false},
+        {RUN("false"), "", NULL, FLOW_FUSE_OFF, FLOW_FUSE_OFF, false},
+        {RUN("\"auto\""), "", NULL, FLOW_FUSE_AUTO, FLOW_FUSE_AUTO, false},
+        {RUN("false"), STAGE("true"), NULL, FLOW_FUSE_OFF, FLOW_FUSE_ON, true},
+        {RUN("true"), STAGE("\"auto\""), NULL, FLOW_FUSE_ON, FLOW_FUSE_AUTO, true},
+        {"", STAGE("\"${param:f}\""), NULL, FLOW_FUSE_AUTO, FLOW_FUSE_ON, true},
+        {RUN("\"${param:f}\""), STAGE("\"${param:a}\""), NULL, FLOW_FUSE_ON, FLOW_FUSE_AUTO, true},
+        {RUN("true"), "", "off", FLOW_FUSE_OFF, FLOW_FUSE_OFF, false},
+        {RUN("false"), "", "auto", FLOW_FUSE_AUTO, FLOW_FUSE_AUTO, false},
+        {"", "", "on", FLOW_FUSE_ON, FLOW_FUSE_ON, false},
+        {"", STAGE("false"), "on", FLOW_FUSE_ON, FLOW_FUSE_OFF, true},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct flow_graph *graph = with_fuse(cases[i].run, cases[i].stage, cases[i].option);
+        assert_int_equal(graph->fuse, cases[i].graph);
+        assert_int_equal(get_stage(graph, "o")->fuse, cases[i].o);
+        assert_int_equal(get_stage(graph, "o")->fuse_given, cases[i].given);
+        flow_graph_free(graph);
+    }
+}
+
 TEST(references_are_not_followed_into_what_they_put_in)
 {
     struct flow_graph *graph = read_graph(
@@ -187,6 +231,8 @@ int main(void)
         cmocka_unit_test(an_environment_variable_that_is_not_utf8_is_refused),
         cmocka_unit_test(set_overrides_single_parameters_with_json_or_text),
         cmocka_unit_test(workers_and_mode_of_the_command_line_count_more_than_the_file),
+        cmocka_unit_test(
+            a_stage_says_itself_whether_it_is_fused_or_the_run_does_or_the_command_line),
         cmocka_unit_test(references_are_not_followed_into_what_they_put_in),
         cmocka_unit_test(references_cannot_blow_a_graph_up),
         cmocka_unit_test(a_thousand_parameters_are_enough),

@@ -59,6 +59,36 @@ TEST(use_is_one_of_the_known_types_or_a_file)
     json_decref(schema);
 }
 
+/* What a key may be: true, false, a word, or a reference that becomes one of them. */
+static void check_fuse(json_t *rule)
+{
+    const char *type = NULL;
+    const char *word = NULL;
+    const char *reference = NULL;
+    const char *usual = NULL;
+    assert_int_equal(json_unpack(json_object_get(rule, "anyOf"), "[{s:s},{s:s},{s:s}!]", "type",
+                                 &type, "const", &word, "type", &reference),
+                     0);
+    assert_int_equal(json_unpack(rule, "{s:s}", "default", &usual), 0);
+    assert_string_equal(type, "boolean");
+    assert_string_equal(word, "auto");
+    assert_string_equal(reference, "string");
+    assert_string_equal(usual, "auto");
+}
+
+TEST(fuse_stands_in_a_stage_and_in_run)
+{
+    json_t *schema = flow_graph_schema(&fake_catalog, NULL);
+    json_t *defs = json_object_get(schema, "$defs");
+    static const char *const parts[] = {"stage", "run"};
+    for (size_t i = 0; i < COUNT(parts); i++) {
+        const json_t *keys = json_object_get(json_object_get(defs, parts[i]), "properties");
+        assert_non_null(json_object_get(keys, "fuse"));
+        check_fuse(json_object_get(keys, "fuse"));
+    }
+    json_decref(schema);
+}
+
 static bool resolves(const json_t *defs, const char *ref)
 {
     return strncmp(ref, "#/$defs/", 8) == 0 && json_object_get(defs, ref + 8) != NULL;
@@ -95,6 +125,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_known_type_brings_its_parameters),
         cmocka_unit_test(use_is_one_of_the_known_types_or_a_file),
+        cmocka_unit_test(fuse_stands_in_a_stage_and_in_run),
         cmocka_unit_test(every_reference_of_the_schema_leads_somewhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

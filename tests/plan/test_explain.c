@@ -201,6 +201,65 @@ TEST(a_sequencer_before_an_edge_that_may_drop_is_explained)
     hand_free(h);
 }
 
+static const struct flow_stage_type light_sink = {
+    .name = "null", .role = FLOW_CONSUMER, .traits = FLOW_LIGHT};
+
+static struct hand *with_fused(enum flow_mode mode)
+{
+    struct hand *h = hand_new();
+    const size_t read = hand_stage(h, "read", &hand_source, 1);
+    const size_t work = hand_stage(h, "work", &hand_map, 2);
+    const size_t look = hand_stage(h, "look", &hand_map, 1);
+    const size_t drop = hand_stage(h, "drop", &light_sink, 1);
+    h->graph.mode = mode;
+    (void)hand_edge(h, read, work);
+    (void)hand_edge(h, work, look);
+    (void)hand_edge(h, look, drop);
+    return h;
+}
+
+TEST(fused_stages_are_explained)
+{
+    struct hand *h = with_fused(FLOW_THREADS);
+    assert_true(explains(h, "  look → drop  -        1      one batch in hand"));
+    assert_true(explains(h, "as they come  call\n"));
+    assert_true(explains(h, "  4 threads of this process: read, work ×2, look + drop\n"
+                            "  stages joined by + are fused: one thread runs them, each calling "
+                            "the next\n"));
+    hand_free(h);
+    h = with_fused(FLOW_PROCESSES);
+    assert_true(explains(h, "  4 processes of one thread each: read, work ×2, look + drop\n"));
+    assert_true(explains(h, "  Fused stages are one process and share its fate.\n"));
+    hand_free(h);
+}
+
+TEST(the_json_says_what_is_fused)
+{
+    struct hand *h = with_fused(FLOW_PROCESSES);
+    struct flow_plan *plan = plan_of(h);
+    json_t *json = flow_plan_json(plan);
+    static const char *const into[] = {NULL, NULL, NULL, "look"};
+    json_t *stages = json_object_get(json, "stages");
+    json_t *edges = json_object_get(json, "edges");
+    json_t *replicas = json_object_get(json, "replicas");
+    for (size_t i = 0; i < COUNT(into); i++) {
+        const json_t *value = json_object_get(json_array_get(stages, i), "fused_into");
+        assert_non_null(value);
+        assert_true(json_is_null(value) == (into[i] == NULL));
+        if (into[i] != NULL)
+            assert_string_equal(json_string_value(value), into[i]);
+    }
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(json_is_true(json_object_get(json_array_get(edges, i), "fused")), i == 2);
+    const char *const keys[] = {"thread", "process"};
+    for (size_t i = 0; i < COUNT(keys); i++)
+        assert_true(json_equal(json_object_get(json_array_get(replicas, 3), keys[i]),
+                               json_object_get(json_array_get(replicas, 4), keys[i])));
+    json_decref(json);
+    flow_plan_free(plan);
+    hand_free(h);
+}
+
 TEST(one_worker_by_auto_says_why)
 {
     struct hand *h = hand_new();
@@ -304,6 +363,8 @@ int main(void)
         cmocka_unit_test(ports_queues_sequencers_and_processes_are_explained),
         cmocka_unit_test(every_promise_of_order_has_words_of_its_own),
         cmocka_unit_test(a_sequencer_before_an_edge_that_may_drop_is_explained),
+        cmocka_unit_test(fused_stages_are_explained),
+        cmocka_unit_test(the_json_says_what_is_fused),
         cmocka_unit_test(one_worker_by_auto_says_why),
         cmocka_unit_test(the_description_and_the_key_are_shown),
         cmocka_unit_test(one_process_per_replica_is_what_a_crash_takes),

@@ -36,6 +36,8 @@ struct fixture {
     struct flow_plan_edge edges[EDGES];
     struct flow_plan_replica replicas[REPLICAS];
     struct flow_plan_link links[LINKS];
+    struct flow_plan_task tasks[REPLICAS];
+    size_t members[REPLICAS][REPLICAS];
     size_t in[REPLICAS][4];
     size_t out[REPLICAS][4];
     struct flow_board board;
@@ -67,10 +69,18 @@ static inline void fill_plan(struct fixture *f)
             .type = &f->types[i],
             .first_replica = replica,
             .replica_count = counts[i],
+            .task_of = i,
         };
-        for (unsigned n = 0; n < counts[i]; n++, replica++)
-            f->replicas[replica] = (struct flow_plan_replica){
-                .stage = i, .index = n, .in = f->in[replica], .out = f->out[replica]};
+        for (unsigned n = 0; n < counts[i]; n++, replica++) {
+            f->replicas[replica] = (struct flow_plan_replica){.stage = i,
+                                                              .index = n,
+                                                              .task = replica,
+                                                              .in = f->in[replica],
+                                                              .out = f->out[replica]};
+            f->members[replica][0] = replica;
+            f->tasks[replica] =
+                (struct flow_plan_task){.replicas = f->members[replica], .replica_count = 1};
+        }
     }
     f->graph_stages[WORDS].errors.then = FLOW_ROUTE;
     f->types[COUNT_KEYS].traits = FLOW_STATEFUL;
@@ -102,10 +112,27 @@ static inline void fill_plan(struct fixture *f)
         .replica_count = REPLICAS,
         .links = f->links,
         .link_count = LINKS,
+        .tasks = f->tasks,
+        .task_count = REPLICAS,
         .group_count = 1,
         .flight_bytes = (uint64_t)64 << 20,
         .engine_bytes = (uint64_t)32 << 20,
     };
+}
+
+/* Put the task of a replica into that of another; tasks stay in order without a gap. */
+static inline void fuse(struct fixture *f, size_t into, size_t replica)
+{
+    struct flow_plan_task *task = &f->tasks[f->replicas[into].task];
+    const size_t old = f->replicas[replica].task;
+    task->replicas[task->replica_count++] = replica;
+    f->replicas[replica].task = f->replicas[into].task;
+    f->stages[f->replicas[replica].stage].task_of = f->stages[f->replicas[into].stage].task_of;
+    for (size_t i = old; i + 1 < f->plan.task_count; i++)
+        f->tasks[i] = f->tasks[i + 1];
+    f->plan.task_count--;
+    for (size_t i = 0; i < REPLICAS; i++)
+        f->replicas[i].task -= f->replicas[i].task > old ? 1 : 0;
 }
 
 static inline void carry(struct fixture *f, size_t link, uint64_t records)

@@ -45,6 +45,25 @@ TEST(rate_and_slowest_stage_are_those_of_late)
     flow_sampler_free(sampler);
 }
 
+/* count[1] is busiest of all replicas, but read and late together keep their thread busier. */
+TEST(the_slowest_stage_is_sought_in_the_thread_that_is_busiest)
+{
+    struct fixture *f = *state;
+    fuse(f, READ_0, LATE_0);
+    for (size_t i = 0; i < REPLICAS; i++)
+        flow_set(&f->board_replicas[i].wait_in_ns, SECOND);
+    flow_set(&f->board_replicas[READ_0].wait_out_ns, 0);
+    flow_set(&f->board_replicas[READ_0].wait_in_ns, SECOND / 10 * 6);
+    flow_set(&f->board_replicas[LATE_0].wait_in_ns, SECOND / 10 * 5);
+    flow_set(&f->board_replicas[COUNT_1].wait_in_ns, SECOND / 10 * 4);
+    struct flow_sampler *sampler = flow_sampler_new(&f->plan, &f->board, SECOND);
+    assert_non_null(sampler);
+    struct flow_progress progress = {0};
+    flow_sampler_take(sampler, 2 * (int64_t)SECOND, &progress);
+    assert_string_equal(progress.slowest, "late");
+    flow_sampler_free(sampler);
+}
+
 TEST(before_anything_moves_nothing_is_slowest)
 {
     struct fixture *f = *state;
@@ -64,6 +83,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(progress_counts_what_producers_gave_and_consumers_took),
         CASE(rate_and_slowest_stage_are_those_of_late),
+        CASE(the_slowest_stage_is_sought_in_the_thread_that_is_busiest),
         CASE(before_anything_moves_nothing_is_slowest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

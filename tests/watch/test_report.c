@@ -227,6 +227,83 @@ TEST(a_producer_is_named_as_the_limit)
         "is the limit\n");
 }
 
+/* The thread of read also runs late: a part of its time each. */
+static struct fixture *with_fused(struct fixture *f, int64_t read_ms, int64_t late_ms)
+{
+    fuse(f, READ_0, LATE_0);
+    f->plan.cpus = 4;
+    wait_for(f, READ_0, 0, 1000 - read_ms, 0);
+    wait_for(f, LATE_0, 1000 - late_ms, 0, 0);
+    wait_for(f, WORDS_0, 500, 0, 0);
+    wait_for(f, WORDS_1, 500, 0, 0);
+    return f;
+}
+
+TEST(stages_of_one_thread_are_the_bottleneck_together)
+{
+    expect_bottleneck(
+        with_fused(*state, 450, 490), SECOND,
+        "read and late, fused in one thread, were busy 94 % of the time, late the "
+        "most with 49 %; \"fuse\": false on late would give it a thread of its own\n");
+}
+
+TEST(fused_stages_are_not_parted_where_no_cpu_is_free)
+{
+    struct fixture *f = with_fused(*state, 450, 490);
+    f->plan.cpus = 1;
+    expect_bottleneck(f, SECOND,
+                      "read and late, fused in one thread, were busy 94 % of the time, late the "
+                      "most with 49 %; all CPUs are at work, so only cheaper work or more CPUs "
+                      "would help\n");
+}
+
+TEST(fused_stages_are_not_parted_where_one_does_all_the_work)
+{
+    expect_bottleneck(with_fused(*state, 950, 30), SECOND,
+                      "read and late, fused in one thread, were busy 98 % of the time, read the "
+                      "most with 95 %; the producer is the limit, the stages after it had room to "
+                      "spare\n");
+}
+
+TEST(fused_stages_that_were_mostly_idle_are_no_bottleneck)
+{
+    expect_bottleneck(with_fused(*state, 250, 300), SECOND,
+                      "none, no stage was busy for long (the most was read and late with 55 %), "
+                      "the time went into waiting for one another\n");
+}
+
+TEST(of_many_fused_stages_the_first_are_named)
+{
+    struct fixture *f = with_fused(*state, 150, 150);
+    const size_t others[] = {WORDS_0, WORDS_1, COUNT_0, COUNT_1};
+    for (size_t i = 0; i < COUNT(others); i++) {
+        fuse(f, READ_0, others[i]);
+        wait_for(f, others[i], 850, 0, 0);
+    }
+    wait_for(f, COUNT_1, 700, 0, 0);
+    wait_for(f, COUNT_0, 700, 0, 0);
+    expect_bottleneck(
+        f, SECOND,
+        "read, late, words, words and 2 others, fused in one thread, were busy 100 % of the time, "
+        "count the most with 30 %; \"fuse\": false on count would give it a thread of its own\n");
+}
+
+TEST(the_report_shows_which_stages_were_fused)
+{
+    struct fixture *f = with_fused(*state, 450, 490);
+    char *text = flow_report_text(&f->plan, &f->board, &done);
+    assert_non_null(strstr(text, "\n\nfused: read + late\n\nedge "));
+    free(text);
+    text = flow_report_json(&f->plan, &f->board, &done);
+    json_t *json = json_loads(text, 0, NULL);
+    json_t *stages = json_object_get(json, "stages");
+    assert_string_equal(
+        json_string_value(json_object_get(json_array_get(stages, LATE), "fused_into")), "read");
+    assert_true(json_is_null(json_object_get(json_array_get(stages, READ), "fused_into")));
+    json_decref(json);
+    free(text);
+}
+
 /* read was busy for all of its life, but that was a tenth of the run. */
 TEST(a_stage_that_ended_early_is_not_the_bottleneck)
 {
@@ -331,6 +408,12 @@ int main(void)
         CASE(a_stage_with_state_is_told_about_keys),
         CASE(a_single_stage_and_a_sequencer_have_advice_of_their_own),
         CASE(a_producer_is_named_as_the_limit),
+        CASE(stages_of_one_thread_are_the_bottleneck_together),
+        CASE(fused_stages_are_not_parted_where_no_cpu_is_free),
+        CASE(fused_stages_are_not_parted_where_one_does_all_the_work),
+        CASE(fused_stages_that_were_mostly_idle_are_no_bottleneck),
+        CASE(of_many_fused_stages_the_first_are_named),
+        CASE(the_report_shows_which_stages_were_fused),
         CASE(a_stage_that_ended_early_is_not_the_bottleneck),
         CASE(no_bottleneck_is_made_up),
         CASE(a_replica_that_was_killed_ends_with_its_last_sign_of_life),
