@@ -3,9 +3,9 @@
 #define BENCH_DELAY_H
 
 /*
- * One-way latency.  A stamped record carries in its second word when it was emitted and in its third
- * when it was due, both by CLOCK_MONOTONIC, which all processes of a machine share.  The end keeps
- * every delay, and sorts them when all have come: nothing is rounded or lost in buckets.
+ * One-way latency.  A stamped record carries in its second word when it was emitted and in its
+ * third when it was due, both by CLOCK_MONOTONIC, which all processes of a machine share.  The end
+ * keeps every delay, and sorts them when all have come: nothing is rounded or lost in buckets.
  *
  * A producer that is late emits all that is due, each with a stamp of its own.  The delay from the
  * stamp tells what the way costs; that from the due time also what the producer was held up.
@@ -80,15 +80,13 @@ static inline void bench_delays_print(struct bench_delays *d)
         qsort(d->from_due, d->count, sizeof(*d->from_due), bench_compare_delays);
     }
     (void)bench_tally_text(&d->tally, text, sizeof(text));
-    (void)printf("%s, \"p50\": %" PRId64 ", \"p99\": %" PRId64 ", \"p999\": %" PRId64
-                 ", \"due_p50\": %" PRId64 ", \"due_p99\": %" PRId64 ", \"due_p999\": %" PRId64
-                 "}\n",
-                 text, bench_quantile(d->from_stamp, d->count, 0.5),
-                 bench_quantile(d->from_stamp, d->count, 0.99),
-                 bench_quantile(d->from_stamp, d->count, 0.999),
-                 bench_quantile(d->from_due, d->count, 0.5),
-                 bench_quantile(d->from_due, d->count, 0.99),
-                 bench_quantile(d->from_due, d->count, 0.999));
+    (void)printf(
+        "%s, \"p50\": %" PRId64 ", \"p99\": %" PRId64 ", \"p999\": %" PRId64
+        ", \"due_p50\": %" PRId64 ", \"due_p99\": %" PRId64 ", \"due_p999\": %" PRId64 "}\n",
+        text, bench_quantile(d->from_stamp, d->count, 0.5),
+        bench_quantile(d->from_stamp, d->count, 0.99),
+        bench_quantile(d->from_stamp, d->count, 0.999), bench_quantile(d->from_due, d->count, 0.5),
+        bench_quantile(d->from_due, d->count, 0.99), bench_quantile(d->from_due, d->count, 0.999));
     (void)fflush(stdout);
 }
 

@@ -71,9 +71,21 @@ static inline bool bench_option_number(struct bench_options *o, const char *key,
 
 static inline bool bench_options_read(struct bench_options *o, int argc, char **argv)
 {
-    const struct bench_options defaults = {
-        "",       "threads", "copy", "all", "none", 1000, 100 /* bytes */, 3 /* stages */, 2, 3,
-        1000 /* records/s */, 1000, 100, 100, 0};
+    const struct bench_options defaults = {"",
+                                           "threads",
+                                           "copy",
+                                           "all",
+                                           "none",
+                                           1000,
+                                           100 /* bytes */,
+                                           3 /* stages */,
+                                           2,
+                                           3,
+                                           1000 /* records/s */,
+                                           1000,
+                                           100,
+                                           100,
+                                           0};
     *o = defaults;
     if (argc > 1)
         o->workload = argv[1];

@@ -5,8 +5,8 @@
  * stage.  A stage that copies does so into a room of its own, which the next one is handed.
  *
  *     loop chain|broadcast|keyed KEY=VALUE...
- *     loop jobs: `workers` threads, among which the jobs are split evenly beforehand, short ones and
- *                long ones alike: no way of handing them out can be faster
+ *     loop jobs: `workers` threads, among which the jobs are split evenly beforehand, short ones
+ * and long ones alike: no way of handing them out can be faster
  */
 
 #include <pthread.h>

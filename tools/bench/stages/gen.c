@@ -4,8 +4,8 @@
 
 #include <stdlib.h>
 
-#include "common/delay.h"
 #include "common/key.h"
+#include "common/pace.h"
 #include "common/work.h"
 #include "stages/stages.h"
 
@@ -144,7 +144,7 @@ static enum flow_status ticks_produce(void *self, struct flow_stage *stage)
         g->start_ns = bench_now();
     enum flow_status rc = FLOW_OK;
     for (; rc == FLOW_OK && g->next < end; g->next++) {
-        const int64_t due = g->start_ns + (int64_t)(g->next * 1000000000 / (uint64_t)g->rate);
+        const int64_t due = bench_due(g->start_ns, g->next, (uint64_t)g->rate);
         const int64_t early = due - bench_now();
         if (early > 0) {
             rc = flow_wait(stage, -1, 0, early);
