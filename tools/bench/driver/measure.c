@@ -11,6 +11,7 @@
 
 #define FEWER 32   /* the run that is subtracted has so many times fewer records */
 #define GROWTH 8   /* from one try to the next, while the count is chosen */
+#define LONGEST 10 /* seconds of a try after which the count grows no further */
 #define TRIED 0.25 /* share of the time aimed at that a try must take to be believed */
 
 /* One run of `count` records.  false: the row is void now. */
@@ -36,7 +37,8 @@ static bool run_once(struct bench_row *row, uint64_t count,
     return row->flaw == NULL;
 }
 
-/* So many records that a run takes about the time aimed at, told from how the time grows. */
+/* So many records that a run takes about the processor time aimed at, told from how it grows: that
+ * time, unlike the clock's, is about the same on a busy machine. */
 static void choose_count(struct bench_row *row, const struct bench_measure_options *options)
 {
     struct bench_sample first;
@@ -49,8 +51,8 @@ static void choose_count(struct bench_row *row, const struct bench_measure_optio
         count *= GROWTH;
         if (!run_once(row, count, options, &sample))
             return;
-        slope = fmax(sample.seconds - first.seconds, 1e-9) / (double)(count - row->start);
-    } while (sample.seconds - first.seconds < options->seconds * TRIED);
+        slope = fmax(sample.cpu - first.cpu, 1e-9) / (double)(count - row->start);
+    } while (sample.cpu - first.cpu < options->seconds * TRIED && sample.seconds < LONGEST);
     const double fit = options->seconds / slope;
     row->count = fit < (double)row->start ? row->start : (uint64_t)fit;
     row->small = row->is_whole ? 0 : row->count / FEWER;

@@ -136,15 +136,36 @@ static void print_row(FILE *out, const struct bench_row *row)
         [BENCH_START] = print_start_row,
         [BENCH_TEXT] = print_rate_row,
     };
-    print_name(out, row);
     if (row->absent != NULL)
-        (void)fprintf(out, " absent: %s |\n", row->absent);
-    else if (row->flaw != NULL)
+        return;
+    print_name(out, row);
+    if (row->flaw != NULL)
         (void)fprintf(out, " **void**: %s |\n", row->flaw);
     else if (row->sample_count == 0)
         (void)fprintf(out, " not measured |\n");
     else
         printers[row->figure](out, row);
+}
+
+/* Each contender that could not run, once. */
+static void print_absent(FILE *out, const struct bench_rows *rows, const char *workload)
+{
+    const char *last = "";
+    for (size_t i = 0; i < rows->count; i++) {
+        const struct bench_row *row = &rows->items[i];
+        bool is_new = row->absent != NULL && strcmp(row->workload, workload) == 0;
+        for (size_t before = 0; is_new && before < i; before++) {
+            const struct bench_row *other = &rows->items[before];
+            is_new = strcmp(other->workload, workload) != 0 ||
+                     strcmp(other->contender, row->contender) != 0 || other->absent == NULL;
+        }
+        if (is_new)
+            (void)fprintf(out, "%s%s (%s)", *last == '\0' ? "\nAbsent: " : "; ", row->contender,
+                          row->absent);
+        if (is_new)
+            last = row->contender;
+    }
+    (void)fprintf(out, "%s", *last == '\0' ? "" : ".\n");
 }
 
 static void print_workload(FILE *out, const struct bench_rows *rows,
@@ -161,6 +182,7 @@ static void print_workload(FILE *out, const struct bench_rows *rows,
         has_begun = true;
         print_row(out, &rows->items[i]);
     }
+    print_absent(out, rows, workload->name);
 }
 
 static void print_targets(FILE *out, const struct bench_verdicts *verdicts)
@@ -195,9 +217,10 @@ static void print_machine(FILE *out, json_t *machine)
 void bench_report_markdown(const struct bench_report *report, FILE *out)
 {
     print_machine(out, report->machine);
-    (void)fprintf(
-        out, "\nMedians of %u rounds, in which the contenders took turns; runs of about %.2g s.\n",
-        report->rounds, report->seconds);
+    (void)fprintf(out,
+                  "\nMedians of %u rounds, in which the contenders took turns; runs of about %.2g "
+                  "s of processor time.\n",
+                  report->rounds, report->seconds);
     print_targets(out, report->verdicts);
     for (size_t i = 0; i < bench_workload_count; i++)
         print_workload(out, report->rows, &bench_workloads[i]);
