@@ -24,7 +24,9 @@ const struct bench_workload bench_workloads[] = {
      "Jobs of about 10 µs, one in a hundred of 1 ms, for two workers, in any order. The even split "
      "is two threads that were given equal halves of both kinds beforehand: the ideal."},
     {"ordered", "Ordered results of two workers",
-     "Jobs of about 1 µs for two workers, whose results are read in the order of the jobs."},
+     "Jobs of about 1 µs for two workers, whose results are read in the order of the jobs. The "
+     "even "
+     "split is as above."},
     {"keyed", "Counting a million keys",
      "Records with one of 1,000,000 keys go to two counters by their key; each key and its count "
      "is "
@@ -214,7 +216,7 @@ static void add_ordered(const struct bench_setup *setup, struct bench_rows *rows
     struct point point = {.workload = "ordered",
                           .name = "1 µs",
                           .options = defaults("jobs"),
-                          .kinds = BENCH_ALL & ~(unsigned)BENCH_LIMIT,
+                          .kinds = BENCH_ALL,
                           .variant = "",
                           .is_ordered = true,
                           .ends = 1};
@@ -313,7 +315,7 @@ static void add_workers(const struct bench_setup *setup, struct bench_rows *rows
         struct point point = {.workload = "workers",
                               .name = widths[i].name,
                               .options = defaults("jobs"),
-                              .kinds = BENCH_OURS | BENCH_NAIVE,
+                              .kinds = BENCH_OURS | BENCH_NAIVE | BENCH_LIMIT,
                               .variant = "",
                               .ends = 1};
         point.options.workers = widths[i].workers;
