@@ -83,11 +83,12 @@ static void take_key(struct stage *stage, void *record, size_t size)
 
 static void produce(const struct bench_options *o, const struct stage *stage)
 {
+    const bool all = bench_is(o->read, "all");
     uint8_t *pattern = allocate(1, o->size);
     uint8_t *room = allocate(1, o->size);
     bench_pattern_fill(pattern, o->size);
     for (uint64_t i = 0; i < o->count; i++) {
-        if (bench_is(o->read, "all"))
+        if (all)
             bench_record_write(room, pattern, o->size, i);
         else
             bench_set_word(room, 0, i);
