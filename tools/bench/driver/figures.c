@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+#include "driver/figures.h"
+
+#include <stdlib.h>
+
+#include "driver/alloc.h"
+
+static double rate(const struct bench_sample *sample, size_t which)
+{
+    (void)which;
+    return sample->records / sample->seconds;
+}
+
+static double seconds(const struct bench_sample *sample, size_t which)
+{
+    (void)which;
+    return sample->seconds;
+}
+
+static double cpu_ns(const struct bench_sample *sample, size_t which)
+{
+    (void)which;
+    return sample->cpu * 1e9 / sample->records;
+}
+
+static double cpu(const struct bench_sample *sample, size_t which)
+{
+    (void)which;
+    return sample->total_cpu;
+}
+
+static double peak(const struct bench_sample *sample, size_t which)
+{
+    (void)which;
+    return sample->peak;
+}
+
+static double tree(const struct bench_sample *sample, size_t which)
+{
+    (void)which;
+    return sample->tree;
+}
+
+static double delay(const struct bench_sample *sample, size_t which)
+{
+    return sample->delay[which];
+}
+
+static struct bench_spread spread(const struct bench_row *row,
+                                  double (*figure)(const struct bench_sample *sample, size_t which),
+                                  size_t which)
+{
+    double *values = bench_alloc(row->sample_count, sizeof(*values));
+    for (size_t i = 0; i < row->sample_count; i++)
+        values[i] = figure(&row->samples[i], which);
+    const struct bench_spread result = bench_spread_of(values, row->sample_count);
+    free(values);
+    return result;
+}
+
+struct bench_figures bench_figures_of(const struct bench_row *row)
+{
+    struct bench_figures figures = {
+        .rate = spread(row, rate, 0),
+        .seconds = spread(row, seconds, 0),
+        .cpu_ns = spread(row, cpu_ns, 0),
+        .cpu = spread(row, cpu, 0),
+        .peak = spread(row, peak, 0),
+        .tree = spread(row, tree, 0),
+    };
+    for (size_t i = 0; i < BENCH_DELAYS; i++)
+        figures.delay[i] = spread(row, delay, i);
+    return figures;
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+#include "driver/measure.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "driver/alloc.h"
+#include "driver/process.h"
+#include "driver/proof.h"
+
+#define FEWER 32   /* the run that is subtracted has so many times fewer records */
+#define GROWTH 8   /* from one try to the next, while the count is chosen */
+#define LONGEST 10 /* seconds of a try after which the count grows no further */
+#define TRIED 0.25 /* share of the time aimed at that a try must take to be believed */
+
+/* One run of `count` records.  false: the row is void now. */
+static bool run_once(struct bench_row *row, uint64_t count,
+                     const struct bench_measure_options *options, struct bench_sample *sample)
+{
+    const struct bench_run_options how = {.timeout = options->timeout,
+                                          .sample_tree = row->sample_tree};
+    char **argv = bench_row_argv(row, count);
+    struct bench_run run = bench_run_command(argv, &how);
+    *sample = (struct bench_sample){
+        .seconds = run.seconds,
+        .cpu = run.cpu,
+        .records = (double)count,
+        .total_cpu = run.cpu,
+        .peak = run.peak,
+        .tree = run.tree,
+    };
+    row->flaw = run.failure != NULL ? bench_format("%s", run.failure)
+                                    : bench_proof_check(row, count, run.output, sample);
+    bench_run_clear(&run);
+    bench_argv_free(argv);
+    return row->flaw == NULL;
+}
+
+/* So many records that a run takes about the processor time aimed at, told from how it grows: that
+ * time, unlike the clock's, is about the same on a busy machine. */
+static void choose_count(struct bench_row *row, const struct bench_measure_options *options)
+{
+    struct bench_sample first;
+    struct bench_sample sample;
+    uint64_t count = row->start;
+    if (!run_once(row, count, options, &first))
+        return;
+    double slope = 0;
+    do {
+        count *= GROWTH;
+        if (!run_once(row, count, options, &sample))
+            return;
+        slope = fmax(sample.cpu - first.cpu, 1e-9) / (double)(count - row->start);
+    } while (sample.cpu - first.cpu < options->seconds * TRIED && sample.seconds < LONGEST);
+    const double fit = options->seconds / slope;
+    row->count = fit < (double)row->start ? row->start : (uint64_t)fit;
+    row->small = row->is_whole ? 0 : row->count / FEWER;
+}
+
+/* The figures of one round. */
+static void run_round(struct bench_row *row, const struct bench_measure_options *options)
+{
+    struct bench_sample less = {0};
+    struct bench_sample sample;
+    if (row->small > 0 && !run_once(row, row->small, options, &less))
+        return;
+    if (!run_once(row, row->count, options, &sample))
+        return;
+    /* On a machine so busy that the smaller run took longer, the difference says nothing. */
+    if (row->small > 0 && sample.seconds > less.seconds && sample.cpu > less.cpu) {
+        sample.seconds -= less.seconds;
+        sample.cpu -= less.cpu;
+        sample.records -= less.records;
+    }
+    row->samples = bench_grow(row->samples, row->sample_count, sizeof(*row->samples));
+    row->samples[row->sample_count++] = sample;
+}
+
+static bool can_run(const struct bench_row *row)
+{
+    return row->absent == NULL && row->flaw == NULL;
+}
+
+static bool is_same_point(const struct bench_row *a, const struct bench_row *b)
+{
+    return strcmp(a->workload, b->workload) == 0 && strcmp(a->point, b->point) == 0;
+}
+
+static void measure_point(struct bench_row *rows, size_t count,
+                          const struct bench_measure_options *options)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (can_run(&rows[i]) && rows[i].count == 0) {
+            options->tell(&rows[i], "choosing the count");
+            choose_count(&rows[i], options);
+        }
+    }
+    for (unsigned round = 0; round < options->rounds; round++) {
+        for (size_t i = 0; i < count; i++) {
+            char *text = bench_format("round %u of %u", round + 1, options->rounds);
+            options->tell(&rows[i], text);
+            free(text);
+            if (can_run(&rows[i]))
+                run_round(&rows[i], options);
+        }
+    }
+}
+
+void bench_measure(struct bench_rows *rows, const struct bench_measure_options *options)
+{
+    for (size_t first = 0; first < rows->count;) {
+        size_t end = first;
+        while (end < rows->count && is_same_point(&rows->items[first], &rows->items[end]))
+            end++;
+        measure_point(&rows->items[first], end - first, options);
+        first = end;
+    }
+}

@@ -1,0 +1,30 @@
+# The peers that are written in C++.
+enable_language(CXX)
+set(CMAKE_CXX_STANDARD 17)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+
+function(bench_peer name)
+  add_executable(${name} EXCLUDE_FROM_ALL contenders/${name}.cpp)
+  target_compile_definitions(${name} PRIVATE _GNU_SOURCE)
+  target_compile_options(${name} PRIVATE -Wall -Wextra)
+  bench_target(${name} ${ARGN})
+endfunction()
+
+find_package(TBB CONFIG QUIET)
+if(TBB_FOUND)
+  bench_peer(tbb TBB::tbb)
+  string(APPEND bench_peers "oneTBB ${TBB_VERSION} ")
+endif()
+
+pkg_check_modules(GNURADIO QUIET IMPORTED_TARGET gnuradio-runtime fmt)
+if(GNURADIO_FOUND)
+  bench_peer(gnuradio PkgConfig::GNURADIO)
+  string(APPEND bench_peers "GNU Radio ${GNURADIO_gnuradio-runtime_VERSION} ")
+endif()
+
+find_path(TASKFLOW_INCLUDE taskflow/taskflow.hpp)
+if(TASKFLOW_INCLUDE)
+  bench_peer(taskflow)
+  target_include_directories(taskflow SYSTEM PRIVATE ${TASKFLOW_INCLUDE})
+  string(APPEND bench_peers "Taskflow ")
+endif()

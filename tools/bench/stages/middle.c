@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+
+/* The workers: copy, edit, pass on, work.  Each takes batches, or, as `_each`, single records. */
+
+#include "common/work.h"
+#include "stages/stages.h"
+
+static enum flow_status copy_record(void *self, struct flow_stage *stage,
+                                    const struct flow_record *record)
+{
+    (void)self;
+    return flow_emit(stage, record->data, record->size);
+}
+
+static enum flow_status edit_record(void *self, struct flow_stage *stage,
+                                    const struct flow_record *record)
+{
+    (void)self;
+    const struct flow_target to = {0};
+    uint8_t *room = flow_reserve(stage, 0, record->size);
+    if (room == NULL)
+        return FLOW_EABORT;
+    memcpy(room, record->data, record->size);
+    bench_record_edit(room);
+    return flow_commit(stage, &to, record->size);
+}
+
+static enum flow_status pass_record(void *self, struct flow_stage *stage,
+                                    const struct flow_record *record)
+{
+    (void)self;
+    return flow_forward(stage, 0, record);
+}
+
+static enum flow_status spin_record(void *self, struct flow_stage *stage,
+                                    const struct flow_record *record)
+{
+    (void)self;
+    if (record->size != BENCH_JOB_SIZE)
+        return flow_reject(stage, "no job: %zu bytes instead of %d", record->size, BENCH_JOB_SIZE);
+    uint8_t job[BENCH_JOB_SIZE];
+    memcpy(job, record->data, sizeof(job));
+    bench_job_do(job);
+    return flow_emit(stage, job, sizeof(job));
+}
+
+static enum flow_status copy_batch(void *self, struct flow_stage *stage,
+                                   const struct flow_batch *batch)
+{
+    enum flow_status rc = FLOW_OK;
+    for (uint32_t i = 0; rc == FLOW_OK && i < batch->count; i++) {
+        const struct flow_record record = flow_batch_record(batch, i);
+        rc = copy_record(self, stage, &record);
+    }
+    return rc;
+}
+
+static enum flow_status edit_batch(void *self, struct flow_stage *stage,
+                                   const struct flow_batch *batch)
+{
+    enum flow_status rc = FLOW_OK;
+    for (uint32_t i = 0; rc == FLOW_OK && i < batch->count; i++) {
+        const struct flow_record record = flow_batch_record(batch, i);
+        rc = edit_record(self, stage, &record);
+    }
+    return rc;
+}
+
+static enum flow_status pass_batch(void *self, struct flow_stage *stage,
+                                   const struct flow_batch *batch)
+{
+    (void)self;
+    return flow_forward_batch(stage, 0, batch);
+}
+
+#define WORKER(variable, type_name, what, ...)                                                     \
+    const struct flow_stage_type variable = {                                                      \
+        .name = (type_name), .help = (what), .role = FLOW_WORKER, __VA_ARGS__}
+
+WORKER(bench_copy, "bench.copy", "emits a copy of every record", .process_batch = copy_batch);
+WORKER(bench_copy_each, "bench.copy_each", "the same, called for every record",
+       .process = copy_record);
+WORKER(bench_edit, "bench.edit", "changes the second word of every record",
+       .process_batch = edit_batch);
+WORKER(bench_edit_each, "bench.edit_each", "the same, called for every record",
+       .process = edit_record);
+WORKER(bench_pass, "bench.pass", "passes batches on", .process_batch = pass_batch);
+WORKER(bench_pass_each, "bench.pass_each", "passes records on", .process = pass_record);
+WORKER(bench_spin, "bench.spin", "does the work of a job", .process = spin_record);
