@@ -85,7 +85,7 @@ static enum flow_status start_text(struct sequence *s, struct flow_stage *stage)
     const int64_t value = s->from + s->step * (int64_t)s->next;
     s->jump = (uint64_t)s->step * s->stride;
     (void)put_number(value, s->width, s->text);
-    const size_t count = count_digits((uint64_t)value);
+    const size_t count = flow_bytes_count_digits((uint64_t)value);
     s->begin = s->text + s->width - (size > count ? size : count);
     return FLOW_OK;
 }
