@@ -617,6 +617,30 @@ TEST(writers_hear_that_their_batches_are_done_only_when_the_results_have_arrived
     finish(&run, h);
 }
 
+TEST(a_task_that_produces_stays_until_what_its_last_member_sent_is_acknowledged)
+{
+    atomic_store(&group_gate, 0);
+    atomic_store(&sink_is_deaf, false);
+    struct hand *h = across(&group_forward, &group_twice, &deaf_sink);
+    h->stages[SOURCE].type = &four;
+    h->stages[FIRST].fuse = FLOW_FUSE_ON;
+    struct group_run run;
+    group_start(&run, h, FLOW_OK);
+    while (flow_read(&counts_of(&run, SOURCE)->end_ns) == 0)
+        (void)sched_yield();
+    for (int i = 0; i < 1000; i++) {
+        assert_true(flow_read(&counts_of(&run, SOURCE)->state) != FLOW_STATE_DONE);
+        (void)sched_yield();
+    }
+
+    atomic_store(&group_gate, 1);
+
+    assert_int_equal(group_end(&run), FLOW_OK);
+    assert_tasks(&run, 2);
+    assert_int_equal(flow_read(&counts_of(&run, SINK)->done), 8);
+    finish(&run, h);
+}
+
 TEST(a_member_that_fails_in_another_process_is_named)
 {
     group_source_size = 3000;
@@ -658,6 +682,8 @@ int main(void)
         cmocka_unit_test_setup(a_task_that_filters_everything_acknowledges_it, set_up),
         cmocka_unit_test_setup(
             writers_hear_that_their_batches_are_done_only_when_the_results_have_arrived, set_up),
+        cmocka_unit_test_setup(
+            a_task_that_produces_stays_until_what_its_last_member_sent_is_acknowledged, set_up),
         cmocka_unit_test_setup(a_member_that_fails_in_another_process_is_named, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

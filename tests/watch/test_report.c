@@ -263,6 +263,13 @@ TEST(fused_stages_are_not_parted_where_one_does_all_the_work)
                       "read and late, fused in one thread, were busy 98 % of the time, read the "
                       "most with 95 %; the producer is the limit, the stages after it had room to "
                       "spare\n");
+    struct fixture *f = *state;
+    wait_for(f, READ_0, 0, 970, 0);
+    wait_for(f, LATE_0, 50, 0, 0);
+    spend_cpu(f, LATE_0, 900);
+    expect_bottleneck(f, SECOND,
+                      "read and late, fused in one thread, were busy 98 % of the time, late the "
+                      "most with 95 %; it keeps no state, so more workers would help\n");
 }
 
 TEST(fused_stages_that_were_mostly_idle_are_no_bottleneck)
