@@ -17,13 +17,15 @@
 #include "control/death.h"
 #include "flowrun/error.h"
 #include "plan/plan.h"
+#include "record/memory.h"
 #include "watch/board.h"
 
 /* What all groups of a run share; borrowed for the run (for ever, if a thread is stuck). */
 struct flow_launch {
     const struct flow_plan *plan;
     struct flow_board *board;
-    const char *folder; /* of the run's sockets; NULL: no link crosses groups */
+    const struct flow_memory *memory; /* what processes share; NULL: nothing */
+    const char *folder;               /* of the run's sockets; NULL: no link crosses groups */
     uint64_t run_id;
     const char *program; /* what is started for a spawned group */
     int job_fd;          /* see control/job.h; -1 when no group is spawned */

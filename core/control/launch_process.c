@@ -4,9 +4,10 @@
  * The process launcher: posix_spawn of a program that calls flow_worker_main, never a bare fork,
  * since a copy of a process with threads and ZeroMQ contexts cannot be used.
  *
- * The program inherits three descriptors beyond what it would anyway: its end of the channel, the
- * board, and the job.  They keep their numbers, which are arguments, so that descriptors that the
- * user has given to the run (/dev/fd/3) are not overwritten; all others of ours are close-on-exec.
+ * The program inherits four descriptors beyond what it would anyway: its end of the channel, the
+ * board, the job, and the memory that the run's processes share.  They keep their numbers, which
+ * are arguments, so that descriptors that the user has given to the run (/dev/fd/3) are not
+ * overwritten; all others of ours are close-on-exec.
  *
  * A child is told to stop by its channel and nothing else: a terminal's Ctrl-C and the signal that
  * timeout(1) or a service manager sends to the whole group of processes must reach the coordinator
@@ -33,38 +34,41 @@
 
 #define LABEL_SIZE (FLOW_GRAPH_MAX_NAME + 32)
 
+#define FDS 4 /* that are passed on: channel, board, job, memory */
+
 /* The command line of a worker, as text. */
 struct command {
-    char numbers[4][24]; /* channel, board, job, group */
+    char numbers[5][24]; /* channel, board, job, memory (or -1), group */
     char label[LABEL_SIZE];
-    char *argv[8];
+    char *argv[9];
 };
 
-static void write_command(const struct flow_launch *launch, size_t group, int channel,
+static void write_command(const struct flow_launch *launch, size_t group, const int fds[FDS],
                           struct command *command)
 {
     static char name[] = "flowrun", flag[] = FLOW_WORKER_FLAG;
-    const size_t numbers[4] = {(size_t)channel, (size_t)launch->board->fd, (size_t)launch->job_fd,
-                               group};
     const struct flow_plan_group *members = &launch->plan->groups[group];
 
     *command = (struct command){.argv = {name, flag}};
-    for (size_t i = 0; i < 4; i++) {
-        (void)snprintf(command->numbers[i], sizeof(command->numbers[i]), "%zu", numbers[i]);
+    for (size_t i = 0; i <= FDS; i++) {
+        (void)snprintf(command->numbers[i], sizeof(command->numbers[i]), "%ld",
+                       i < FDS ? (long)fds[i] : (long)group);
         command->argv[2 + i] = command->numbers[i];
     }
     if (members->replica_count > 0) /* for those who read the list of processes */
-        command->argv[6] =
+        command->argv[7] =
             flow_plan_replica_name(launch->plan, launch->plan->tasks[members->tasks[0]].replicas[0],
                                    command->label, sizeof(command->label));
 }
 
 /* Duplicating a descriptor onto itself clears its close-on-exec flag, in the child only. */
-static int pass_descriptors(posix_spawn_file_actions_t *actions, const int fds[3])
+static int pass_descriptors(posix_spawn_file_actions_t *actions, const int fds[FDS])
 {
     int cause = 0;
-    for (size_t i = 0; i < 3 && cause == 0; i++)
-        cause = posix_spawn_file_actions_adddup2(actions, fds[i], fds[i]);
+    for (size_t i = 0; i < FDS && cause == 0; i++) {
+        if (fds[i] >= 0)
+            cause = posix_spawn_file_actions_adddup2(actions, fds[i], fds[i]);
+    }
     return cause;
 }
 
@@ -79,7 +83,7 @@ static int block_stop_signals(posix_spawnattr_t *attributes)
 }
 
 /* Returns an errno. */
-static int spawn(const char *program, const int fds[3], char *const argv[], pid_t *pid)
+static int spawn(const char *program, const int fds[FDS], char *const argv[], pid_t *pid)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -107,9 +111,10 @@ static enum flow_status start(const struct flow_launch *launch, struct flow_crew
     if (rc != FLOW_OK)
         return rc;
 
+    const int fds[FDS] = {ends[1], launch->board->fd, launch->job_fd,
+                          launch->memory != NULL ? launch->memory->fd : -1};
     struct command command;
-    write_command(launch, crew->group, ends[1], &command);
-    const int fds[3] = {ends[1], launch->board->fd, launch->job_fd};
+    write_command(launch, crew->group, fds, &command);
     const int cause = spawn(launch->program, fds, command.argv, &crew->pid);
     close(ends[1]); /* so that the channel is closed when the child dies */
     if (cause != 0) {

@@ -65,6 +65,7 @@ static enum flow_status start(const struct flow_launch *launch, struct flow_crew
         .plan = launch->plan,
         .group = crew->group,
         .board = launch->board,
+        .memory = launch->memory,
         .folder = launch->folder,
         .run_id = launch->run_id,
         .fd = ends[1],

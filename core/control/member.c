@@ -65,6 +65,7 @@ static void bind_group(struct member *member)
         .plan = member->options.plan,
         .group = member->options.group,
         .board = member->options.board,
+        .memory = member->options.memory,
         .folder = member->options.folder,
         .run_id = member->options.run_id,
         .events = {.context = member, .failed = on_failed, .ended = on_ended, .log = on_log},

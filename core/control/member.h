@@ -30,7 +30,8 @@ struct flow_member_options {
     const struct flow_plan *plan;
     size_t group;
     struct flow_board *board;
-    const char *folder; /* of the run's sockets; NULL: no link crosses groups */
+    const struct flow_memory *memory; /* what processes share; NULL: nothing */
+    const char *folder;               /* of the run's sockets; NULL: no link crosses groups */
     uint64_t run_id;
     int fd; /* the group's end of the channel; borrowed */
 };

@@ -27,6 +27,7 @@ struct run {
     struct flow_plan *plan;
     struct flow_board board;
     bool has_board;
+    struct flow_memory memory; /* map NULL: none */
     struct flow_folder folder;
     char *program;
     struct flow_launch launch;
@@ -60,6 +61,18 @@ static enum flow_status make_board(struct run *run, bool shared, struct flow_err
     const enum flow_status rc = flow_board_new(&size, shared, &run->board, err);
     run->has_board = rc == FLOW_OK;
     return rc;
+}
+
+/* Without it the run does the same, with more copies: where the limits of the system forbid so much
+ * address space, that is better than not to run at all. */
+static void make_memory(struct run *run)
+{
+    const struct flow_memory_size size = {
+        .links = run->plan->link_count,
+        .arena_bytes = run->plan->arena_bytes,
+    };
+    if (size.arena_bytes > 0 && flow_memory_new(&size, &run->memory, NULL) == FLOW_OK)
+        run->launch.memory = &run->memory;
 }
 
 /* The program to start for a group: by its path, or, when that is gone or renamed, as it runs. */
@@ -141,6 +154,8 @@ static enum flow_status prepare(struct run *run, struct flow_error *err)
         rc = make_board(run, spawning, err);
     if (rc == FLOW_OK && (spawning || has_remote_link(run->plan)))
         rc = flow_folder_new(&run->folder, err);
+    if (rc == FLOW_OK)
+        make_memory(run);
     if (rc == FLOW_OK && spawning)
         rc = prepare_spawning(run, err);
 
@@ -191,6 +206,7 @@ static void free_run(struct run *run)
     if (run->launch.job_fd >= 0)
         close(run->launch.job_fd);
     flow_folder_remove(&run->folder);
+    flow_memory_close(&run->memory);
     if (run->has_board)
         flow_board_close(&run->board);
     flow_plan_free(run->plan);

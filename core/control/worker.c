@@ -3,7 +3,7 @@
 /*
  * A process of a run.  launch_process.c starts it with
  *
- *     flowrun --flowrun-worker CHANNEL BOARD JOB GROUP [NAME]
+ *     flowrun --flowrun-worker CHANNEL BOARD JOB MEMORY GROUP [NAME]
  *
  * It reads the graph again from the job, plans it, and must come to the same plan as the
  * coordinator; then its main thread serves the channel as any group does (member.c).
@@ -35,6 +35,7 @@
 /* The command line. */
 struct orders {
     int channel, board, job;
+    int memory; /* -1: the processes of the run share nothing but the board */
     size_t group;
 };
 
@@ -46,6 +47,7 @@ struct work {
     struct flow_plan *plan;
     struct flow_board board;
     bool has_board;
+    struct flow_memory memory; /* map NULL: none */
 };
 
 struct guard {
@@ -57,28 +59,29 @@ struct guard {
 
 /* ---- beginning ---- */
 
-static bool parse_number(const char *text, long max, long *number)
+static bool parse_number(const char *text, long min, long max, long *number)
 {
     char *end = NULL;
     errno = 0;
     *number = strtol(text, &end, 10);
-    return errno == 0 && end != text && *end == '\0' && *number >= 0 && *number <= max;
+    return errno == 0 && end != text && *end == '\0' && *number >= min && *number <= max;
 }
 
 static bool parse_orders(int argc, char **argv, struct orders *orders)
 {
-    long numbers[4];
-    if (argc < 6)
+    long numbers[5];
+    if (argc < 7)
         return false;
-    for (int i = 0; i < 4; i++) {
-        if (!parse_number(argv[2 + i], INT32_MAX, &numbers[i]))
+    for (int i = 0; i < 5; i++) {
+        if (!parse_number(argv[2 + i], i == 3 ? -1 : 0, INT32_MAX, &numbers[i]))
             return false;
     }
     *orders = (struct orders){
         .channel = (int)numbers[0],
         .board = (int)numbers[1],
         .job = (int)numbers[2],
-        .group = (size_t)numbers[3],
+        .memory = (int)numbers[3],
+        .group = (size_t)numbers[4],
     };
     return true;
 }
@@ -88,7 +91,8 @@ static bool hide_descriptors(const struct orders *orders)
 {
     return fcntl(orders->channel, F_SETFD, FD_CLOEXEC) == 0 &&
            fcntl(orders->board, F_SETFD, FD_CLOEXEC) == 0 &&
-           fcntl(orders->job, F_SETFD, FD_CLOEXEC) == 0;
+           fcntl(orders->job, F_SETFD, FD_CLOEXEC) == 0 &&
+           (orders->memory < 0 || fcntl(orders->memory, F_SETFD, FD_CLOEXEC) == 0);
 }
 
 /* It was started with these two blocked, see launch_process.c; other dispositions are inherited, so
@@ -215,6 +219,21 @@ static enum flow_status open_board(struct work *work, const struct orders *order
     return rc;
 }
 
+/* Once it is mapped, nobody here needs the descriptor. */
+static enum flow_status open_memory(struct work *work, const struct orders *orders,
+                                    struct flow_error *err)
+{
+    if (orders->memory < 0)
+        return FLOW_OK;
+    const struct flow_memory_size size = {
+        .links = work->plan->link_count,
+        .arena_bytes = work->plan->arena_bytes,
+    };
+    const enum flow_status rc = flow_memory_open(orders->memory, &size, &work->memory, err);
+    close(orders->memory);
+    return rc;
+}
+
 static enum flow_status prepare(struct work *work, const struct orders *orders,
                                 const struct flow_plugin *const *builtin, struct flow_error *err)
 {
@@ -227,11 +246,14 @@ static enum flow_status prepare(struct work *work, const struct orders *orders,
         rc = plan_graph(work, orders, err);
     if (rc == FLOW_OK)
         rc = open_board(work, orders, err);
+    if (rc == FLOW_OK)
+        rc = open_memory(work, orders, err);
     return rc;
 }
 
 static void clear_work(struct work *work)
 {
+    flow_memory_close(&work->memory);
     if (work->has_board)
         flow_board_close(&work->board);
     flow_plan_free(work->plan);
@@ -247,6 +269,7 @@ static void serve(const struct work *work, const struct orders *orders)
         .plan = work->plan,
         .group = orders->group,
         .board = &board,
+        .memory = work->memory.map != NULL ? &work->memory : NULL,
         .folder = work->job.folder,
         .run_id = work->job.run_id,
         .fd = orders->channel,

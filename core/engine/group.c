@@ -113,6 +113,7 @@ enum flow_status flow_group_new(const struct flow_group_options *options, struct
     made->env = (struct flow_replica_env){
         .plan = options->plan,
         .board = options->board,
+        .memory = options->memory,
         .aborting = &made->aborting,
         .draining = &made->draining,
         .abort_fd = -1,
@@ -123,6 +124,7 @@ enum flow_status flow_group_new(const struct flow_group_options *options, struct
     const struct flow_transport_options transport = {
         .folder = options->folder,
         .run_id = options->run_id,
+        .memory = options->memory,
         .sockets = count_sockets(options->plan, &options->plan->groups[options->group]),
     };
 

@@ -42,6 +42,7 @@ struct flow_group_options {
     const struct flow_plan *plan;
     size_t group;
     struct flow_board *board;
+    const struct flow_memory *memory; /* what processes share; NULL: nothing */
     const char *folder; /* private folder of the run's sockets; NULL when no link crosses groups */
     uint64_t run_id;    /* frames of another run are refused */
     struct flow_group_events events;

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "param/param.h"
+#include "record/arena.h"
 
 enum flow_status flow_replica_fail(struct flow_replica *replica, enum flow_status status,
                                    const uint64_t *number, const char *fmt, ...)
@@ -104,20 +105,22 @@ static size_t connected_inputs(const struct flow_plan *plan, const struct flow_p
     return count;
 }
 
-static bool has_remote_link(const struct flow_plan *plan, const size_t *links, size_t count)
+/* Where the other ends of the links are: a set of enum flow_reach. */
+static unsigned reach_of(const struct flow_plan *plan, const size_t *links, size_t count)
 {
+    unsigned reach = 0;
     for (size_t i = 0; i < count; i++) {
-        if (!plan->links[links[i]].local)
-            return true;
+        const struct flow_plan_link *link = &plan->links[links[i]];
+        if (!link->fused)
+            reach |= link->local ? FLOW_REACH_THREADS : FLOW_REACH_PROCESSES;
     }
-    return false;
+    return reach;
 }
 
-bool flow_replica_is_remote(const struct flow_plan *plan, size_t id)
+unsigned flow_replica_reach(const struct flow_plan *plan, size_t id)
 {
     const struct flow_plan_replica *self = &plan->replicas[id];
-    return has_remote_link(plan, self->in, self->in_count) ||
-           has_remote_link(plan, self->out, self->out_count);
+    return reach_of(plan, self->in, self->in_count) | reach_of(plan, self->out, self->out_count);
 }
 
 static const struct flow_error_policy stop_policy = {.then = FLOW_STOP};
@@ -146,13 +149,27 @@ static void describe(struct flow_replica *replica, const struct flow_replica_wai
         .slot = &replica->env->board->replicas[id],
         .peers = &replica->task->peers,
         .in_hand = &replica->stage.in_hand,
-        .tracks = has_remote_link(plan, self->in, self->in_count),
+        .tracks = (reach_of(plan, self->in, self->in_count) & FLOW_REACH_PROCESSES) != 0,
         .clock = &replica->task->clock,
         .waiter = replica,
         .wait_room = waits->wait_room,
         .look = waits->look,
         .call = waits->call,
     };
+}
+
+/* What goes to other processes is written where they can read it. */
+static enum flow_status use_arena(struct flow_replica *replica, size_t id, struct flow_error *err)
+{
+    const struct flow_plan_replica *self = &replica->env->plan->replicas[id];
+    if (replica->env->memory == NULL || self->arena_bytes == 0)
+        return FLOW_OK;
+    struct flow_arena *arena =
+        flow_arena_new(replica->env->memory, self->arena_at, self->arena_bytes, err);
+    if (arena == NULL)
+        return err != NULL ? err->status : FLOW_ENOMEM;
+    flow_pool_use_arena(replica->host.pool, arena);
+    return FLOW_OK;
 }
 
 enum flow_status flow_replica_new(struct flow_task *task, const struct flow_replica_waits *waits,
@@ -166,9 +183,14 @@ enum flow_status flow_replica_new(struct flow_task *task, const struct flow_repl
     made->place = task->env->plan->replicas[id].place;
     describe(made, waits, id);
     made->host.pool = flow_pool_new();
-    if (made->host.pool == NULL) {
+    enum flow_status rc = FLOW_OK;
+    if (made->host.pool == NULL)
+        rc = flow_fail(err, FLOW_ENOMEM, "out of memory for a replica");
+    if (rc == FLOW_OK)
+        rc = use_arena(made, id, err);
+    if (rc != FLOW_OK) {
         flow_replica_free(made);
-        return flow_fail(err, FLOW_ENOMEM, "out of memory for a replica");
+        return rc;
     }
     *replica = made;
     return FLOW_OK;

@@ -21,7 +21,8 @@ struct flow_replica_env {
     const struct flow_plan *plan;
     struct flow_board *board;
     struct flow_transport *transport;
-    atomic_bool *aborting; /* of the group */
+    const struct flow_memory *memory; /* what processes share; NULL: nothing */
+    atomic_bool *aborting;            /* of the group */
     atomic_bool *draining;
     int abort_fd; /* readable when aborting */
     int drain_fd; /* readable when draining */
@@ -70,8 +71,8 @@ struct flow_replica {
     int64_t ended_ns;      /* when the last batch was done */
 };
 
-/* Is an end of one of its links in another process? */
-bool flow_replica_is_remote(const struct flow_plan *plan, size_t id);
+/* Where the other ends of its links are, fused ones left out: a set of enum flow_reach. */
+unsigned flow_replica_reach(const struct flow_plan *plan, size_t id);
 
 /* The task, its environment and `waits` are borrowed until flow_replica_free. */
 FLOW_NODISCARD enum flow_status flow_replica_new(struct flow_task *task,

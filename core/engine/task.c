@@ -170,13 +170,12 @@ enum flow_status flow_task_flush(struct flow_replica *who, bool try_only)
 
 /* ---- making and unmaking ---- */
 
-static bool is_remote(const struct flow_plan *plan, const struct flow_plan_task *task)
+static unsigned reach_of(const struct flow_plan *plan, const struct flow_plan_task *task)
 {
-    for (size_t i = 0; i < task->replica_count; i++) {
-        if (flow_replica_is_remote(plan, task->replicas[i]))
-            return true;
-    }
-    return false;
+    unsigned reach = 0;
+    for (size_t i = 0; i < task->replica_count; i++)
+        reach |= flow_replica_reach(plan, task->replicas[i]);
+    return reach;
 }
 
 static enum flow_status make_members(struct flow_task *task, struct flow_error *err)
@@ -206,8 +205,8 @@ enum flow_status flow_task_new(const struct flow_replica_env *env, size_t id,
     made->id = id;
     enum flow_status rc = make_members(made, err);
     if (rc == FLOW_OK)
-        rc = flow_inbox_open(env->transport, id, is_remote(env->plan, plan_of(made)), &made->inbox,
-                             err);
+        rc = flow_inbox_open(env->transport, id, reach_of(env->plan, plan_of(made)),
+                             first_of(made)->host.pool, &made->inbox, err);
     if (rc != FLOW_OK) {
         flow_task_free(made);
         return rc;

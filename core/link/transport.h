@@ -31,7 +31,8 @@ struct flow_outbox;
 struct flow_transport_options {
     const char *folder; /* private folder for the sockets between processes; NULL: there are none */
     uint64_t run_id;
-    size_t sockets; /* the most inboxes and outboxes that will be open at once */
+    size_t sockets;                   /* the most inboxes and outboxes that will be open at once */
+    const struct flow_memory *memory; /* what the run's processes share; borrowed; NULL: nothing */
 };
 
 /* The real one: ZeroMQ, inproc between threads and ipc between processes. */
@@ -43,10 +44,20 @@ FLOW_NODISCARD enum flow_status flow_transport_new(const struct flow_transport_o
  */
 void flow_transport_free(struct flow_transport *transport);
 
-/* With `remote`, other processes can reach it too. */
+/* Who can reach an inbox: threads of this process, other processes, or both. */
+enum flow_reach {
+    FLOW_REACH_THREADS = 1,
+    FLOW_REACH_PROCESSES = 2,
+};
+
+/*
+ * `reach` is a set of enum flow_reach: looking where nobody writes would cost a system call each
+ * time.  What comes from other processes gets blocks of `pool`, which belongs to the same thread
+ * and outlives them.
+ */
 FLOW_NODISCARD enum flow_status flow_inbox_open(struct flow_transport *transport, size_t replica,
-                                                bool remote, struct flow_inbox **inbox,
-                                                struct flow_error *err);
+                                                unsigned reach, struct flow_pool *pool,
+                                                struct flow_inbox **inbox, struct flow_error *err);
 void flow_inbox_close(struct flow_inbox *inbox);
 
 /*
@@ -69,15 +80,17 @@ enum flow_status flow_inbox_wait(struct flow_inbox *inbox, struct pollfd *fds, s
 FLOW_NODISCARD enum flow_status flow_outbox_open(struct flow_transport *transport, size_t replica,
                                                  bool remote, struct flow_outbox **outbox,
                                                  struct flow_error *err);
-/* With `abandon`, what has not gone out yet is thrown away. */
+/* With `abandon`, what has not gone out yet is thrown away.  What was lent is forgotten, so the
+ * pool must not give its memory to anybody any more. */
 void flow_outbox_close(struct flow_outbox *outbox, bool abandon);
 
 bool flow_outbox_is_remote(const struct flow_outbox *outbox);
 
 /*
- * Takes over the message's reference to its block.  To another process a block goes in place if it
- * is sent whole for the first time, else as a copy from `pool`.  FLOW_ENOMEM or FLOW_EIO; the
- * reference is gone also then.
+ * Takes over the message's reference to its block.  To another process, records that lie in shared
+ * memory are lent, if there are FLOW_SHARE_MIN bytes of them; else a block goes in place if it is
+ * sent whole for the first time, or as a copy from `pool`, which is that of the writer of the link.
+ * FLOW_ENOMEM or FLOW_EIO; the reference is gone also then.
  */
 FLOW_NODISCARD enum flow_status flow_outbox_send(struct flow_outbox *outbox,
                                                  const struct flow_message *message,

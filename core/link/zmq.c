@@ -9,7 +9,8 @@
 #include <zmq.h>
 
 #include "base/mem.h"
-#include "record/builder.h"
+#include "base/order.h"
+#include "link/frames.h"
 
 /*
  * Between threads a message is a struct flow_message, 32 bytes, which ZeroMQ keeps inside its own
@@ -24,37 +25,16 @@
 #define POLL_MOST 8
 #define ENDPOINT_SIZE 160
 
-/*
- * ThreadSanitizer does not see how ZeroMQ hands a message from thread to thread (its pipes are lock
- * free and it is not instrumented), so we tell it: all that was written to a block before the send
- * is seen after the receive.
- */
-#if defined(__SANITIZE_THREAD__)
-#define TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define TSAN 1
-#endif
-#endif
-#ifdef TSAN
-void __tsan_acquire(void *address);
-void __tsan_release(void *address);
-#define PUBLISH(address) __tsan_release(address)
-#define OBSERVE(address) __tsan_acquire(address)
-#else
-#define PUBLISH(address) ((void)(address))
-#define OBSERVE(address) ((void)(address))
-#endif
-
 struct flow_transport {
     void *context;
     char *folder; /* NULL: no other processes */
-    uint64_t run_id;
+    struct flow_wire wire;
 };
 
 struct flow_inbox {
     struct flow_transport *transport;
-    void *local;  /* PULL, from threads of this process */
+    struct flow_pool *pool;
+    void *local;  /* PULL, from threads of this process; NULL: there are none */
     void *remote; /* PULL, from other processes; NULL: there are none */
     int local_fd, remote_fd;
     bool remote_first; /* whose turn it is */
@@ -64,12 +44,7 @@ struct flow_outbox {
     struct flow_transport *transport;
     void *socket; /* PUSH */
     bool remote;
-};
-
-/* A block whose memory is a received message. */
-struct received {
-    struct flow_block block;
-    zmq_msg_t message;
+    struct flow_loans loans; /* remote: what its readers hold */
 };
 
 enum flow_status flow_transport_new(const struct flow_transport_options *options,
@@ -79,7 +54,7 @@ enum flow_status flow_transport_new(const struct flow_transport_options *options
     if (made == NULL)
         return flow_fail(err, FLOW_ENOMEM, "out of memory for the transport");
 
-    made->run_id = options->run_id;
+    made->wire = (struct flow_wire){options->run_id, options->memory};
     made->context = zmq_ctx_new();
     if (made->context == NULL)
         goto fail;
@@ -167,16 +142,20 @@ static enum flow_status bind_inbox(struct flow_transport *transport, size_t repl
     return FLOW_OK;
 }
 
-enum flow_status flow_inbox_open(struct flow_transport *transport, size_t replica, bool remote,
-                                 struct flow_inbox **inbox, struct flow_error *err)
+enum flow_status flow_inbox_open(struct flow_transport *transport, size_t replica, unsigned reach,
+                                 struct flow_pool *pool, struct flow_inbox **inbox,
+                                 struct flow_error *err)
 {
     struct flow_inbox *made = flow_alloc(sizeof(*made));
     if (made == NULL)
         return flow_fail(err, FLOW_ENOMEM, "out of memory for an inbox");
 
     made->transport = transport;
-    enum flow_status rc = bind_inbox(transport, replica, false, &made->local, &made->local_fd, err);
-    if (rc == FLOW_OK && remote)
+    made->pool = pool;
+    enum flow_status rc = FLOW_OK;
+    if ((reach & FLOW_REACH_THREADS) != 0)
+        rc = bind_inbox(transport, replica, false, &made->local, &made->local_fd, err);
+    if (rc == FLOW_OK && (reach & FLOW_REACH_PROCESSES) != 0)
         rc = bind_inbox(transport, replica, true, &made->remote, &made->remote_fd, err);
     if (rc != FLOW_OK) {
         flow_inbox_close(made);
@@ -193,7 +172,7 @@ static void discard_local(struct flow_inbox *inbox)
     while (zmq_recv(inbox->local, &message, sizeof(message), ZMQ_DONTWAIT) == sizeof(message)) {
         if (message.kind != FLOW_MESSAGE_BATCH)
             continue;
-        OBSERVE(message.batch.block);
+        FLOW_OBSERVE(message.batch.block);
         flow_block_unref(message.batch.block);
     }
 }
@@ -218,7 +197,7 @@ static enum flow_status receive_local(struct flow_inbox *inbox, struct flow_mess
         const int size = zmq_recv(inbox->local, message, sizeof(*message), ZMQ_DONTWAIT);
         if (size == sizeof(*message)) {
             if (message->kind == FLOW_MESSAGE_BATCH)
-                OBSERVE(message->batch.block);
+                FLOW_OBSERVE(message->batch.block);
             return FLOW_OK;
         }
         if (size >= 0)
@@ -228,39 +207,6 @@ static enum flow_status receive_local(struct flow_inbox *inbox, struct flow_mess
         if (errno != EINTR)
             return flow_fail(err, FLOW_EIO, "cannot receive: %s", zmq_strerror(errno));
     }
-}
-
-static void release_received(struct flow_block *block)
-{
-    struct received *received = (struct received *)block;
-    (void)zmq_msg_close(&received->message);
-    free(received);
-}
-
-/* Check the frame in `raw`; for a batch, let a block take its memory over. */
-static enum flow_status adopt_frame(const struct flow_transport *transport, zmq_msg_t *raw,
-                                    struct flow_message *message, struct flow_error *err)
-{
-    struct received *received = flow_alloc_aligned(64, sizeof(*received));
-    if (received == NULL)
-        return flow_fail(err, FLOW_ENOMEM, "out of memory for a batch");
-    received->block = (struct flow_block){.refs = 1, .writable = true, .release = release_received};
-    if (zmq_msg_more(raw)) {
-        free(received);
-        return flow_fail(err, FLOW_EPROTO, "a message of several frames has arrived");
-    }
-
-    /* Small messages lie inside zmq_msg_t: move first, then look at the address. */
-    (void)zmq_msg_init(&received->message);
-    (void)zmq_msg_move(&received->message, raw);
-    const enum flow_status rc =
-        flow_frame_read(zmq_msg_data(&received->message), zmq_msg_size(&received->message),
-                        transport->run_id, message, &received->block, err);
-    if (rc == FLOW_OK && message->kind == FLOW_MESSAGE_BATCH && message->count > 0)
-        message->batch.block = &received->block;
-    else
-        release_received(&received->block);
-    return rc;
 }
 
 static enum flow_status receive_remote(struct flow_inbox *inbox, struct flow_message *message,
@@ -275,7 +221,7 @@ static enum flow_status receive_remote(struct flow_inbox *inbox, struct flow_mes
 
     enum flow_status rc;
     if (size >= 0)
-        rc = adopt_frame(inbox->transport, &raw, message, err);
+        rc = flow_frames_accept(&raw, &inbox->transport->wire, inbox->pool, message, err);
     else if (errno == EAGAIN)
         rc = FLOW_EAGAIN;
     else
@@ -288,7 +234,9 @@ enum flow_status flow_inbox_receive(struct flow_inbox *inbox, struct flow_messag
                                     struct flow_error *err)
 {
     if (inbox->remote == NULL)
-        return receive_local(inbox, message, err);
+        return inbox->local != NULL ? receive_local(inbox, message, err) : FLOW_EAGAIN;
+    if (inbox->local == NULL)
+        return receive_remote(inbox, message, err);
 
     inbox->remote_first = !inbox->remote_first;
     enum flow_status rc = inbox->remote_first ? receive_remote(inbox, message, err)
@@ -306,7 +254,8 @@ enum flow_status flow_inbox_wait(struct flow_inbox *inbox, struct pollfd *fds, s
     size_t used = 0;
     for (; used < count; used++)
         all[used] = fds[used];
-    all[used++] = (struct pollfd){.fd = inbox->local_fd, .events = POLLIN};
+    if (inbox->local != NULL)
+        all[used++] = (struct pollfd){.fd = inbox->local_fd, .events = POLLIN};
     if (inbox->remote != NULL)
         all[used++] = (struct pollfd){.fd = inbox->remote_fd, .events = POLLIN};
 
@@ -349,6 +298,7 @@ void flow_outbox_close(struct flow_outbox *outbox, bool abandon)
 {
     if (outbox == NULL)
         return;
+    flow_loans_clear(&outbox->loans);
     if (outbox->socket != NULL) {
         const int linger = abandon || !outbox->remote ? 0 : LINGER_MS;
         (void)zmq_setsockopt(outbox->socket, ZMQ_LINGER, &linger, sizeof(linger));
@@ -362,82 +312,24 @@ bool flow_outbox_is_remote(const struct flow_outbox *outbox)
     return outbox->remote;
 }
 
-static enum flow_status send_bytes(struct flow_outbox *outbox, const void *bytes, size_t size,
-                                   struct flow_error *err)
-{
-    int sent;
-    do {
-        sent = zmq_send(outbox->socket, bytes, size, ZMQ_DONTWAIT);
-    } while (sent < 0 && errno == EINTR);
-    if (sent < 0)
-        return flow_fail(err, FLOW_EIO, "cannot send: %s", zmq_strerror(errno));
-    return FLOW_OK;
-}
-
-static void let_go(void *data, void *hint)
-{
-    (void)data;
-    flow_block_unref(hint);
-}
-
-/* Can the block itself become the frame?  It must be ours, whole, and not on its way already. */
-static bool is_frame(const struct flow_message *message, const struct flow_pool *pool)
-{
-    const struct flow_block *block = message->batch.block;
-    const size_t column = block->count * sizeof(uint32_t) * flow_block_step(block);
-    const size_t data = (block->size + 3) & ~(size_t)3;
-    return block->pool == pool && !block->framed && message->count == block->count &&
-           block->top == block->data + data + column;
-}
-
-static enum flow_status send_frame(struct flow_outbox *outbox, const struct flow_message *message,
-                                   struct flow_pool *pool, struct flow_error *err)
-{
-    struct flow_message whole = *message;
-    if (!is_frame(message, pool)) {
-        struct flow_block *block = message->batch.block;
-        whole.batch.block = flow_block_copy(pool, block, message->first, message->count);
-        flow_block_unref(block);
-        if (whole.batch.block == NULL)
-            return flow_fail(err, FLOW_ENOMEM, "out of memory for a frame");
-    }
-
-    struct flow_block *block = whole.batch.block;
-    block->framed = true;
-    const size_t size = flow_frame_seal(&whole, outbox->transport->run_id);
-    zmq_msg_t raw;
-    if (zmq_msg_init_data(&raw, block->frame, size, let_go, block) != 0) {
-        flow_block_unref(block);
-        return flow_fail(err, FLOW_ENOMEM, "out of memory for a frame");
-    }
-    int sent;
-    do {
-        sent = zmq_msg_send(&raw, outbox->socket, ZMQ_DONTWAIT);
-    } while (sent < 0 && errno == EINTR);
-    if (sent < 0) {
-        const int error = errno;
-        (void)zmq_msg_close(&raw);
-        return flow_fail(err, FLOW_EIO, "cannot send: %s", zmq_strerror(error));
-    }
-    return FLOW_OK;
-}
-
 enum flow_status flow_outbox_send(struct flow_outbox *outbox, const struct flow_message *message,
                                   struct flow_pool *pool, struct flow_error *err)
 {
     const bool has_records = message->kind == FLOW_MESSAGE_BATCH && message->count > 0;
     if (!outbox->remote) {
         if (message->kind == FLOW_MESSAGE_BATCH)
-            PUBLISH(message->batch.block);
-        const enum flow_status rc = send_bytes(outbox, message, sizeof(*message), err);
+            FLOW_PUBLISH(message->batch.block);
+        const enum flow_status rc =
+            flow_frames_send_bytes(outbox->socket, message, sizeof(*message), err);
         if (rc != FLOW_OK && has_records)
             flow_block_unref(message->batch.block);
         return rc;
     }
     if (has_records)
-        return send_frame(outbox, message, pool, err);
+        return flow_frames_send(outbox->socket, &outbox->transport->wire, &outbox->loans, message,
+                                pool, err);
 
     uint8_t frame[FLOW_FRAME_HEADER];
-    flow_frame_write(message, outbox->transport->run_id, frame);
-    return send_bytes(outbox, frame, sizeof(frame), err);
+    flow_frame_write(message, outbox->transport->wire.run_id, frame);
+    return flow_frames_send_bytes(outbox->socket, frame, sizeof(frame), err);
 }

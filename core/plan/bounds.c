@@ -204,6 +204,36 @@ static bool count_descriptors(struct flow_plan *plan)
     return true;
 }
 
+/* What its remote links and the batches it fills for them may take. */
+static uint64_t arena_need(const struct flow_plan *plan, const struct flow_plan_replica *replica)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < replica->out_count; i++) {
+        const struct flow_plan_link *link = &plan->links[replica->out[i]];
+        if (link->local)
+            continue;
+        bytes += room(plan, link->credit.batches, 1, link->credit.bytes) +
+                 room(plan, (uint64_t)HELD_BATCHES * link->credit.batches, 2, link->credit.bytes) +
+                 plan->batch_bytes;
+    }
+    return bytes;
+}
+
+static void lay_out_arenas(struct flow_plan *plan)
+{
+    const uint64_t given = plan->graph->memory;
+    const uint64_t spare =
+        given > 0 ? smaller(given, FLOW_PLAN_ARENA_SPARE) : FLOW_PLAN_ARENA_SPARE;
+    for (size_t i = 0; i < plan->replica_count; i++) {
+        struct flow_plan_replica *replica = &plan->replicas[i];
+        const uint64_t need = arena_need(plan, replica);
+        const uint64_t grains = (need + spare + FLOW_PLAN_ARENA_GRAIN - 1) / FLOW_PLAN_ARENA_GRAIN;
+        replica->arena_at = plan->arena_bytes;
+        replica->arena_bytes = need > 0 ? grains * FLOW_PLAN_ARENA_GRAIN : 0;
+        plan->arena_bytes += replica->arena_bytes;
+    }
+}
+
 enum flow_status flow_plan_bound(struct flow_plan *plan, struct flow_error *err)
 {
     const uint64_t given = plan->graph->memory;
@@ -219,6 +249,7 @@ enum flow_status flow_plan_bound(struct flow_plan *plan, struct flow_error *err)
         for (size_t k = 0; k < edge->link_count; k++)
             plan->links[edge->first_link + k].credit = credit;
     }
+    lay_out_arenas(plan);
     const uint64_t launcher = plan->mode == FLOW_PROCESSES ? 1 : 0;
     plan->engine_bytes = (plan->group_count + launcher) * PROCESS_BYTES +
                          plan->replica_count * REPLICA_BYTES + plan->link_count * LINK_BYTES;

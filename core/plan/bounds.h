@@ -22,6 +22,11 @@
  * link: their batch is handed over by a call, and only the open one counts.  A record larger than a
  * batch travels as a batch of its own and adds its size to this sum.
  *
+ * Shared memory.  What a replica sends to other processes lies in an arena of its own, which has
+ * room for everything that the formula counts for its remote links and open batches, and
+ * FLOW_PLAN_ARENA_SPARE more (at most `run.memory`) for records larger than a batch.  Only what was
+ * written takes memory, and what is written there is what the formula counts as held copies.
+ *
  * `run.memory` is a bound for that sum.  Where the usual figures exceed it, batches and the bytes
  * of all links shrink together, links never below FLOW_PLAN_MIN_BATCH or what the graph gave them.
  * Without `run.memory` the plan aims at FLOW_PLAN_USUAL_MEMORY in the same way, but does not
@@ -37,6 +42,8 @@
 #define FLOW_PLAN_MAX_BATCH_RECORDS 8192u
 #define FLOW_PLAN_MERGE_BYTES ((uint64_t)4 << 20)
 #define FLOW_PLAN_USUAL_MEMORY ((uint64_t)1 << 30)
+#define FLOW_PLAN_ARENA_SPARE ((uint64_t)64 << 20)
+#define FLOW_PLAN_ARENA_GRAIN ((uint64_t)64 << 10) /* arenas are multiples: the largest page */
 
 /* Choose the batches and credits of a wired plan.  FLOW_ENOMEM; FLOW_ERANGE: run.memory is too
  * small. */

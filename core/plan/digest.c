@@ -95,6 +95,8 @@ uint64_t flow_plan_digest(const struct flow_plan *plan)
         mix(&digest, plan->replicas[i].group);
     for (size_t i = 0; i < plan->replica_count; i++)
         mix(&digest, plan->replicas[i].task);
+    for (size_t i = 0; i < plan->replica_count; i++)
+        mix(&digest, plan->replicas[i].arena_bytes);
     mix(&digest, plan->batch_bytes);
     mix(&digest, plan->batch_records);
     mix(&digest, plan->fused_bytes);

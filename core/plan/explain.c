@@ -187,6 +187,9 @@ static void add_memory(const struct flow_plan *plan, struct flow_str *out)
     if (plan->graph->memory > 0)
         flow_str_addf(&cells, ", of %s that run.memory allows",
                       flow_format_size(plan->graph->memory, text, sizeof(text)));
+    if (plan->arena_bytes > 0)
+        flow_str_addf(&cells, "\nshared\tof that, what crosses processes, in %s of addresses",
+                      flow_format_size(plan->arena_bytes, text, sizeof(text)));
     flow_str_addf(&cells, "\nthe engine\tabout %s beside\n",
                   flow_format_size(plan->engine_bytes, text, sizeof(text)));
     flow_str_addf(&cells, "a batch\t%s or %" PRIu32 " records\n",

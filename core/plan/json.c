@@ -108,9 +108,10 @@ static json_t *memory_json(const struct flow_plan *plan)
 {
     json_t *allowed =
         plan->graph->memory > 0 ? json_integer(number(plan->graph->memory)) : json_null();
-    return json_pack("{s:I, s:o, s:I, s:I, s:I}", "in_flight", number(plan->flight_bytes),
-                     "allowed", allowed, "engine", number(plan->engine_bytes), "batch_bytes",
-                     number(plan->batch_bytes), "batch_records", number(plan->batch_records));
+    return json_pack("{s:I, s:o, s:I, s:I, s:I, s:I}", "in_flight", number(plan->flight_bytes),
+                     "allowed", allowed, "shared_room", number(plan->arena_bytes), "engine",
+                     number(plan->engine_bytes), "batch_bytes", number(plan->batch_bytes),
+                     "batch_records", number(plan->batch_records));
 }
 
 json_t *flow_plan_json(const struct flow_plan *plan)

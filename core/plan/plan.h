@@ -85,6 +85,7 @@ struct flow_plan_replica {
     size_t in_count;
     size_t *out;
     size_t out_count;
+    uint64_t arena_at, arena_bytes; /* its part of the shared memory's arenas; 0 bytes: none */
 };
 
 struct flow_plan_task {
@@ -124,6 +125,7 @@ struct flow_plan {
     uint32_t fused_bytes;   /* the same as batch_bytes between fused stages */
     uint64_t flight_bytes;  /* bound on the bytes in flight: all links and open batches */
     uint64_t engine_bytes;  /* what the engine takes beside: stacks, sockets, processes */
+    uint64_t arena_bytes;   /* all arenas: address room, which is memory only where written */
     uint64_t descriptors;   /* the most that one process opens */
 };
 

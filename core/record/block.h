@@ -31,16 +31,34 @@
 #define FLOW_FRAME_HEADER 64u
 #define FLOW_POOL_CLASSES 22 /* powers of two from 256 B to 512 MiB: the largest record fits */
 
+/*
+ * From this many bytes on (columns included), a batch for another process lies in shared memory and
+ * a descriptor of it travels; below, its bytes travel.  See docs/shared-memory.md for the figures.
+ */
+#define FLOW_SHARE_MIN ((size_t)8 << 10)
+
 struct flow_pool;
+struct flow_arena;
+struct flow_lender;
+
+/* Where the bytes of a block that another process has lent us lie, and how they are returned. */
+struct flow_lease {
+    const uint8_t *data;    /* of the whole batch; NULL: not lent */
+    const uint8_t *top;     /* of its column there, which is not to be trusted */
+    uint32_t first;         /* record 0 of ours is this one there */
+    uint32_t tag;           /* what to write ... */
+    _Atomic uint32_t *slot; /* ... and where */
+};
 
 struct flow_block {
     _Atomic uint32_t refs;
     bool keyed;
     bool framed;   /* the header is in use by a frame on its way */
-    bool writable; /* its memory is this process's own, and not read-only */
+    bool shared;   /* the frame lies in its pool's arena */
+    bool writable; /* the bytes are ours, should we be the only ones to hold them */
     uint8_t size_class;
-    struct flow_pool *pool;                    /* NULL: `release` knows what to do */
-    void (*release)(struct flow_block *block); /* for memory that is not a pool's */
+    struct flow_pool *pool;
+    void (*release)(struct flow_block *block); /* NULL, or instead of going back to the pool */
     struct flow_block *next;                   /* in a free list */
     uint8_t *frame;                            /* FLOW_FRAME_HEADER bytes, then `data` */
     size_t capacity;                           /* of data and column together, bytes */
@@ -49,6 +67,7 @@ struct flow_block {
     const uint8_t *top;
     size_t size; /* bytes of data */
     uint32_t count;
+    struct flow_lease lease;
 };
 
 struct flow_pool *flow_pool_new(void);
@@ -56,8 +75,24 @@ struct flow_pool *flow_pool_new(void);
 /* Every block must have come back. */
 void flow_pool_free(struct flow_pool *pool);
 
+/*
+ * From now on blocks of FLOW_SHARE_MIN and more come from the arena as long as it has room, and
+ * from private memory when it has none.  The arena is taken over.
+ */
+void flow_pool_use_arena(struct flow_pool *pool, struct flow_arena *arena);
+
 /* A block with one reference and room for at least `capacity` bytes; NULL when memory is short. */
 struct flow_block *flow_pool_take(struct flow_pool *pool, size_t capacity);
+
+/* The same, never from an arena. */
+struct flow_block *flow_pool_take_private(struct flow_pool *pool, size_t capacity);
+
+/* Put a block back that nothing refers to: the last thing that a `release` does. */
+void flow_pool_put(struct flow_block *block);
+
+/* What is lent by `lender` may be blocks of this pool: look there before making new ones. */
+void flow_pool_add_lender(struct flow_pool *pool, struct flow_lender *lender);
+void flow_pool_remove_lender(struct flow_pool *pool, struct flow_lender *lender);
 
 static inline struct flow_block *flow_block_ref(struct flow_block *block)
 {

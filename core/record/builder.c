@@ -281,8 +281,8 @@ static struct flow_block *hand_over(struct flow_builder *builder, struct flow_bu
 {
     const size_t filled = word_aligned(block->size) + column_size(block->count, block->keyed);
     if (filled * SHRINK_BELOW > block->capacity) {
-        if (builder->compact)
-            close_gap(block);
+        if (builder->compact && !(block->shared && filled >= FLOW_SHARE_MIN))
+            close_gap(block); /* a batch that is lent is read where it lies, gap and all */
         return block;
     }
     struct flow_block *small = flow_block_copy(builder->pool, block, 0, block->count);

@@ -4,16 +4,21 @@
 
 /*
  * What travels between processes: one frame, a header of 64 bytes and, for a batch, its data and
- * its column.  All numbers are in the byte order of the machine, since both ends run on one.
+ * its column, or, for one that lies in shared memory, the lease: where it lies and how it is
+ * returned.  All numbers are in the byte order of the machine, since both ends run on one.
  *
  *      0 magic  4 version  6 kind  7 flags  8 link  12 count  16 run  24 sequence  32 number
  *     40 data size  44 frame size  48 epoch  52 incarnation  56 reserved, 0  60 checksum
+ *
+ *     a lease: 64 data  72 top of the column  80 first record  84 slot  88 tag  92 reserved, 0
  *
  * A credit frame puts received, done, acked and cost in place of sequence, number; see frame.c.
  * `epoch` and `incarnation` are 0 until processes can be replaced.
  *
  * The decoder trusts nothing: a frame that is not exactly as described here, down to every end in
- * the column, is refused before a record of it is looked at.
+ * the column, is refused before a record of it is looked at.  The column of a batch that is lent
+ * can be changed by its writer at any time, so it is copied first and the copy is what is checked
+ * and used.
  */
 
 #include <stddef.h>
@@ -21,6 +26,7 @@
 
 #include "flowrun/error.h"
 #include "record/block.h"
+#include "record/memory.h"
 
 enum flow_message_kind {
     FLOW_MESSAGE_BATCH = 1, /* records, from upstream */
@@ -76,12 +82,43 @@ size_t flow_frame_seal(const struct flow_message *message, uint64_t run_id);
 /* Write a message without records into `frame`, FLOW_FRAME_HEADER bytes. */
 void flow_frame_write(const struct flow_message *message, uint64_t run_id, uint8_t *frame);
 
+#define FLOW_FRAME_LEASE (FLOW_FRAME_HEADER + 32u)
+
+/* What the frames of a run have in common. */
+struct flow_wire {
+    uint64_t run_id;
+    const struct flow_memory *memory; /* NULL: nothing is lent in this run */
+};
+
+/*
+ * Write the frame of records that are lent: `view` has their count, size and keyed, and a lease
+ * that points into wire->memory.
+ */
+void flow_frame_write_lease(const struct flow_message *message, const struct flow_wire *wire,
+                            const struct flow_block *view, uint8_t frame[FLOW_FRAME_LEASE]);
+
+/* Bytes of the column of `view`'s records. */
+static inline size_t flow_frame_column(const struct flow_block *view)
+{
+    return view->count * flow_block_step(view) * sizeof(uint32_t);
+}
+
+/*
+ * Copy the column of a view that is lent to right below `top`, check the copy, and complete the
+ * view with it.  FLOW_EPROTO.
+ */
+FLOW_NODISCARD enum flow_status flow_frame_copy_column(struct flow_block *view,
+                                                       const struct flow_memory *memory,
+                                                       uint8_t *top, struct flow_error *err);
+
 /*
  * Read a frame of `size` bytes.  For a batch with records, `view` gets where they lie inside
  * `frame` (data, top, size, count, keyed) and message->batch.block is NULL: the caller makes the
- * block. FLOW_EPROTO says what is wrong.
+ * block.  If they are lent (view->lease.data is not NULL), data and top are yet to come from
+ * flow_frame_copy_column.  FLOW_EPROTO says what is wrong.
  */
-FLOW_NODISCARD enum flow_status flow_frame_read(const uint8_t *frame, size_t size, uint64_t run_id,
+FLOW_NODISCARD enum flow_status flow_frame_read(const uint8_t *frame, size_t size,
+                                                const struct flow_wire *wire,
                                                 struct flow_message *message,
                                                 struct flow_block *view, struct flow_error *err);
 

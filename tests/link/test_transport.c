@@ -33,7 +33,10 @@ static struct ends open_ends(bool remote)
     ends.there = ends.here;
     if (remote)
         assert_int_equal(flow_transport_new(&options, &ends.there, NULL), FLOW_OK);
-    assert_int_equal(flow_inbox_open(ends.here, 3, remote, &ends.inbox, NULL), FLOW_OK);
+    assert_int_equal(flow_inbox_open(ends.here, 3,
+                                     FLOW_REACH_THREADS | (remote ? FLOW_REACH_PROCESSES : 0),
+                                     ends.pool, &ends.inbox, NULL),
+                     FLOW_OK);
     assert_int_equal(flow_outbox_open(ends.there, 3, remote, &ends.outbox, NULL), FLOW_OK);
     return ends;
 }

@@ -275,6 +275,36 @@ TEST(the_engine_counts_every_process_and_the_launcher)
     hand_free(h);
 }
 
+TEST(a_replica_has_an_arena_if_it_sends_to_another_process)
+{
+    struct hand *h = two(2, 3);
+    h->graph.mode = FLOW_PROCESSES;
+    struct flow_plan *plan = plan_of(h);
+    const uint64_t bytes = plan->replicas[0].arena_bytes;
+
+    /* Three links of 3 batches, 7 more held for each and one open, and the room for large records.
+     */
+    assert_int_equal(plan->links[0].credit.batches, 3);
+    assert_int_equal(bytes, 3 * (3 + 7 + 1) * (256 * KIB) + (64 << 20));
+    assert_int_equal(plan->replicas[1].arena_at, bytes);
+    assert_int_equal(plan->arena_bytes, 2 * bytes);
+    for (size_t i = 2; i < plan->replica_count; i++)
+        assert_int_equal(plan->replicas[i].arena_bytes, 0);
+    flow_plan_free(plan);
+
+    h->graph.memory = 32 << 20;
+    plan = plan_of(h);
+    assert_true(plan->replicas[0].arena_bytes <= plan->flight_bytes + (32 << 20));
+    assert_int_equal(plan->replicas[1].arena_at % FLOW_PLAN_ARENA_GRAIN, 0);
+    flow_plan_free(plan);
+
+    h->graph.mode = FLOW_THREADS;
+    plan = plan_of(h);
+    assert_int_equal(plan->arena_bytes, 0);
+    flow_plan_free(plan);
+    hand_free(h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -282,6 +312,7 @@ int main(void)
         cmocka_unit_test(links_read_by_number_have_many_batches_and_few_bytes),
         cmocka_unit_test(a_queue_of_the_graph_narrows_its_links),
         cmocka_unit_test(the_bytes_in_flight_are_those_of_the_formula),
+        cmocka_unit_test(a_replica_has_an_arena_if_it_sends_to_another_process),
         cmocka_unit_test(a_queue_that_drops_its_oldest_keeps_as_much_again),
         cmocka_unit_test(batches_stay_small_in_a_threads_run_with_an_isolated_stage),
         cmocka_unit_test(run_memory_is_kept_by_shrinking_everything_evenly),

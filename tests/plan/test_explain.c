@@ -85,6 +85,7 @@ static const char mixed_text[] =
     "\n"
     "Memory\n"
     "  in flight    8.0 MiB at most, of 8.0 MiB that run.memory allows\n"
+    "  shared       of that, what crosses processes, in 39.1 MiB of addresses\n"
     "  the engine   about 66.8 MiB beside\n"
     "  a batch      32.0 KiB or 4096 records\n"
     "  descriptors  83 in the process that opens the most\n"

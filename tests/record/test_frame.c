@@ -9,6 +9,8 @@
 
 #define RUN 0x1122334455667788u
 
+static const struct flow_wire wire = {.run_id = RUN};
+
 struct made {
     struct flow_pool *pool;
     struct flow_block *block;
@@ -51,7 +53,7 @@ TEST(a_batch_reads_back_from_its_frame)
     struct flow_block view = {0};
 
     assert_int_equal(made.size, 64 + 8 + 16);
-    assert_int_equal(flow_frame_read(made.block->frame, made.size, RUN, &message, &view, NULL),
+    assert_int_equal(flow_frame_read(made.block->frame, made.size, &wire, &message, &view, NULL),
                      FLOW_OK);
 
     assert_int_equal(message.kind, FLOW_MESSAGE_BATCH);
@@ -78,7 +80,7 @@ TEST(credits_and_ends_read_back_from_theirs)
     const struct flow_message credit = {
         .kind = FLOW_MESSAGE_CREDIT, .link = 3, .credit = {10, 9, 8, 77}};
     flow_frame_write(&credit, RUN, frame);
-    assert_int_equal(flow_frame_read(frame, sizeof(frame), RUN, &message, &view, NULL), FLOW_OK);
+    assert_int_equal(flow_frame_read(frame, sizeof(frame), &wire, &message, &view, NULL), FLOW_OK);
     assert_int_equal(message.credit.received, 10);
     assert_int_equal(message.credit.done, 9);
     assert_int_equal(message.credit.acked, 8);
@@ -87,7 +89,7 @@ TEST(credits_and_ends_read_back_from_theirs)
     const struct flow_message end = {
         .kind = FLOW_MESSAGE_END, .link = 3, .sequence = 5, .batch = {NULL, 1u << 20}};
     flow_frame_write(&end, RUN, frame);
-    assert_int_equal(flow_frame_read(frame, sizeof(frame), RUN, &message, &view, NULL), FLOW_OK);
+    assert_int_equal(flow_frame_read(frame, sizeof(frame), &wire, &message, &view, NULL), FLOW_OK);
     assert_int_equal(message.kind, FLOW_MESSAGE_END);
     assert_int_equal(message.sequence, 5);
     assert_int_equal(message.batch.number, 1u << 20);
@@ -142,8 +144,9 @@ TEST(a_frame_that_lies_is_refused_with_the_reason)
         struct flow_message message;
         struct flow_block view = {0};
         struct flow_error err = {0};
-        assert_int_equal(flow_frame_read(made.block->frame, made.size, RUN, &message, &view, &err),
-                         FLOW_EPROTO);
+        assert_int_equal(
+            flow_frame_read(made.block->frame, made.size, &wire, &message, &view, &err),
+            FLOW_EPROTO);
         assert_string_equal(err.text, cases[i].text);
         clear(&made);
     }
@@ -157,7 +160,7 @@ TEST(a_frame_cut_anywhere_is_refused)
         struct flow_block view = {0};
         uint8_t *cut = malloc(size + 1); /* so that a sanitizer sees reads past its end */
         memcpy(cut, made.block->frame, size);
-        assert_int_equal(flow_frame_read(cut, size, RUN, &message, &view, NULL), FLOW_EPROTO);
+        assert_int_equal(flow_frame_read(cut, size, &wire, &message, &view, NULL), FLOW_EPROTO);
         free(cut);
     }
     clear(&made);
