@@ -158,7 +158,6 @@ static const struct flow_stage_type sequence = {
     .name = "gen.sequence",
     .help = "emits numbers in equal steps; several replicas share them out",
     .role = FLOW_PRODUCER,
-    .traits = FLOW_LIGHT,
     .outputs = outputs,
     .params = params,
     .state_size = sizeof(struct sequence),
