@@ -48,15 +48,6 @@ static char *make_text(const struct bench_setup *setup, const char *path, const 
     return result;
 }
 
-static const struct bench_contender *flowrun_like(const char *name)
-{
-    for (size_t i = 0; i < bench_contender_count; i++) {
-        if (bench_is(bench_contenders[i].name, name))
-            return &bench_contenders[i];
-    }
-    return NULL;
-}
-
 static void add_row(const struct bench_setup *setup, struct bench_rows *rows, size_t i,
                     const char *text, uint64_t size, const char *result)
 {
@@ -72,7 +63,7 @@ static void add_row(const struct bench_setup *setup, struct bench_rows *rows, si
     if (counters[i].program == NULL) {
         char *graph = bench_format("%s/wordcount.json", setup->folder);
         bench_graph_write_words(graph, text, WORKERS);
-        bench_call_flowrun(flowrun_like(counters[i].name), setup, row, graph, false);
+        bench_call_flowrun(bench_contender_find(counters[i].name), setup, row, graph, false);
         free(graph);
     } else if (counters[i].how == NULL) {
         bench_row_argue(row, bench_format("%s/%s", setup->programs, counters[i].program));
