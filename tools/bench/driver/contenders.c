@@ -11,7 +11,7 @@
 
 const struct bench_contender bench_contenders[] = {
     {"flowrun threads", BENCH_OURS, NULL, "threads", "off", ALL, 20000, NULL},
-    {"flowrun fused", BENCH_OURS, NULL, "threads", "on", ALL, 20000, NULL},
+    {"flowrun fused", BENCH_OURS, NULL, "threads", "on", "chain broadcast latency", 20000, NULL},
     {"flowrun processes", BENCH_OURS, NULL, "processes", "off", ALL, 20000, NULL},
     {"naive ZeroMQ threads", BENCH_NAIVE, "naive_zmq", "threads", NULL, ALL, 5000, NULL},
     {"naive ZeroMQ processes", BENCH_NAIVE, "naive_zmq", "processes", NULL, ALL, 5000, NULL},
