@@ -22,11 +22,8 @@ static inline struct bench_row *make_row(struct bench_rows *rows, const struct m
     row->options.stages = 3;
     for (size_t i = 0; i < 3 && made->rates[i] > 0; i++) {
         row->samples = bench_grow(row->samples, i, sizeof(*row->samples));
-        row->samples[i] = (struct bench_sample){.seconds = 1,
-                                                .records = made->rates[i],
-                                                .cpu = 0.5,
-                                                .total_cpu = 0.6,
-                                                .peak = 2 * 1048576};
+        row->samples[i] = (struct bench_sample){
+            .seconds = 1, .records = made->rates[i], .cpu = 0.5, .peak = 2 * 1048576};
         row->sample_count = i + 1;
     }
     return row;

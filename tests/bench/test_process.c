@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "driver/alloc.h"
+#include "driver/figures.h"
 #include "driver/measure.h"
 #include "driver/process.h"
 #include "driver/row.h"
@@ -73,7 +74,7 @@ static void say_nothing(const struct bench_row *row, const char *text)
 }
 
 static const struct bench_measure_options quick = {
-    .rounds = 3, .seconds = 0.001, .timeout = 60, .tell = say_nothing};
+    .rounds = 3, .seconds = 0.001, .budget = 60, .timeout = 60, .tell = say_nothing};
 
 TEST(the_arguments_of_a_row_are_told_the_count)
 {
@@ -131,11 +132,26 @@ TEST(what_a_smaller_run_takes_is_taken_off)
     struct bench_rows rows = {0};
     add_shell_row(&rows, "i=0; while [ $i -lt {count} ]; do i=$((i + 1)); done; echo ok");
     rows.items[0].count = 200000;
-    rows.items[0].small = 100;
+    rows.items[0].small = 100000;
     bench_measure(&rows, &quick);
-    const struct bench_sample *sample = &rows.items[0].samples[0];
-    assert_near(sample->records, 199900);
-    assert_true(sample->cpu < sample->total_cpu);
+    const struct bench_row *row = &rows.items[0];
+    const struct bench_figures figures = bench_figures_of(row);
+    assert_near(row->less.records, 100000);
+    assert_near(row->samples[0].records, 200000);
+    assert_true(row->less.cpu > 0 && row->less.cpu < figures.cpu.max);
+    assert_near(figures.cpu_ns.min, (figures.cpu.min - row->less.cpu) * 1e9 / 100000);
+    bench_rows_clear(&rows);
+}
+
+TEST(a_contender_that_has_used_up_its_time_gets_no_more_rounds)
+{
+    struct bench_rows rows = {0};
+    struct bench_measure_options options = quick;
+    options.budget = 1e-6;
+    add_shell_row(&rows, "echo ok");
+    bench_measure(&rows, &options);
+    assert_null(rows.items[0].flaw);
+    assert_int_equal(rows.items[0].sample_count, 1);
     bench_rows_clear(&rows);
 }
 
@@ -165,6 +181,7 @@ int main(void)
         cmocka_unit_test(a_row_has_a_sample_for_every_round),
         cmocka_unit_test(a_contender_that_proves_nothing_is_void_and_the_others_go_on),
         cmocka_unit_test(what_a_smaller_run_takes_is_taken_off),
+        cmocka_unit_test(a_contender_that_has_used_up_its_time_gets_no_more_rounds),
         cmocka_unit_test(the_count_is_chosen_by_the_time_that_records_take),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -137,7 +137,9 @@ int run_graph(const bench_options &o)
         if (i > 0)
             flow::make_edge(*nodes[i - 1], *nodes[i]);
     }
-    if (width > 1 && bench_is(o.order, "input")) {
+    /* Even a chain of serial nodes needs it: a node starts its next record before its result has
+     * gone on, and another thread may be faster. */
+    if (width == 1 || bench_is(o.order, "input")) {
         flow::make_edge(*nodes.back(), in_order);
         flow::make_edge(in_order, end);
     } else {

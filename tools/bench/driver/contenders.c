@@ -11,7 +11,7 @@
 
 const struct bench_contender bench_contenders[] = {
     {"flowrun threads", BENCH_OURS, NULL, "threads", "off", ALL, 20000, NULL},
-    {"flowrun fused", BENCH_OURS, NULL, "threads", "on", ALL, 20000, NULL},
+    {"flowrun fused", BENCH_OURS, NULL, "threads", "on", "chain broadcast latency", 20000, NULL},
     {"flowrun processes", BENCH_OURS, NULL, "processes", "off", ALL, 20000, NULL},
     {"naive ZeroMQ threads", BENCH_NAIVE, "naive_zmq", "threads", NULL, ALL, 5000, NULL},
     {"naive ZeroMQ processes", BENCH_NAIVE, "naive_zmq", "processes", NULL, ALL, 5000, NULL},
@@ -19,6 +19,7 @@ const struct bench_contender bench_contenders[] = {
     {"hand-written loop", BENCH_LIMIT, "loop", "threads", NULL, "chain broadcast keyed", 20000,
      NULL},
     {"even split", BENCH_LIMIT, "loop", "threads", NULL, "jobs", 20000, NULL},
+    {"two hand-written threads", BENCH_LIMIT, "words", "threads", NULL, "wordcount", 0, NULL},
     {"oneTBB flow graph", BENCH_PEER, "tbb", "graph", NULL, "chain broadcast jobs", 5000,
      "libtbb-dev or a C++ compiler is missing"},
     {"oneTBB pipeline", BENCH_PEER, "tbb", "pipeline", NULL, "chain jobs", 5000,
@@ -144,7 +145,7 @@ void bench_contender_call(const struct bench_contender *contender, const struct 
     tell_options(row);
 }
 
-static const struct bench_contender *find(const char *name)
+const struct bench_contender *bench_contender_find(const char *name)
 {
     for (size_t i = 0; i < bench_contender_count; i++) {
         if (bench_is(bench_contenders[i].name, name))
@@ -155,12 +156,12 @@ static const struct bench_contender *find(const char *name)
 
 bool bench_is_limit(const char *contender)
 {
-    const struct bench_contender *found = find(contender);
+    const struct bench_contender *found = bench_contender_find(contender);
     return found != NULL && found->kind == BENCH_LIMIT;
 }
 
 bool bench_is_ours(const char *contender)
 {
-    const struct bench_contender *found = find(contender);
+    const struct bench_contender *found = bench_contender_find(contender);
     return found != NULL && found->kind == BENCH_OURS;
 }

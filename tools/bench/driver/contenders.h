@@ -29,6 +29,9 @@ struct bench_contender {
 extern const struct bench_contender bench_contenders[];
 extern const size_t bench_contender_count;
 
+/* NULL: there is none of that name. */
+const struct bench_contender *bench_contender_find(const char *name);
+
 bool bench_contender_does(const struct bench_contender *contender, const char *workload);
 
 /* The arguments of the row, and whether it can run at all. */

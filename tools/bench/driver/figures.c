@@ -5,54 +5,60 @@
 
 #include "driver/alloc.h"
 
-static double rate(const struct bench_sample *sample, size_t which)
+typedef double (*figure)(const struct bench_row *row, const struct bench_sample *sample,
+                         size_t which);
+
+static double rate(const struct bench_row *row, const struct bench_sample *sample, size_t which)
 {
     (void)which;
-    return sample->records / sample->seconds;
+    return (sample->records - row->less.records) / (sample->seconds - row->less.seconds);
 }
 
-static double seconds(const struct bench_sample *sample, size_t which)
+static double seconds(const struct bench_row *row, const struct bench_sample *sample, size_t which)
 {
+    (void)row;
     (void)which;
     return sample->seconds;
 }
 
-static double cpu_ns(const struct bench_sample *sample, size_t which)
+static double cpu_ns(const struct bench_row *row, const struct bench_sample *sample, size_t which)
 {
     (void)which;
-    return sample->cpu * 1e9 / sample->records;
+    return (sample->cpu - row->less.cpu) * 1e9 / (sample->records - row->less.records);
 }
 
-static double cpu(const struct bench_sample *sample, size_t which)
+static double cpu(const struct bench_row *row, const struct bench_sample *sample, size_t which)
 {
+    (void)row;
     (void)which;
-    return sample->total_cpu;
+    return sample->cpu;
 }
 
-static double peak(const struct bench_sample *sample, size_t which)
+static double peak(const struct bench_row *row, const struct bench_sample *sample, size_t which)
 {
+    (void)row;
     (void)which;
     return sample->peak;
 }
 
-static double tree(const struct bench_sample *sample, size_t which)
+static double tree(const struct bench_row *row, const struct bench_sample *sample, size_t which)
 {
+    (void)row;
     (void)which;
     return sample->tree;
 }
 
-static double delay(const struct bench_sample *sample, size_t which)
+static double delay(const struct bench_row *row, const struct bench_sample *sample, size_t which)
 {
+    (void)row;
     return sample->delay[which];
 }
 
-static struct bench_spread spread(const struct bench_row *row,
-                                  double (*figure)(const struct bench_sample *sample, size_t which),
-                                  size_t which)
+static struct bench_spread spread(const struct bench_row *row, figure of, size_t which)
 {
     double *values = bench_alloc(row->sample_count, sizeof(*values));
     for (size_t i = 0; i < row->sample_count; i++)
-        values[i] = figure(&row->samples[i], which);
+        values[i] = of(row, &row->samples[i], which);
     const struct bench_spread result = bench_spread_of(values, row->sample_count);
     free(values);
     return result;

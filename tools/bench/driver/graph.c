@@ -120,17 +120,24 @@ void bench_graph_write(const char *path, const char *plugin, const struct bench_
     write_graph(path, drawing.stages);
 }
 
-void bench_graph_write_words(const char *path, const char *text, unsigned workers)
+void bench_graph_write_words(const char *path, const char *text, unsigned workers, bool first)
 {
-    json_t *stages =
-        json_pack("{s:{s:s, s:{s:s}}, s:{s:s, s:s, s:i, s:s}, s:{s:s, s:{s:s, s:s}, s:i},"
-                  " s:{s:s, s:s, s:{s:i}}, s:{s:s, s:s}}",
-                  "read", "use", "lines.read", "with", "path", text,                      //
-                  "words", "use", "text.words", "from", "read", "workers", (int)workers,  //
-                  "order", "none",                                                        //
-                  "count", "use", "count.keys", "from", "stage", "words", "share", "key", //
-                  "workers", (int)workers,                                                //
-                  "top", "use", "sort.top", "from", "count", "with", "n", 20,             //
-                  "print", "use", "lines.write", "from", "top");
+    const int width = (int)workers;
+    json_t *stages = json_object();
+    json_object_set_new(stages, "read",
+                        json_pack("{s:s, s:{s:s}}", "use", "lines.read", "with", "path", text));
+    json_object_set_new(stages, "words",
+                        json_pack("{s:s, s:s, s:i, s:s, s:{s:b}}", "use", "text.words", "from",
+                                  "read", "workers", width, "order", "none", "with", "count",
+                                  first));
+    json_object_set_new(stages, "count",
+                        json_pack("{s:s, s:{s:s, s:s}, s:i, s:{s:b}}", "use", "count.keys", "from",
+                                  "stage", "words", "share", "key", "workers", width, "with", "sum",
+                                  first));
+    json_object_set_new(
+        stages, "top",
+        json_pack("{s:s, s:s, s:{s:i}}", "use", "sort.top", "from", "count", "with", "n", 20));
+    json_object_set_new(stages, "print",
+                        json_pack("{s:s, s:s}", "use", "lines.write", "from", "top"));
     write_graph(path, stages);
 }

@@ -15,7 +15,10 @@
 void bench_graph_write(const char *path, const char *plugin, const struct bench_options *options,
                        bool each);
 
-/* The count of the words of the file `text`. */
-void bench_graph_write_words(const char *path, const char *text, unsigned workers);
+/*
+ * The count of the words of the file `text`.  With `first`, whoever splits the text counts already,
+ * and the counters add up.
+ */
+void bench_graph_write_words(const char *path, const char *text, unsigned workers, bool first);
 
 #endif /* BENCH_GRAPH_H */

@@ -56,6 +56,7 @@ struct point {
     const char *variant;
     bool each;
     bool is_ordered, is_whole;
+    bool is_large; /* too many stages for a process each */
     unsigned ends;
     uint64_t count; /* 0: chosen by the time it takes; so also for Python, which is too slow */
 };
@@ -99,7 +100,7 @@ static void add_row(const struct bench_setup *setup, struct bench_rows *rows,
     row->is_ordered = point->is_ordered;
     row->is_whole = point->is_whole;
     row->start = (fit > 0 ? fit : 1) * 3 / point->options.stages + 1;
-    if (contender->kind != BENCH_PYTHON || point->figure != BENCH_RATE)
+    if (contender->kind != BENCH_PYTHON || point->figure == BENCH_DELAY)
         row->count = point->count;
     if (row->count > 0 && !point->is_whole)
         row->small = row->count / 32;
@@ -114,7 +115,8 @@ static void add_point(const struct bench_setup *setup, struct bench_rows *rows,
         const struct bench_contender *contender = &bench_contenders[i];
         if ((contender->kind & point->kinds) != 0 &&
             bench_contender_does(contender, point->options.workload) &&
-            is_asked_for(setup, point->workload, contender->name))
+            is_asked_for(setup, point->workload, contender->name) &&
+            !(point->is_large && bench_is(contender->mode, "processes")))
             add_row(setup, rows, point, contender);
     }
 }
@@ -292,13 +294,13 @@ static void add_stages(const struct bench_setup *setup, struct bench_rows *rows)
         struct point point = {.workload = "stages",
                               .name = lengths[i].name,
                               .options = defaults("chain"),
+                              .figure = BENCH_CHAIN,
                               .kinds = BENCH_OURS | BENCH_NAIVE | BENCH_LIMIT,
                               .variant = "copy",
                               .is_ordered = true,
                               .ends = 1};
         point.options.stages = lengths[i].stages;
-        if (lengths[i].stages > 100)
-            point.kinds &= ~(unsigned)BENCH_NAIVE;
+        point.is_large = lengths[i].stages > 100;
         add_point(setup, rows, &point);
     }
 }

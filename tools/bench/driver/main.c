@@ -20,6 +20,7 @@
 #define ROUNDS 3
 #define SECONDS 0.5
 #define QUICK_SECONDS 0.02
+#define BUDGET 15
 #define TIMEOUT 120
 
 struct arguments {
@@ -225,8 +226,11 @@ static int count_void(const struct bench_rows *rows)
 
 int main(int argc, char **argv)
 {
-    struct arguments arguments = {
-        .measure = {.rounds = ROUNDS, .seconds = SECONDS, .timeout = TIMEOUT, .tell = tell}};
+    struct arguments arguments = {.measure = {.rounds = ROUNDS,
+                                              .seconds = SECONDS,
+                                              .budget = BUDGET,
+                                              .timeout = TIMEOUT,
+                                              .tell = tell}};
     read_arguments(&arguments, argc, argv);
     /* The scripts among the contenders find what is compiled for them there. */
     (void)setenv("BENCH_PROGRAMS", arguments.setup.programs, 1);

@@ -26,7 +26,6 @@ static bool run_once(struct bench_row *row, uint64_t count,
         .seconds = run.seconds,
         .cpu = run.cpu,
         .records = (double)count,
-        .total_cpu = run.cpu,
         .peak = run.peak,
         .tree = run.tree,
     };
@@ -53,33 +52,41 @@ static void choose_count(struct bench_row *row, const struct bench_measure_optio
             return;
         slope = fmax(sample.cpu - first.cpu, 1e-9) / (double)(count - row->start);
     } while (sample.cpu - first.cpu < options->seconds * TRIED && sample.seconds < LONGEST);
-    const double fit = options->seconds / slope;
+    /* What takes no time to speak of, but waits, gets no more than was tried. */
+    const double fit = fmin(options->seconds / slope, (double)count * GROWTH);
     row->count = fit < (double)row->start ? row->start : (uint64_t)fit;
     row->small = row->is_whole ? 0 : row->count / FEWER;
 }
 
-/* The figures of one round. */
+/* Whatever disturbs a run only adds to what it takes: of the smaller runs the least counts. */
+static void note_less(struct bench_row *row, const struct bench_sample *less)
+{
+    const bool is_first = row->less.records == 0;
+    row->less.records = less->records;
+    row->less.seconds = is_first ? less->seconds : fmin(less->seconds, row->less.seconds);
+    row->less.cpu = is_first ? less->cpu : fmin(less->cpu, row->less.cpu);
+}
+
 static void run_round(struct bench_row *row, const struct bench_measure_options *options)
 {
-    struct bench_sample less = {0};
+    struct bench_sample less;
     struct bench_sample sample;
     if (row->small > 0 && !run_once(row, row->small, options, &less))
         return;
+    if (row->small > 0)
+        note_less(row, &less);
     if (!run_once(row, row->count, options, &sample))
         return;
-    /* On a machine so busy that the smaller run took longer, the difference says nothing. */
-    if (row->small > 0 && sample.seconds > less.seconds && sample.cpu > less.cpu) {
-        sample.seconds -= less.seconds;
-        sample.cpu -= less.cpu;
-        sample.records -= less.records;
-    }
     row->samples = bench_grow(row->samples, row->sample_count, sizeof(*row->samples));
     row->samples[row->sample_count++] = sample;
 }
 
-static bool can_run(const struct bench_row *row)
+/* A contender that has taken its time already gets no more rounds. */
+static bool can_run(const struct bench_row *row, double budget)
 {
-    return row->absent == NULL && row->flaw == NULL;
+    for (size_t i = 0; i < row->sample_count; i++)
+        budget -= row->samples[i].seconds;
+    return row->absent == NULL && row->flaw == NULL && budget > 0;
 }
 
 static bool is_same_point(const struct bench_row *a, const struct bench_row *b)
@@ -91,7 +98,7 @@ static void measure_point(struct bench_row *rows, size_t count,
                           const struct bench_measure_options *options)
 {
     for (size_t i = 0; i < count; i++) {
-        if (can_run(&rows[i]) && rows[i].count == 0) {
+        if (can_run(&rows[i], options->budget) && rows[i].count == 0) {
             options->tell(&rows[i], "choosing the count");
             choose_count(&rows[i], options);
         }
@@ -101,7 +108,7 @@ static void measure_point(struct bench_row *rows, size_t count,
             char *text = bench_format("round %u of %u", round + 1, options->rounds);
             options->tell(&rows[i], text);
             free(text);
-            if (can_run(&rows[i]))
+            if (can_run(&rows[i], options->budget))
                 run_round(&rows[i], options);
         }
     }

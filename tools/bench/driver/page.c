@@ -67,6 +67,10 @@ static void print_rate_row(FILE *out, const struct bench_row *row)
         print_text(out, bench_time_text(figures.cpu_ns.median));
         (void)fprintf(out, " | ");
     }
+    if (row->figure == BENCH_CHAIN) {
+        print_text(out, bench_time_text(figures.cpu_ns.median / (double)row->options.stages));
+        (void)fprintf(out, " | ");
+    }
     (void)fprintf(out, "%.2f | %.2f | %.1f |\n", figures.seconds.median, figures.cpu.median,
                   figures.peak.median / 1048576);
 }
@@ -116,6 +120,9 @@ static void print_head(FILE *out, enum bench_figure figure)
         [BENCH_RATE] =
             "| | | rate (least to most) | CPU per record | seconds | CPU s | peak MiB |\n"
             "|---|---|---:|---:|---:|---:|---:|\n",
+        [BENCH_CHAIN] =
+            "| | | rate (least to most) | CPU per record | and stage | seconds | CPU s | "
+            "peak MiB |\n|---|---|---:|---:|---:|---:|---:|---:|\n",
         [BENCH_DELAY] =
             "| | | p50 (least to most) | p99 | p99.9 | p99 from when it was due | CPU of a "
             "core | peak MiB |\n|---|---|---:|---:|---:|---:|---:|---:|\n",
@@ -131,9 +138,8 @@ static void print_head(FILE *out, enum bench_figure figure)
 static void print_row(FILE *out, const struct bench_row *row)
 {
     static void (*const printers[])(FILE * out, const struct bench_row *row) = {
-        [BENCH_RATE] = print_rate_row,
-        [BENCH_DELAY] = print_delay_row,
-        [BENCH_START] = print_start_row,
+        [BENCH_RATE] = print_rate_row,   [BENCH_CHAIN] = print_rate_row,
+        [BENCH_DELAY] = print_delay_row, [BENCH_START] = print_start_row,
         [BENCH_TEXT] = print_rate_row,
     };
     if (row->absent != NULL)

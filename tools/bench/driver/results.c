@@ -16,9 +16,8 @@ static json_t *spread_json(const struct bench_spread *spread)
 
 static json_t *round_json(const struct bench_row *row, const struct bench_sample *sample)
 {
-    json_t *round =
-        json_pack("{s:f, s:f, s:f, s:f, s:f}", "seconds", sample->seconds, "cpu", sample->cpu,
-                  "records", sample->records, "total_cpu", sample->total_cpu, "peak", sample->peak);
+    json_t *round = json_pack("{s:f, s:f, s:f}", "seconds", sample->seconds, "cpu", sample->cpu,
+                              "peak", sample->peak);
     if (row->figure == BENCH_START)
         json_object_set_new(round, "private", json_real(sample->tree));
     for (size_t i = 0; row->figure == BENCH_DELAY && i < BENCH_DELAYS; i++)
@@ -28,10 +27,13 @@ static json_t *round_json(const struct bench_row *row, const struct bench_sample
 
 static json_t *row_json(const struct bench_row *row)
 {
-    json_t *object =
-        json_pack("{s:s, s:s, s:s, s:s, s:I, s:I}", "workload", row->workload, "point", row->point,
-                  "contender", row->contender, "variant", row->variant, "records",
-                  (json_int_t)row->count, "subtracted", (json_int_t)row->small);
+    json_t *object = json_pack("{s:s, s:s, s:s, s:s, s:I}", "workload", row->workload, "point",
+                               row->point, "contender", row->contender, "variant", row->variant,
+                               "records", (json_int_t)row->count);
+    if (row->less.records > 0)
+        json_object_set_new(object, "taken_off",
+                            json_pack("{s:f, s:f, s:f}", "records", row->less.records, "seconds",
+                                      row->less.seconds, "cpu", row->less.cpu));
     json_t *rounds = json_array();
     for (size_t i = 0; i < row->sample_count; i++)
         json_array_append_new(rounds, round_json(row, &row->samples[i]));

@@ -17,6 +17,7 @@
 
 enum bench_figure {
     BENCH_RATE,  /* records in a time */
+    BENCH_CHAIN, /* the same, and for each stage */
     BENCH_DELAY, /* how long a record takes */
     BENCH_START, /* how long it takes until the first record is through, and the memory */
     BENCH_TEXT,  /* bytes of a file in a time */
@@ -24,10 +25,10 @@ enum bench_figure {
 
 #define BENCH_DELAYS 6 /* p50, p99, p999 from the stamp, then from the due time */
 
+/* A whole run. */
 struct bench_sample {
-    double seconds, cpu; /* for the records below */
+    double seconds, cpu;
     double records;
-    double total_cpu;           /* of the whole run [s] */
     double peak, tree;          /* [bytes] */
     double delay[BENCH_DELAYS]; /* [ns] */
 };
@@ -52,6 +53,7 @@ struct bench_row {
     char *flaw;   /* why it is void, or NULL */
     struct bench_sample *samples;
     size_t sample_count;
+    struct bench_sample less; /* the least that the smaller run took, and its records */
 };
 
 struct bench_rows {

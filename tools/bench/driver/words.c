@@ -11,21 +11,25 @@
 #include "driver/process.h"
 
 #define WORKERS 2
+#define FIRST "counted before it is shared"
+#define EACH "every word shared"
 
 /* The commands are told the text as their last argument. */
 static const struct {
     const char *name;
+    const char *variant;
     const char *program; /* of ours, or in PATH and called by words.sh; NULL: flowrun */
     const char *how;     /* what words.sh is told; NULL: the program is ours */
 } counters[] = {
-    {"flowrun threads", NULL, NULL},
-    {"flowrun fused", NULL, NULL},
-    {"flowrun processes", NULL, NULL},
-    {"two hand-written threads", "words", NULL},
-    {"mawk", "mawk", "mawk"},
-    {"parallel --pipe, two mawk", "parallel", "parallel"},
-    {"parallel --pipepart, two mawk", "parallel", "pipepart"},
-    {"Python Counter", "python3", "python"},
+    {"flowrun threads", FIRST, NULL, NULL},
+    {"flowrun processes", FIRST, NULL, NULL},
+    {"flowrun threads", EACH, NULL, NULL},
+    {"flowrun processes", EACH, NULL, NULL},
+    {"two hand-written threads", "", "words", NULL},
+    {"mawk", "", "mawk", "mawk"},
+    {"parallel --pipe, two mawk", "", "parallel", "parallel"},
+    {"parallel --pipepart, two mawk", "", "parallel", "pipepart"},
+    {"Python Counter", "", "python3", "python"},
 };
 
 /* What is to come out; the text lies in `path`. */
@@ -48,15 +52,6 @@ static char *make_text(const struct bench_setup *setup, const char *path, const 
     return result;
 }
 
-static const struct bench_contender *flowrun_like(const char *name)
-{
-    for (size_t i = 0; i < bench_contender_count; i++) {
-        if (bench_is(bench_contenders[i].name, name))
-            return &bench_contenders[i];
-    }
-    return NULL;
-}
-
 static void add_row(const struct bench_setup *setup, struct bench_rows *rows, size_t i,
                     const char *text, uint64_t size, const char *result)
 {
@@ -64,15 +59,16 @@ static void add_row(const struct bench_setup *setup, struct bench_rows *rows, si
     row->workload = "wordcount";
     row->point = setup->is_quick ? "2 MB" : "200 MB";
     row->contender = counters[i].name;
-    row->variant = "";
+    row->variant = counters[i].variant;
     row->figure = BENCH_TEXT;
     row->count = size;
     row->is_whole = true;
     row->text = bench_format("%s", result);
     if (counters[i].program == NULL) {
-        char *graph = bench_format("%s/wordcount.json", setup->folder);
-        bench_graph_write_words(graph, text, WORKERS);
-        bench_call_flowrun(flowrun_like(counters[i].name), setup, row, graph, false);
+        const bool first = bench_is(counters[i].variant, FIRST);
+        char *graph = bench_format("%s/wordcount%s.json", setup->folder, first ? "-first" : "");
+        bench_graph_write_words(graph, text, WORKERS, first);
+        bench_call_flowrun(bench_contender_find(counters[i].name), setup, row, graph, false);
         free(graph);
     } else if (counters[i].how == NULL) {
         bench_row_argue(row, bench_format("%s/%s", setup->programs, counters[i].program));

@@ -83,7 +83,7 @@ static void latency_close(void *self, struct flow_stage *stage)
     const struct flow_stage_type variable = {.name = (type_name),                                  \
                                              .help = (what),                                       \
                                              .role = FLOW_CONSUMER,                                \
-                                             .traits = FLOW_STATEFUL | FLOW_SINGLE,                \
+                                             .traits = FLOW_STATEFUL | FLOW_SINGLE | FLOW_LIGHT,   \
                                              .inputs = inputs,                                     \
                                              .state_size = sizeof(struct bench_tally),             \
                                              .finish = sum_finish,                                 \
@@ -101,7 +101,7 @@ const struct flow_stage_type bench_latency = {
     .name = "bench.latency",
     .help = "takes stamped records and prints quantiles of their delays",
     .role = FLOW_CONSUMER,
-    .traits = FLOW_STATEFUL | FLOW_SINGLE,
+    .traits = FLOW_STATEFUL | FLOW_SINGLE | FLOW_LIGHT,
     .inputs = inputs,
     .state_size = sizeof(struct bench_delays),
     .process = latency_record,
