@@ -159,10 +159,14 @@ TEST(records_of_one_byte_weigh_what_they_take)
         (void)sched_yield();
 
     const uint64_t sent = flow_read(&run.board.links[0].sent);
+    const uint64_t batches = flow_read(&run.board.links[0].sent_batches);
 
     group_abort(&run);
     assert_int_equal(group_end(&run), FLOW_OK);
-    assert_in_range(5 * sent, 100000, 100000 + run.plan->batch_bytes);
+    /* A producer that is kept from the CPU sends what it has, so batches may run out first. */
+    if (batches < run.plan->links[0].credit.batches)
+        assert_true(5 * sent >= 100000);
+    assert_true(5 * sent <= 100000 + run.plan->batch_bytes);
     finish(&run, h);
 }
 
