@@ -7,7 +7,7 @@
 #   sh tests/layers.sh [SOURCE_FOLDER]
 #
 # 1. core/LAYER includes "x/y.h" only from itself and the layers above it in core/LAYERS.
-# 2. <zmq.h> only in core/link.
+# 2. <zmq.h> only in core/link, <hwloc.h> only in core/machine.
 # 3. stages/ includes <flowrun/...> and system headers; tools/ (but for tools/bench) <flowrun/...> or
 #    "flowrun/...", the list of built-in stages and system headers.
 # 4. No "../" in an include.
@@ -80,6 +80,8 @@ check_core() { # place kind target
     case $layer:$3 in
     link:zmq*) ;;
     *:zmq*.h) breach "$1: only core/link includes <$3>" ;;
+    machine:hwloc*) ;;
+    *:hwloc*) breach "$1: only core/machine includes <$3>" ;;
     include/flowrun:jansson*.h) breach "$1: a public header may not include <$3>" ;;
     esac
 }

@@ -100,6 +100,9 @@ static void apply(struct arguments *to, const struct option *option, const char 
     case OPTION_FUSE:
         to->fuse = value;
         break;
+    case OPTION_PIN:
+        to->pin = value;
+        break;
     case OPTION_REPORT:
         to->report = (enum report_form)(REPORT_TEXT + choice_of(option->choices, value));
         break;

@@ -27,6 +27,7 @@ struct arguments {
     struct text_list params, sets, workers;
     const char *mode;   /* NULL: as the graph says */
     const char *fuse;   /* likewise */
+    const char *pin;    /* likewise */
     const char *format; /* "text", "dot", "mermaid" or "svg" */
     const char *output; /* NULL: standard output */
     enum report_form report;
@@ -55,10 +56,12 @@ enum option_id {
     OPTION_HELP = 1 << 9,
     OPTION_VERSION = 1 << 10,
     OPTION_FUSE = 1 << 11,
+    OPTION_PIN = 1 << 12,
 };
 
 /* What stands before each graph's plan. */
-#define OPTIONS_GRAPH (OPTION_PARAM | OPTION_SET | OPTION_WORKERS | OPTION_MODE | OPTION_FUSE)
+#define OPTIONS_GRAPH                                                                              \
+    (OPTION_PARAM | OPTION_SET | OPTION_WORKERS | OPTION_MODE | OPTION_FUSE | OPTION_PIN)
 
 /*
  * Parse.  `verbs` ends with a row without a name; its first row is what a bare graph means. Returns

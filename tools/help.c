@@ -7,6 +7,8 @@ static const struct option options[] = {
     {"workers", "STAGE=N", NULL, "how many workers; 'auto': one per CPU", OPTION_WORKERS, 'w'},
     {"mode", "MODE", "threads|processes", "threads or processes", OPTION_MODE, 'm'},
     {"fuse", "HOW", "auto|on|off", "run stages in the thread of the one before", OPTION_FUSE, 0},
+    {"pin", "HOW", "none|compact|spread", "bind workers to CPUs: none, compact or spread",
+     OPTION_PIN, 0},
     {"report", "FORM", "text|json|none", "text (default), json or none", OPTION_REPORT, 'r'},
     {"quiet", NULL, NULL, "no progress, report or messages, only errors", OPTION_QUIET, 'q'},
     {"json", NULL, NULL, "print JSON", OPTION_JSON, 0},
@@ -38,7 +40,7 @@ static void print_options(FILE *to, unsigned wanted)
 
 static void print_program(FILE *to, const struct verb *verbs)
 {
-    (void)fputs("Run a graph of producers, workers and consumers.\n\n"
+    (void)fputs("Run a graph of producers, workers and consumers.\n"
                 "usage: flowrun [OPTION]... GRAPH      (a JSON file; '-' is standard input)\n"
                 "       flowrun VERB [OPTION]... [GRAPH|TYPE]\n\n"
                 "Verbs:\n",

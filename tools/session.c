@@ -58,6 +58,7 @@ int graph_open(const struct arguments *arguments, struct opened *opened)
         .workers = arguments->workers.items,
         .mode = arguments->mode,
         .fuse = arguments->fuse,
+        .pin = arguments->pin,
     };
     struct flow_error err = {0};
     char *messages = NULL;

@@ -47,16 +47,32 @@ static void add_list(struct flow_str *out, char *const *texts)
         add_string(out, texts[i]);
 }
 
+static void add_topology(struct flow_str *out, const struct flow_topology *topology)
+{
+    add_number(out, topology->count);
+    for (size_t i = 0; i < topology->count; i++) {
+        const struct flow_cpu *cpu = &topology->cpus[i];
+        add_number(out, cpu->number);
+        add_number(out, cpu->node);
+        add_number(out, cpu->cache);
+        add_number(out, cpu->core);
+        add_number(out, cpu->thread);
+        add_number(out, cpu->state);
+    }
+}
+
 static void add_job(struct flow_str *out, const struct flow_job *job)
 {
     flow_str_add_bytes(out, magic, sizeof(magic));
     add_number(out, job->run_id);
     add_number(out, job->digest);
     add_number(out, job->cpus);
+    add_topology(out, &job->topology);
     add_string(out, job->origin->path);
     add_text(out, job->origin->text, job->origin->size);
     add_string(out, job->origin->mode);
     add_string(out, job->origin->fuse);
+    add_string(out, job->origin->pin);
     add_list(out, job->origin->params);
     add_list(out, job->origin->sets);
     add_list(out, job->origin->workers);
@@ -166,6 +182,31 @@ static char **take_list(struct cursor *in)
     return texts;
 }
 
+static void take_topology(struct cursor *in, struct flow_topology *topology)
+{
+    const uint64_t count = take_number(in);
+    if (in->status != FLOW_OK || count == 0)
+        return;
+    if (count > in->size / (6 * 8)) { /* six numbers each */
+        in->status = FLOW_EPROTO;
+        return;
+    }
+    topology->cpus = flow_calloc((size_t)count, sizeof(*topology->cpus));
+    if (topology->cpus == NULL) {
+        in->status = FLOW_ENOMEM;
+        return;
+    }
+    for (; topology->count < count; topology->count++) {
+        struct flow_cpu *cpu = &topology->cpus[topology->count];
+        cpu->number = (uint32_t)take_number(in);
+        cpu->node = (uint32_t)take_number(in);
+        cpu->cache = (uint32_t)take_number(in);
+        cpu->core = (uint32_t)take_number(in);
+        cpu->thread = (uint32_t)take_number(in);
+        cpu->state = (enum flow_cpu_state)take_number(in);
+    }
+}
+
 static void take_job(struct cursor *in, struct flow_job *job)
 {
     const uint8_t *head = take(in, sizeof(magic));
@@ -181,10 +222,12 @@ static void take_job(struct cursor *in, struct flow_job *job)
     job->run_id = take_number(in);
     job->digest = take_number(in);
     job->cpus = take_number(in);
+    take_topology(in, &job->topology);
     job->origin->path = take_text(in, NULL);
     job->origin->text = take_text(in, &job->origin->size);
     job->origin->mode = take_text(in, NULL);
     job->origin->fuse = take_text(in, NULL);
+    job->origin->pin = take_text(in, NULL);
     job->origin->params = take_list(in);
     job->origin->sets = take_list(in);
     job->origin->workers = take_list(in);
@@ -225,6 +268,7 @@ enum flow_status flow_job_read(int fd, struct flow_job *job, struct flow_error *
 void flow_job_clear(struct flow_job *job)
 {
     flow_origin_free(job->origin);
+    flow_topology_clear(&job->topology);
     flow_texts_free(job->plugin_folders);
     free(job->folder);
     *job = (struct flow_job){0};

@@ -88,6 +88,8 @@ static bool copy_options(const struct flow_load_options *options, struct flow_gr
         return false;
     if (options->fuse != NULL && (origin->fuse = flow_strdup(options->fuse)) == NULL)
         return false;
+    if (options->pin != NULL && (origin->pin = flow_strdup(options->pin)) == NULL)
+        return false;
     return copy_texts(options->params, &origin->params) &&
            copy_texts(options->sets, &origin->sets) &&
            copy_texts(options->workers, &origin->workers);
@@ -119,6 +121,7 @@ void flow_origin_free(struct flow_graph_origin *origin)
     free(origin->text);
     free(origin->mode);
     free(origin->fuse);
+    free(origin->pin);
     flow_texts_free(origin->params);
     flow_texts_free(origin->sets);
     flow_texts_free(origin->workers);
@@ -135,6 +138,7 @@ struct flow_graph *flow_origin_read_graph(const struct flow_graph_origin *origin
         .workers = (const char *const *)origin->workers,
         .mode = origin->mode,
         .fuse = origin->fuse,
+        .pin = origin->pin,
     };
     return flow_graph_read(origin->text, origin->size, &options, types, diag);
 }

@@ -20,6 +20,7 @@ struct flow_graph_origin {
     size_t size;
     char *mode;    /* NULL: as the graph says */
     char *fuse;    /* likewise */
+    char *pin;     /* likewise */
     char **params; /* these three end with NULL; NULL: none */
     char **sets;
     char **workers;

@@ -12,6 +12,7 @@
 
 #include "base/mem.h"
 #include "control/folder.h"
+#include "control/here.h"
 #include "control/job.h"
 #include "control/launch.h"
 #include "control/limits.h"
@@ -24,6 +25,7 @@
 struct run {
     const struct flow_session *session;
     const struct flow_graph *graph;
+    struct flow_topology topology;
     struct flow_plan *plan;
     struct flow_board board;
     bool has_board;
@@ -98,6 +100,7 @@ static enum flow_status make_job(struct run *run, struct flow_error *err)
         .run_id = run->launch.run_id,
         .digest = flow_plan_digest(run->plan),
         .cpus = run->plan->cpus,
+        .topology = run->topology,
         .origin = run->graph->origin,
         .plugin_folders = run->session->plugin_folders,
         .folder = run->folder.path,
@@ -141,8 +144,7 @@ static enum flow_status prepare_spawning(struct run *run, struct flow_error *err
 
 static enum flow_status prepare(struct run *run, struct flow_error *err)
 {
-    const struct flow_plan_options options = {0};
-    run->plan = flow_plan_new(run->graph, &options, err);
+    run->plan = flow_plan_here(run->graph, &run->topology, err);
     if (run->plan == NULL)
         return err != NULL && err->status != FLOW_OK ? err->status : FLOW_ENOMEM;
 
@@ -210,6 +212,7 @@ static void free_run(struct run *run)
     if (run->has_board)
         flow_board_close(&run->board);
     flow_plan_free(run->plan);
+    flow_topology_clear(&run->topology);
     free(run->program);
     free(run);
 }

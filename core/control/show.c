@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "control/here.h"
 #include "control/session.h"
 #include "graph/draw.h"
 #include "graph/schema.h"
@@ -63,8 +64,9 @@ char *flow_graph_explain(const struct flow_graph *graph, enum flow_format format
         return NULL;
     }
 
-    const struct flow_plan_options options = {0};
-    struct flow_plan *plan = flow_plan_new(graph, &options, err);
+    struct flow_topology topology;
+    struct flow_plan *plan = flow_plan_here(graph, &topology, err);
+    flow_topology_clear(&topology);
     if (plan == NULL)
         return NULL;
     struct flow_str out = {0};

@@ -192,7 +192,10 @@ static enum flow_status read_graph(struct work *work, struct flow_error *err)
 static enum flow_status plan_graph(struct work *work, const struct orders *orders,
                                    struct flow_error *err)
 {
-    const struct flow_plan_options options = {.cpus = (unsigned)work->job.cpus};
+    const struct flow_plan_options options = {
+        .cpus = (unsigned)work->job.cpus,
+        .topology = &work->job.topology,
+    };
     work->plan = flow_plan_new(work->graph, &options, err);
     if (work->plan == NULL)
         return FLOW_ENOMEM;

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "engine/pin.h"
 
 #define SLOW_PRODUCE_NS 1000000 /* after a call this long, what it emitted is sent at once */
 #define TELL_AFTER_NS 1000000   /* how long writers may wait to hear while there is work to do */
@@ -238,9 +239,12 @@ void flow_task_free(struct flow_task *task)
 enum flow_status flow_task_open(struct flow_task *task)
 {
     struct flow_replica *first = first_of(task);
-    enum flow_status rc = blame(task, first,
-                                flow_peers_connect(&task->peers, task->env->plan, task->id,
-                                                   task->env->transport, &first->host.err));
+    enum flow_status rc =
+        blame(task, first, flow_pin_thread(task->env->plan, first->host.replica, &first->host.err));
+    if (rc == FLOW_OK)
+        rc = blame(task, first,
+                   flow_peers_connect(&task->peers, task->env->plan, task->id, task->env->transport,
+                                      &first->host.err));
     for (size_t i = 0; i < task->member_count && rc == FLOW_OK; i++)
         rc = blame(task, task->members[i], flow_replica_open(task->members[i]));
     if (task->culprit == NULL)

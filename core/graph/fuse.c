@@ -62,6 +62,8 @@ static const char *obstacle(const struct flow_graph *graph, const struct flow_gr
         return "the stage before it does not have exactly one worker";
     if (to->isolate || from->isolate)
         return "one of the two is to be isolated";
+    if (!flow_graph_same_cpus(from, to))
+        return "the two have different 'cpus'";
     if (has_queue(&edge->queue))
         return "the edge between them has a queue";
     return NULL;

@@ -110,6 +110,7 @@ static void clear_stage(struct flow_graph_stage *stage)
 {
     free(stage->name);
     json_decref(stage->with);
+    free(stage->cpus);
     free(stage->description);
 }
 

@@ -24,6 +24,7 @@
 #define FLOW_GRAPH_MAX_STAGES 10000
 #define FLOW_GRAPH_MAX_WORKERS 1024
 #define FLOW_GRAPH_MAX_NAME 64
+#define FLOW_GRAPH_MAX_CPUS 8192 /* as many as a Linux kernel can be built for */
 
 /* The errors port of a stage, as a port index. */
 #define FLOW_PORT_ERRORS 0xffffu
@@ -32,6 +33,7 @@ enum flow_mode { FLOW_THREADS, FLOW_PROCESSES };
 enum flow_share { FLOW_BALANCE, FLOW_KEY, FLOW_ALL };
 enum flow_order { FLOW_ORDER_INPUT, FLOW_ORDER_KEY, FLOW_ORDER_NONE };
 enum flow_when_full { FLOW_BLOCK, FLOW_DROP_NEW, FLOW_DROP_OLD, FLOW_FAIL };
+enum flow_pin { FLOW_PIN_NONE, FLOW_PIN_COMPACT, FLOW_PIN_SPREAD };
 enum flow_on_error { FLOW_STOP, FLOW_SKIP, FLOW_ROUTE };
 enum flow_fuse { FLOW_FUSE_AUTO, FLOW_FUSE_ON, FLOW_FUSE_OFF };
 
@@ -59,10 +61,12 @@ struct flow_graph_stage {
     unsigned workers;                   /* FLOW_WORKERS_AUTO or 1.. */
     enum flow_order order;
     struct flow_error_policy errors;
+    uint32_t *cpus; /* where it may run, ascending; NULL: the graph does not say */
+    size_t cpu_count;
     bool isolate;
-    bool fuse_given; /* by the stage itself, not by `run` */
+    bool fuse_given;     /* by the stage itself, not by `run` */
     enum flow_fuse fuse; /* with the stage before it */
-    char *description; /* NULL: none */
+    char *description;   /* NULL: none */
 };
 
 struct flow_graph_edge {
@@ -84,6 +88,7 @@ struct flow_graph {
     struct flow_graph_edge *edges; /* in file order of the readers */
     size_t edge_count;
     enum flow_mode mode;
+    enum flow_pin pin;                /* of the stages without CPUs of their own */
     uint64_t memory;                  /* bytes in flight; 0: the plan chooses */
     enum flow_fuse fuse;              /* of stages that say nothing themselves */
     int64_t drain_ns;                 /* how long draining may take; 0: no limit */
@@ -112,6 +117,7 @@ struct flow_graph_options {
     const char *const *workers; /* "STAGE=N" or "STAGE=auto" */
     const char *mode;           /* "threads", "processes" or NULL: as the graph says */
     const char *fuse;           /* "auto", "on", "off" or NULL: as the graph says */
+    const char *pin;            /* "none", "compact", "spread" or NULL: as the graph says */
 };
 
 /*
@@ -125,9 +131,13 @@ struct flow_graph *flow_graph_read(const char *text, size_t size,
 
 void flow_graph_free(struct flow_graph *graph);
 
+/* Do two stages ask for the same CPUs, or both for none? */
+bool flow_graph_same_cpus(const struct flow_graph_stage *a, const struct flow_graph_stage *b);
+
 /* Names of enum values as they stand in a graph file. */
 const char *flow_share_name(enum flow_share share);
 const char *flow_order_name(enum flow_order order);
+const char *flow_pin_name(enum flow_pin pin);
 const char *flow_when_full_name(enum flow_when_full policy);
 const char *flow_on_error_name(enum flow_on_error policy);
 const char *flow_fuse_name(enum flow_fuse fuse); /* "auto", "on", "off" */

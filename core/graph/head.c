@@ -15,6 +15,8 @@ static const char *const when_full_names[] = {"block", "drop_new", "drop_old", "
 static const char *const when_full_later[] = {"spill", NULL};
 static const char *const mode_names[] = {"threads", "processes", NULL};
 static const struct flow_words mode_words = {mode_names, NULL};
+static const char *const pin_names[] = {"none", "compact", "spread", NULL};
+static const struct flow_words pin_words = {pin_names, NULL};
 
 void flow_reader_queue(struct flow_reader *r, const struct flow_node *node,
                        struct flow_queue *queue)
@@ -118,22 +120,39 @@ bool flow_reader_errors(struct flow_reader *r, const struct flow_node *node,
     return false;
 }
 
-static void read_mode_option(struct flow_reader *r)
+/* A word from the command line, by its index; -1: it is not one of them, which is a finding. */
+static int read_option(struct flow_reader *r, const char *option, const char *value,
+                       const char *const *words)
 {
-    const char *mode = r->options->mode;
-    for (int i = 0; mode_names[i] != NULL; i++) {
-        if (strcmp(mode, mode_names[i]) == 0) {
-            r->graph->mode = (enum flow_mode)i;
-            return;
-        }
-    }
-    flow_diag_add(r->diag, FLOW_DIAG_NOWHERE, 1, NULL,
-                  "--mode must be one of threads, processes, not '%s'", flow_cut(mode).text);
+    for (int i = 0; words[i] != NULL; i++)
+        if (strcmp(value, words[i]) == 0)
+            return i;
+    struct flow_str known = {0};
+    flow_hint_list(&known, words);
+    if (known.failed)
+        (void)flow_reader_no_memory(r);
+    else
+        flow_diag_add(r->diag, FLOW_DIAG_NOWHERE, 1, NULL, "%s must be one of %s, not '%s'", option,
+                      known.text, flow_cut(value).text);
+    flow_str_clear(&known);
+    return -1;
+}
+
+static void read_run_options(struct flow_reader *r)
+{
+    const int mode =
+        r->options->mode != NULL ? read_option(r, "--mode", r->options->mode, mode_names) : -1;
+    const int pin =
+        r->options->pin != NULL ? read_option(r, "--pin", r->options->pin, pin_names) : -1;
+    if (mode >= 0)
+        r->graph->mode = (enum flow_mode)mode;
+    if (pin >= 0)
+        r->graph->pin = (enum flow_pin)pin;
 }
 
 static void read_run(struct flow_reader *r, const struct flow_node *run)
 {
-    static const char *const keys[] = {"mode", "memory", "drain", "fuse", NULL};
+    static const char *const keys[] = {"mode", "pin", "memory", "drain", "fuse", NULL};
     static const char *const later[] = {"state",   "halt_after_errors", "joblog",
                                         "metrics", "delivery",          NULL};
     static const struct flow_words words = {keys, later};
@@ -143,12 +162,14 @@ static void read_run(struct flow_reader *r, const struct flow_node *run)
         int mode = 0;
         if (flow_field_word(r, flow_node_get(run, "mode"), &mode_words, &mode))
             r->graph->mode = (enum flow_mode)mode;
+        int pin = 0;
+        if (flow_field_word(r, flow_node_get(run, "pin"), &pin_words, &pin))
+            r->graph->pin = (enum flow_pin)pin;
         (void)flow_field_size(r, flow_node_get(run, "memory"), &r->graph->memory);
         (void)flow_field_duration(r, flow_node_get(run, "drain"), &r->graph->drain_ns);
         (void)flow_reader_fuse_value(r, flow_node_get(run, "fuse"), &r->graph->fuse);
     }
-    if (r->options->mode != NULL)
-        read_mode_option(r);
+    read_run_options(r);
     flow_reader_fuse_option(r);
 }
 
@@ -223,6 +244,11 @@ void flow_reader_head(struct flow_reader *r)
 const char *flow_when_full_name(enum flow_when_full policy)
 {
     return when_full_names[policy];
+}
+
+const char *flow_pin_name(enum flow_pin pin)
+{
+    return pin_names[pin];
 }
 
 const char *flow_on_error_name(enum flow_on_error policy)

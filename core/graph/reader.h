@@ -130,4 +130,8 @@ void flow_reader_queue(struct flow_reader *r, const struct flow_node *node,
 bool flow_reader_errors(struct flow_reader *r, const struct flow_node *node,
                         struct flow_error_policy *policy);
 
+/* The CPUs of a stage; `node` may be NULL. */
+void flow_reader_cpus(struct flow_reader *r, const struct flow_node *node,
+                      struct flow_graph_stage *stage);
+
 #endif /* FLOW_GRAPH_READER_H */

@@ -16,6 +16,7 @@
 #define FUSE                                                                                       \
     "{ \"anyOf\": [ { \"type\": \"boolean\" }, { \"const\": \"auto\" }, { " REFERENCE " } ],"      \
     "  \"default\": \"auto\" }"
+#define CPUS "[0-9]+(-[0-9]+)?"
 #define DURATION "[0-9]+(ns|us|ms|s|m|h)"
 
 /* The parts of the schema that no stage type changes, each a JSON text. */
@@ -32,6 +33,9 @@ static const struct part definitions[] = {
              "               { \"type\": \"string\", " SIZE " } ] }"},
     {"duration", "{ \"type\": \"string\", \"description\": \"as in \\\"250ms\\\"\","
                  "  \"pattern\": \"^" DURATION "$|\\\\$\\\\{.+\\\\}\" }"},
+    {"pin", ONE_OF("\"none\", \"compact\", \"spread\"", ", \"default\": \"none\"")},
+    {"cpus", "{ \"type\": \"string\", \"description\": \"CPUs, as in \\\"0-3,6\\\"\","
+             "  \"pattern\": \"^" CPUS "(," CPUS ")*$|\\\\$\\\\{.+\\\\}\" }"},
     {"param",
      "{ \"type\": \"object\", \"required\": [\"type\"], \"additionalProperties\": false,"
      "  \"properties\": {"
@@ -76,6 +80,7 @@ static const struct part definitions[] = {
                                ", \"default\": \"stop\"") " } },"
                                                           "  { " REFERENCE " } ] }"},
     {"run", "{ \"type\": \"object\", \"additionalProperties\": false, \"properties\": {"
+            "    \"pin\": { \"$ref\": \"#/$defs/pin\" },"
             "    \"mode\": " ONE_OF(
                 "\"threads\", \"processes\"",
                 ", \"default\": \"threads\"") ","
@@ -98,6 +103,7 @@ static const char stage_text[] =
     "      \"additionalProperties\": { \"$ref\": \"#/$defs/source\" } },"
     "    \"workers\": { \"anyOf\": [ { \"type\": \"integer\", \"minimum\": 1, \"maximum\": 1024 },"
     "      { \"const\": \"auto\" }, { " REFERENCE " } ], \"default\": 1 },"
+    "    \"cpus\": { \"$ref\": \"#/$defs/cpus\" },"
     "    \"order\": " ONE_OF(
         "\"input\", \"key\", \"none\"",
         ", \"default\": \"input\"") ","

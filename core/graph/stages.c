@@ -116,11 +116,10 @@ static void find_nodes(struct flow_stage_nodes *nodes, const struct flow_node *n
 
 static void read_stage(struct flow_reader *r, size_t index)
 {
-    static const char *const keys[] = {"use",     "with",        "from",   "inputs",
-                                       "workers", "order",       "errors", "isolate",
-                                       "fuse",    "description", NULL};
-    static const char *const later[] = {"timeout",  "restart", "host", "cpus",
-                                        "delivery", "spool",   NULL};
+    static const char *const keys[] = {"use",     "with",  "from",        "inputs",
+                                       "workers", "order", "errors",      "isolate",
+                                       "fuse",    "cpus",  "description", NULL};
+    static const char *const later[] = {"timeout", "restart", "host", "delivery", "spool", NULL};
     static const struct flow_words words = {keys, later};
 
     struct flow_graph_stage *stage = &r->graph->stages[index];
@@ -139,6 +138,7 @@ static void read_stage(struct flow_reader *r, size_t index)
                                 : r->default_errors_unknown;
     (void)flow_field_bool(r, flow_node_get(nodes->node, "isolate"), &stage->isolate);
     stage->fuse_given = flow_reader_fuse_value(r, nodes->fuse, &stage->fuse);
+    flow_reader_cpus(r, flow_node_get(nodes->node, "cpus"), stage);
     flow_field_copy(r, flow_node_get(nodes->node, "description"), &stage->description);
     flow_reader_use(r, index);
 }

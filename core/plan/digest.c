@@ -75,8 +75,15 @@ static void mix_link(uint64_t *digest, const struct flow_plan_link *link)
     mix(digest, link->credit.bytes);
 }
 
-/* Lists of replicas, tasks and groups follow from what is mixed in and need no place of their own.
- */
+static void mix_replica(uint64_t *digest, const struct flow_plan_replica *replica)
+{
+    mix(digest, replica->group);
+    mix(digest, replica->cpu_count);
+    for (size_t i = 0; i < replica->cpu_count; i++)
+        mix(digest, replica->cpus[i]);
+}
+
+/* Lists of replicas and groups follow from what is mixed in and need no place of their own. */
 uint64_t flow_plan_digest(const struct flow_plan *plan)
 {
     uint64_t digest = FNV_START;
@@ -92,7 +99,7 @@ uint64_t flow_plan_digest(const struct flow_plan *plan)
     for (size_t i = 0; i < plan->link_count; i++)
         mix_link(&digest, &plan->links[i]);
     for (size_t i = 0; i < plan->replica_count; i++)
-        mix(&digest, plan->replicas[i].group);
+        mix_replica(&digest, &plan->replicas[i]);
     for (size_t i = 0; i < plan->replica_count; i++)
         mix(&digest, plan->replicas[i].task);
     for (size_t i = 0; i < plan->replica_count; i++)

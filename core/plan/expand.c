@@ -81,6 +81,15 @@ static bool is_cut(const struct survey *from, const struct survey *to,
     return takes_numbers(from, to, edge) && edge->queue.when_full != FLOW_BLOCK;
 }
 
+/* What "auto" stands for: all CPUs, or those that the stage has for itself. */
+static unsigned cpus_for(const struct flow_plan *plan, const struct flow_graph_stage *stage)
+{
+    if (stage->cpu_count == 0)
+        return plan->cpus;
+    return stage->cpu_count < FLOW_GRAPH_MAX_WORKERS ? (unsigned)stage->cpu_count
+                                                     : FLOW_GRAPH_MAX_WORKERS;
+}
+
 static void survey_graph(const struct flow_plan *plan, struct survey_all *all)
 {
     const struct flow_graph *graph = plan->graph;
@@ -95,7 +104,7 @@ static void survey_graph(const struct flow_plan *plan, struct survey_all *all)
         const bool by_key = s->inputs > 0 && s->keyed == s->inputs;
         s->replicas = stage->workers != FLOW_WORKERS_AUTO
                           ? stage->workers
-                          : flow_plan_auto_workers(stage->type, by_key, plan->cpus);
+                          : flow_plan_auto_workers(stage->type, by_key, cpus_for(plan, stage));
         s->numbered = is_numbered(s, stage);
     }
     for (size_t i = 0; i < graph->edge_count; i++) {

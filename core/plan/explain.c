@@ -3,6 +3,7 @@
 
 #include "base/units.h"
 #include "plan/columns.h"
+#include "plan/place.h"
 #include "plan/plan.h"
 #include "plan/wire.h"
 #include "plan/words.h"
@@ -178,6 +179,44 @@ static void add_processes(const struct flow_plan *plan, struct flow_str *out)
                           "next\n");
 }
 
+/* A line for each replica; for a run of replicas of one stage that have the same CPUs, one line. */
+static size_t add_place(const struct flow_plan *plan, size_t first, struct flow_str *cells)
+{
+    char name[FLOW_GRAPH_MAX_NAME + 32];
+    const struct flow_plan_replica *replica = &plan->replicas[first];
+    size_t end = first + 1;
+    while (end < plan->replica_count && plan->replicas[end].stage == replica->stage &&
+           plan->replicas[end].cpus == replica->cpus)
+        end++;
+    flow_str_add(cells, flow_plan_replica_name(plan, first, name, sizeof(name)));
+    if (end > first + 1)
+        flow_str_addf(cells, " to %s", flow_plan_replica_name(plan, end - 1, name, sizeof(name)));
+    flow_str_add(cells, "\t");
+    if (replica->cpu_count == 0)
+        flow_str_add(cells, "any\t-\n");
+    else {
+        flow_cpus_add(cells, replica->cpus, replica->cpu_count);
+        if (replica->node == FLOW_NO_NODE)
+            flow_str_add(cells, "\tseveral\n");
+        else
+            flow_str_addf(cells, "\t%" PRIu32 "\n", replica->node);
+    }
+    return end;
+}
+
+static void add_places(const struct flow_plan *plan, struct flow_str *out)
+{
+    if (!flow_plan_places(plan->graph))
+        return;
+    struct flow_str cells = {0};
+    flow_str_add(&cells, "REPLICA\tCPU\tNUMA NODE\n");
+    for (size_t i = 0; i < plan->replica_count;)
+        i = add_place(plan, i, &cells);
+    flow_str_addf(out, "\nPlaces (pin: %s)\n", flow_pin_name(plan->graph->pin));
+    flow_columns(&cells, out);
+    flow_str_clear(&cells);
+}
+
 static void add_memory(const struct flow_plan *plan, struct flow_str *out)
 {
     struct flow_str cells = {0};
@@ -208,6 +247,7 @@ void flow_plan_explain(const struct flow_plan *plan, struct flow_str *out)
     add_edges(plan, out);
     add_sequencers(plan, out);
     add_processes(plan, out);
+    add_places(plan, out);
     add_memory(plan, out);
     flow_str_add(out, "\nIf something crashes\n");
     for (const char *const *line = flow_plan_crash_words(plan); *line != NULL; line++)

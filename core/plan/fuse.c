@@ -37,12 +37,20 @@ static bool has_queue(const struct flow_plan *plan, const struct flow_plan_edge 
     return queue->items > 0 || queue->bytes > 0;
 }
 
+/* A thread runs in one place only. */
+static bool has_same_cpus(const struct flow_plan_stage *from, const struct flow_plan_stage *to)
+{
+    const struct flow_graph_stage sequencer = {0};
+    return flow_graph_same_cpus(from->graph != NULL ? from->graph : &sequencer,
+                                to->graph != NULL ? to->graph : &sequencer);
+}
+
 static bool can_call(const struct flow_plan *plan, const struct flow_plan_edge *edge)
 {
     const struct flow_plan_stage *from = &plan->stages[edge->from];
     const struct flow_plan_stage *to = &plan->stages[edge->to];
     return from->replica_count == 1 && to->replica_count == 1 && !is_isolated(from) &&
-           !is_isolated(to) && !has_queue(plan, edge);
+           !is_isolated(to) && !has_queue(plan, edge) && has_same_cpus(from, to);
 }
 
 /* The task that all input of a stage comes from; FLOW_NONE: there is no such. */

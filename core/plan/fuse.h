@@ -12,7 +12,7 @@
  * A stage can join the task of the stages that feed it if
  *   - all its input comes from stages of that one task, over edges without a queue of their own
  *     that block when full,
- *   - it and they have one replica each, and stand in one process,
+ *   - it and they have one replica each, stand in one process, and have the same `cpus`,
  *   - the task has not FLOW_PLAN_MAX_FUSED stages yet.
  * It does so if its "fuse" is on; and with "auto", if it is light (FLOW_LIGHT).  So no stage that
  * takes its time loses a core of its own or holds up what else reads from the same stage, and none

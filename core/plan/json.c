@@ -70,13 +70,30 @@ static json_t *edge_json(const struct flow_plan *plan, size_t index)
                      "each_link", credit_json(&plan->links[edge->first_link].credit));
 }
 
+/* null: anywhere. */
+static json_t *cpus_json(const struct flow_plan_replica *replica)
+{
+    if (replica->cpu_count == 0)
+        return json_null();
+    json_t *list = json_array();
+    for (size_t i = 0; i < replica->cpu_count && list != NULL; i++) {
+        if (json_array_append_new(list, json_integer(replica->cpus[i])) != 0) {
+            json_decref(list);
+            list = NULL;
+        }
+    }
+    return list;
+}
+
 static json_t *replica_json(const struct flow_plan *plan, size_t replica)
 {
     char name[FLOW_GRAPH_MAX_NAME + 32];
-    return json_pack("{s:s, s:I, s:I}", "name",
+    const struct flow_plan_replica *r = &plan->replicas[replica];
+    const bool one_node = r->cpu_count > 0 && r->node != FLOW_NO_NODE;
+    return json_pack("{s:s, s:I, s:I, s:o, s:o}", "name",
                      flow_plan_replica_name(plan, replica, name, sizeof(name)), "thread",
-                     number(plan->replicas[replica].task), "process",
-                     number(plan->replicas[replica].group));
+                     number(r->task), "process", number(r->group), "cpus", cpus_json(r), "node",
+                     one_node ? json_integer(r->node) : json_null());
 }
 
 static json_t *group_json(const struct flow_plan *plan, size_t group)
@@ -121,14 +138,14 @@ json_t *flow_plan_json(const struct flow_plan *plan)
     size_t sentences = 0;
     while (flow_plan_crash_words(plan)[sentences] != NULL)
         sentences++;
-    return json_pack("{s:s, s:s?, s:s, s:I, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:I, s:o}", "graph",
-                     plan->graph->name, "description", plan->graph->description, "mode",
-                     plan->mode == FLOW_THREADS ? "threads" : "processes", "cpus",
-                     number(plan->cpus), "digest", digest, "links", number(plan->link_count),
-                     "stages", array_json(plan, plan->stage_count, stage_json), "edges",
-                     array_json(plan, plan->edge_count, edge_json), "replicas",
-                     array_json(plan, plan->replica_count, replica_json), "processes",
-                     array_json(plan, plan->group_count, group_json), "memory", memory_json(plan),
-                     "descriptors", number(plan->descriptors), "if_something_crashes",
-                     array_json(plan, sentences, crash_json));
+    return json_pack(
+        "{s:s, s:s?, s:s, s:s, s:I, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:I, s:o}", "graph",
+        plan->graph->name, "description", plan->graph->description, "mode",
+        plan->mode == FLOW_THREADS ? "threads" : "processes", "pin",
+        flow_pin_name(plan->graph->pin), "cpus", number(plan->cpus), "digest", digest, "links",
+        number(plan->link_count), "stages", array_json(plan, plan->stage_count, stage_json),
+        "edges", array_json(plan, plan->edge_count, edge_json), "replicas",
+        array_json(plan, plan->replica_count, replica_json), "processes",
+        array_json(plan, plan->group_count, group_json), "memory", memory_json(plan), "descriptors",
+        number(plan->descriptors), "if_something_crashes", array_json(plan, sentences, crash_json));
 }

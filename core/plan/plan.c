@@ -8,6 +8,7 @@
 #include "plan/bounds.h"
 #include "plan/expand.h"
 #include "plan/fuse.h"
+#include "plan/place.h"
 #include "plan/wire.h"
 
 static unsigned choose_cpus(const struct flow_plan_options *options)
@@ -36,6 +37,9 @@ struct flow_plan *flow_plan_new(const struct flow_graph *graph,
     rc = flow_plan_wire(plan);
     if (rc != FLOW_OK)
         goto fail;
+    rc = flow_plan_place(plan, options != NULL ? options->topology : NULL, err);
+    if (rc != FLOW_OK)
+        goto fail;
     rc = flow_plan_bound(plan, err);
     if (rc != FLOW_OK)
         goto fail;
@@ -59,6 +63,7 @@ void flow_plan_free(struct flow_plan *plan)
     free(plan->tasks);
     free(plan->groups);
     free(plan->names);
+    free(plan->order);
     free(plan->indices);
     free(plan);
 }

@@ -32,8 +32,10 @@
 #include "base/str.h"
 #include "flowrun/error.h"
 #include "graph/graph.h"
+#include "machine/topology.h"
 
 #define FLOW_NONE ((size_t)-1)
+#define FLOW_NO_NODE UINT32_MAX
 
 struct flow_plan_stage {
     const char *name; /* "words", or "words.order" for a sequencer before words */
@@ -86,6 +88,9 @@ struct flow_plan_replica {
     size_t *out;
     size_t out_count;
     uint64_t arena_at, arena_bytes; /* its part of the shared memory's arenas; 0 bytes: none */
+    const uint32_t *cpus; /* where it runs; NULL: wherever the system puts it */
+    size_t cpu_count;
+    uint32_t node; /* of NUMA, that all of them belong to; FLOW_NO_NODE: there is none */
 };
 
 struct flow_plan_task {
@@ -119,6 +124,7 @@ struct flow_plan {
     struct flow_plan_group *groups; /* in threads mode group 0 is the launcher's own process */
     size_t group_count;
     char *names;     /* private: of the sequencers */
+    uint32_t *order; /* private: CPUs that replicas are dealt to */
     size_t *indices; /* private: what the index lists of replicas, tasks and groups point into */
     uint32_t batch_bytes;   /* a batch is sent when it holds this much, ... */
     uint32_t batch_records; /* ... or this many records */
@@ -131,10 +137,15 @@ struct flow_plan {
 
 struct flow_plan_options {
     unsigned cpus; /* for workers "auto"; 0: those this process may use, see flow_cpu_count */
+    const struct flow_topology *topology; /* needed if flow_plan_places; borrowed for the call */
 };
 
-/* FLOW_ENOMEM; FLOW_ERANGE when `run.memory` is too small or there are too many links; FLOW_EINVAL
- * when a stage's "fuse" demands what its workers forbid. */
+/* Does the graph say where replicas are to run? */
+bool flow_plan_places(const struct flow_graph *graph);
+
+/* FLOW_ENOMEM; FLOW_ERANGE when `run.memory` is too small, there are too many links, or a stage
+ * asks for a CPU that cannot be had; FLOW_EINVAL when a stage's "fuse" demands what its workers
+ * forbid. */
 struct flow_plan *flow_plan_new(const struct flow_graph *graph,
                                 const struct flow_plan_options *options, struct flow_error *err);
 void flow_plan_free(struct flow_plan *plan);

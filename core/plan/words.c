@@ -77,7 +77,7 @@ const char *flow_plan_workers_reason(const struct flow_plan *plan, size_t stage)
         return "auto: the type allows one";
     if ((s->type->traits & FLOW_STATEFUL) != 0 && s->replica_count == 1 && plan->cpus > 1)
         return "auto: keeps state, not shared by key";
-    return "auto: the cores";
+    return s->graph->cpu_count > 0 ? "auto: its CPUs" : "auto: the cores";
 }
 
 const char *flow_plan_order_words(const struct flow_plan *plan, size_t stage)

@@ -16,6 +16,11 @@ static char folder[] = "/run/user/0/flowrun-0-abcdef";
 static char mode[] = "threads";
 static char param_1[] = "a=b", param_2[] = "c=";
 static char *params[] = {param_1, param_2, NULL};
+static char pin[] = "spread";
+static struct flow_cpu cpus[] = {
+    {.number = 0, .node = 1, .cache = 2, .core = 3, .thread = 4},
+    {.number = 8, .state = FLOW_CPU_FORBIDDEN},
+};
 static char *no_folders[] = {NULL};
 
 static struct flow_graph_origin origin = {
@@ -23,6 +28,7 @@ static struct flow_graph_origin origin = {
     .text = graph_text,
     .size = sizeof(graph_text) - 1,
     .mode = mode,
+    .pin = pin,
     .params = params,
 };
 
@@ -30,6 +36,7 @@ static const struct flow_job job = {
     .run_id = UINT64_C(0xfedcba9876543210),
     .digest = 42,
     .cpus = 7,
+    .topology = {cpus, COUNT(cpus)},
     .origin = &origin,
     .plugin_folders = no_folders,
     .folder = folder,
@@ -48,6 +55,9 @@ TEST(a_job_reads_as_it_was_written)
     assert_int_equal(read.origin->size, origin.size);
     assert_memory_equal(read.origin->text, graph_text, sizeof(graph_text));
     assert_string_equal(read.origin->mode, "threads");
+    assert_string_equal(read.origin->pin, "spread");
+    assert_int_equal(read.topology.count, COUNT(cpus));
+    assert_memory_equal(read.topology.cpus, cpus, sizeof(cpus));
     assert_string_equal(read.origin->params[0], "a=b");
     assert_string_equal(read.origin->params[1], "c=");
     assert_null(read.origin->params[2]);

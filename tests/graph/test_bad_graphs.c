@@ -26,6 +26,7 @@ struct args {
     size_t param_count, set_count, worker_count;
     const char *mode;
     const char *fuse;
+    const char *pin;
 };
 
 /* A file of a case, zero-terminated; NULL: there is none. */
@@ -63,6 +64,8 @@ static void add_arg(struct args *args, const char *line)
         args->mode = value;
     else if (strncmp(line, "--fuse ", 7) == 0)
         args->fuse = value;
+    else if (strncmp(line, "--pin ", 6) == 0)
+        args->pin = value;
     else
         fail_msg("cannot use the line '%s'", line);
 }
@@ -92,6 +95,7 @@ static char *messages_of(const char *name)
         .workers = args.workers,
         .mode = args.mode,
         .fuse = args.fuse,
+        .pin = args.pin,
     };
     struct flow_diag diag = {0};
     struct flow_graph *graph = flow_graph_read(text, size, &options, &fake_catalog, &diag);

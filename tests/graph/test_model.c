@@ -16,12 +16,14 @@ static const char wordcount[] =
     "  \"defaults\": { \"queue\": { \"items\": 1000, \"when_full\": \"drop_old\" },\n"
     "                  \"errors\": { \"retry\": 2, \"backoff\": \"10ms..1s\", \"then\": \"skip\" } "
     "},\n"
-    "  \"run\": { \"mode\": \"processes\", \"memory\": \"512MiB\", \"drain\": \"5s\" },\n"
+    "  \"run\": { \"mode\": \"processes\", \"pin\": \"compact\", \"memory\": \"512MiB\", "
+    "\"drain\": \"5s\" },\n"
     "  \"stages\": {\n"
     "    \"read\":  { \"use\": \"lines.read\", \"with\": { \"path\": \"${param:input}\" },\n"
     "                 \"errors\": \"stop\", \"x-note\": \"${kept}\" },\n"
     "    \"words\": { \"use\": \"text.words\", \"from\": \"read\", \"workers\": \"auto\",\n"
-    "                 \"order\": \"none\", \"isolate\": true, \"description\": \"splits\" },\n"
+    "                 \"order\": \"none\", \"isolate\": true, \"description\": \"splits\",\n"
+    "                 \"cpus\": \"6,0-2,2,7-7\" },\n"
     "    \"count\": { \"use\": \"count.keys\", \"workers\": 2,\n"
     "                 \"from\": { \"stage\": \"words\", \"share\": \"key\", \"key\": \"/a~1b/0\",\n"
     "                             \"queue\": { \"items\": 7, \"bytes\": 4096 } } },\n"
@@ -42,6 +44,7 @@ TEST(a_graph_keeps_its_head)
     assert_string_equal(graph->description, "counts words");
     assert_string_equal(graph->folder, "graphs");
     assert_int_equal(graph->mode, FLOW_PROCESSES);
+    assert_int_equal(graph->pin, FLOW_PIN_COMPACT);
     assert_int_equal(graph->memory, 512 << 20);
     assert_int_equal(graph->drain_ns, 5000000000);
     flow_graph_free(graph);
@@ -62,6 +65,8 @@ TEST(stages_stand_in_file_order_with_all_they_were_given)
     assert_int_equal(read->errors.then, FLOW_STOP);
     assert_int_equal(read->errors.retries, 0);
     assert_false(read->isolate);
+    assert_null(read->cpus);
+    assert_int_equal(read->cpu_count, 0);
     assert_null(read->description);
 
     const struct flow_graph_stage *words = get_stage(graph, "words");
@@ -69,6 +74,9 @@ TEST(stages_stand_in_file_order_with_all_they_were_given)
     assert_int_equal(words->order, FLOW_ORDER_NONE);
     assert_true(words->isolate);
     assert_string_equal(words->description, "splits");
+    static const uint32_t cpus[] = {0, 1, 2, 6, 7};
+    assert_int_equal(words->cpu_count, COUNT(cpus));
+    assert_memory_equal(words->cpus, cpus, sizeof(cpus));
     assert_null(words->with);
     assert_int_equal(words->errors.then, FLOW_SKIP);
     assert_int_equal(words->errors.retries, 2);

@@ -50,6 +50,7 @@ struct flow_load_options {
     const char *const *workers; /* "STAGE=N" or "STAGE=auto" */
     const char *mode;           /* "threads", "processes", or NULL: as the graph says */
     const char *fuse;           /* "auto", "on", "off", or NULL: as the graph says */
+    const char *pin;            /* "none", "compact", "spread", or NULL: as the graph says */
 };
 
 /*

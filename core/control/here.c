@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+#include "control/here.h"
+
+struct flow_plan *flow_plan_here(const struct flow_graph *graph, struct flow_topology *topology,
+                                 struct flow_error *err)
+{
+    *topology = (struct flow_topology){0};
+    if (flow_plan_places(graph) && flow_topology_load(topology, err) != FLOW_OK)
+        return NULL;
+    const struct flow_plan_options options = {.topology = topology};
+    return flow_plan_new(graph, &options, err);
+}
