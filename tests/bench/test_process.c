@@ -2,6 +2,7 @@
 #include "bench/near.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "driver/alloc.h"
 #include "driver/figures.h"
@@ -62,8 +63,14 @@ TEST(a_program_that_is_not_there_fails_the_run)
 
 TEST(a_run_that_takes_too_long_is_ended_with_all_its_children)
 {
-    struct bench_run run = run_shell("tail -f /dev/null & tail -f /dev/null", 0.05);
+    int ends[2];
+    char byte;
+    assert_int_equal(pipe(ends), 0); /* all of the run's processes hold its writing end */
+    struct bench_run run = run_shell("sleep 600 & sleep 600", 0.05);
     assert_string_equal(run.failure, "not done after 0 s");
+    (void)close(ends[1]);
+    assert_int_equal(read(ends[0], &byte, 1), 0); /* and are gone */
+    (void)close(ends[0]);
     bench_run_clear(&run);
 }
 

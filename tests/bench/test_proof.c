@@ -157,6 +157,8 @@ TEST(a_run_counts_only_if_every_end_proves_its_records)
     char *late = proof_text(10, sum, 2);
     char *lost = proof_text(9, sum, 0);
     char *changed = proof_text(10, sum + 1, 0);
+    char *longer =
+        bench_format("{\"count\": 10, \"bytes\": 161, \"sum\": \"%016" PRIx64 "\"}\n", sum);
     char *twice = bench_format("%s%s", good, good);
     char *wrong =
         bench_format("the bytes add up to %016" PRIx64 ", not to %016" PRIx64, sum + 1, sum);
@@ -166,12 +168,14 @@ TEST(a_run_counts_only_if_every_end_proves_its_records)
     assert_verdict(late, 1, true, "2 records were out of order");
     assert_verdict(lost, 1, true, "9 records of 144 bytes arrived, not 10 of 160");
     assert_verdict(changed, 1, true, wrong);
+    assert_verdict(longer, 1, true, "10 records of 161 bytes arrived, not 10 of 160");
     assert_verdict(good, 2, true, "1 proofs instead of 2");
     assert_verdict(twice, 1, true, "2 proofs instead of 1");
     assert_verdict("", 1, true, "0 proofs instead of 1");
     assert_verdict("done\n", 1, true, "no proof: done");
     free(wrong);
     free(twice);
+    free(longer);
     free(changed);
     free(lost);
     free(late);
