@@ -150,6 +150,16 @@ TEST(what_a_smaller_run_takes_is_taken_off)
     bench_rows_clear(&rows);
 }
 
+TEST(a_smaller_run_that_took_longer_is_not_taken_off)
+{
+    struct bench_sample sample = {.seconds = 2, .cpu = 1, .records = 100};
+    const struct bench_row row = {
+        .samples = &sample, .sample_count = 1, .less = {.seconds = 3, .cpu = 1.5, .records = 10}};
+    const struct bench_figures figures = bench_figures_of(&row);
+    assert_near(figures.rate.median, 50);
+    assert_near(figures.cpu_ns.median, 1e7);
+}
+
 TEST(a_contender_that_has_used_up_its_time_gets_no_more_rounds)
 {
     struct bench_rows rows = {0};
@@ -188,6 +198,7 @@ int main(void)
         cmocka_unit_test(a_row_has_a_sample_for_every_round),
         cmocka_unit_test(a_contender_that_proves_nothing_is_void_and_the_others_go_on),
         cmocka_unit_test(what_a_smaller_run_takes_is_taken_off),
+        cmocka_unit_test(a_smaller_run_that_took_longer_is_not_taken_off),
         cmocka_unit_test(a_contender_that_has_used_up_its_time_gets_no_more_rounds),
         cmocka_unit_test(the_count_is_chosen_by_the_time_that_records_take),
     };

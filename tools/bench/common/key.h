@@ -20,15 +20,24 @@
 #define BENCH_KEYED_SIZE (BENCH_RECORD_MIN + BENCH_KEY_SIZE)
 #define BENCH_COUNT_SIZE 32 /* room for "COUNT KEY" */
 
-/* The key's eight digits. */
-static inline void bench_key_write(void *out, uint64_t number, uint64_t keys)
+static inline uint64_t bench_key_of(uint64_t number, uint64_t keys)
 {
-    uint64_t value = bench_mix(number) % keys;
+    return bench_mix(number) % keys;
+}
+
+static inline void bench_key_digits(void *out, uint64_t key)
+{
     char *digits = (char *)out;
     for (int i = BENCH_KEY_SIZE - 1; i >= 0; i--) {
-        digits[i] = (char)('0' + value % 10);
-        value /= 10;
+        digits[i] = (char)('0' + key % 10);
+        key /= 10;
     }
+}
+
+/* The eight digits of the key of record `number`. */
+static inline void bench_key_write(void *out, uint64_t number, uint64_t keys)
+{
+    bench_key_digits(out, bench_key_of(number, keys));
 }
 
 /* "COUNT KEY"; returns its size. */

@@ -17,8 +17,9 @@
 
 #define BLOCK ((size_t)64 << 10) /* what blocks hold, unless a record is larger */
 #define BLOCKS 8                 /* of a node, for each of its links */
-#define JOBS 8                   /* of a block: what one worker may have in hand ... */
-#define JOB_BLOCKS 3             /* ... so often, with what the end has not yet read */
+#define JOB_STEPS 16384 /* of work in a block, about 20 us: what a worker has in hand ... */
+#define JOBS 1024       /* of a block at the most */
+#define JOB_BLOCKS 3    /* ... so often, with what the end has not yet read */
 
 struct run {
     const struct bench_options *options;
@@ -242,11 +243,13 @@ static void deal(struct node *node)
     const struct bench_options *o = options_of(node);
     const struct bench_jobs jobs = {o->steps, o->long_steps, o->every};
     const bool in_turn = bench_is(o->order, "input");
+    const uint64_t fit = JOB_STEPS / (o->steps + 1) + 1;
+    const uint64_t most = fit < JOBS ? fit : JOBS;
     size_t turn = 0;
     for (uint64_t i = 0; i < o->count;) {
         struct link *link = in_turn ? node->out[turn] : node_choose(node, JOB_BLOCKS);
         struct block *block = node_new_block(node);
-        const uint64_t end = o->count - i < JOBS ? o->count : i + JOBS;
+        const uint64_t end = o->count - i < most ? o->count : i + most;
         for (; i < end; i++)
             bench_job_write(block_add(block, BENCH_JOB_SIZE), &jobs, i);
         link_send(link, block);

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -148,6 +149,7 @@ struct bench_run bench_run_command(char *const *argv, const struct bench_run_opt
     struct bench_run run = {0};
     struct child child = {0};
     char *complaints = NULL;
+    (void)malloc_trim(0); /* the child's peak begins with what this process has */
     const double start = now();
     child.deadline = start + options->timeout;
     if (!spawn(&child, argv))

@@ -50,21 +50,19 @@ static struct bench_tally expect_jobs(const struct bench_options *o, uint64_t co
 
 static struct bench_tally expect_keyed(const struct bench_options *o, uint64_t count)
 {
-    struct bench_counter counter = {0};
+    uint32_t *counts = bench_alloc(o->keys, sizeof(*counts));
     struct bench_tally tally = {0};
-    for (uint64_t i = 0; i < count; i++) {
-        char key[BENCH_KEY_SIZE];
-        bench_key_write(key, i, o->keys);
-        if (!bench_counter_add(&counter, key))
-            bench_die("no memory");
-    }
-    for (size_t i = 0; i < counter.capacity; i++) {
-        const struct bench_slot *slot = &counter.slots[i];
+    for (uint64_t i = 0; i < count; i++)
+        counts[bench_key_of(i, o->keys)]++;
+    for (uint64_t key = 0; key < o->keys; key++) {
+        char digits[BENCH_KEY_SIZE];
         char text[BENCH_COUNT_SIZE];
-        if (slot->key != 0)
-            bench_tally_add_text(&tally, text, bench_count_write(text, slot->count, &slot->key));
+        if (counts[key] == 0)
+            continue;
+        bench_key_digits(digits, key);
+        bench_tally_add_text(&tally, text, bench_count_write(text, counts[key], digits));
     }
-    free(counter.slots);
+    free(counts);
     return tally;
 }
 
