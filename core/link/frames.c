@@ -179,8 +179,15 @@ static zmq_msg_t *message_of(struct flow_block *block)
     return (zmq_msg_t *)(void *)block->frame;
 }
 
+/*
+ * libzmq receives small messages into memory that it takes again once they are closed, in whichever
+ * thread: what a stage wrote there, editing in place, comes before what is received next.
+ */
+static const char taken_again;
+
 static void release_message(struct flow_block *block)
 {
+    FLOW_PUBLISH(&taken_again);
     (void)zmq_msg_close(message_of(block));
     flow_pool_put(block);
 }
@@ -250,6 +257,7 @@ enum flow_status flow_frames_accept(zmq_msg_t *raw, const struct flow_wire *wire
     if (zmq_msg_more(raw))
         return flow_fail(err, FLOW_EPROTO, "a message of several frames has arrived");
 
+    FLOW_OBSERVE(&taken_again);
     struct flow_block view = {0};
     struct flow_error why = {0};
     enum flow_status rc =
