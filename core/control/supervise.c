@@ -51,7 +51,7 @@
 
 #define MS ((int64_t)1000 * 1000)
 #define GRACE_NS (700 * MS)     /* after ABORT, for all groups to be gone */
-#define FORCED_NS (200 * MS)    /* after SIGKILL, for them to be gone */
+#define FORCED_NS (10000 * MS)  /* after SIGKILL: only what hangs in the kernel takes longer */
 #define LEAVING_NS (60000 * MS) /* after the last ENDED, for processes to have exited */
 #define TICK_NS (200 * MS)      /* between two calls of options->progress */
 #define BURST 64                /* messages of one group in a row, before others have their turn */
