@@ -8,8 +8,12 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
+
+#define ORPHANS_S 5 /* that nobody collects, to be gone */
 
 extern char **environ;
 
@@ -17,10 +21,9 @@ static int spawn(const struct rt_launch *launch, pid_t *pid)
 {
     char out[4096];
     snprintf(out, sizeof(out), "out=%s", launch->folder);
-    const char *const argv[] = {launch->program, launch->graph, "--mode",
-                                launch->mode,    "--fuse",      launch->fuse,
-                                "--param",       out,           "--report",
-                                "json",          NULL};
+    const char *const argv[] = {launch->program, launch->graph, "--mode",  launch->mode,
+                                "--fuse",        launch->fuse,  "--param", out,
+                                "--report",      "json",        NULL};
     const int create = O_WRONLY | O_CREAT | O_TRUNC;
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
@@ -29,7 +32,10 @@ static int spawn(const struct rt_launch *launch, pid_t *pid)
     posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
     posix_spawn_file_actions_addopen(&files, STDERR_FILENO, launch->err, create, 0644);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+    sigset_t none;
+    sigemptyset(&none);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
     /* posix_spawn takes the words as non-const and leaves them alone. */
     union {
         const char *const *constant;
@@ -56,9 +62,35 @@ static bool ends_within(pid_t pid, int timeout_ms)
     return rc != 0;
 }
 
+/*
+ * Has the run left processes behind?  They are ours now, to be collected.  Some may be on their way
+ * out: a leak check runs in a process of its own, which outlives the one that was killed by a
+ * little.
+ */
+static bool leaves_orphans(pid_t group, const sigset_t *child)
+{
+    const struct timespec most = {.tv_sec = ORPHANS_S};
+    for (;;) {
+        const pid_t got = waitpid(-group, NULL, WNOHANG);
+        if (got < 0)
+            return false;
+        if (got == 0 && sigtimedwait(child, NULL, &most) < 0 && errno == EAGAIN)
+            break;
+    }
+    kill(-group, SIGKILL);
+    while (waitpid(-group, NULL, 0) > 0)
+        continue;
+    return true;
+}
+
 bool rt_launch(const struct rt_launch *launch, struct rt_outcome *outcome)
 {
     *outcome = (struct rt_outcome){.exit_code = -1};
+    sigset_t child;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &child, NULL);
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
     pid_t pid = 0;
     errno = spawn(launch, &pid);
     if (errno != 0)
@@ -69,7 +101,7 @@ bool rt_launch(const struct rt_launch *launch, struct rt_outcome *outcome)
     int status = 0;
     if (waitpid(pid, &status, 0) != pid)
         return false;
-    outcome->left = kill(-pid, SIGKILL) == 0;
+    outcome->left = leaves_orphans(pid, &child);
     if (WIFEXITED(status))
         outcome->exit_code = WEXITSTATUS(status);
     if (WIFSIGNALED(status))
