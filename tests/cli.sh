@@ -5,38 +5,9 @@
 
 set -eu
 
-root=$(cd "$(dirname "$0")/.." && pwd -P)
-: "${FLOWRUN:=$root/build/release/bin/flowrun}"
-: "${JSON_GET:=$root/build/release/tests/json_get}"
+. "$(dirname "$0")/sentences.sh"
 : "${EXITS:=$root/build/release/tests/test_exits.so}"
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work"
 unset NO_COLOR
-
-passed=0
-failed=0
-
-# try ARGUMENT...: run flowrun; `code`, ./out and ./err are what came of it.
-try() {
-    code=0
-    "$FLOWRUN" "$@" >out 2>err </dev/null || code=$?
-}
-
-# A sentence, and the command that shows whether it holds.
-holds() {
-    sentence=$1
-    shift
-    if "$@"; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "FAILED: $sentence"
-        echo "    exit code $code; standard output and error were:"
-        sed 's/^/    | /' out | head -n 20
-        sed 's/^/    ! /' err | head -n 20
-    fi
-}
 
 # came CODE OUT ERR: how the last try ended; a text "*" is anything, "~..." a pattern of grep.
 came() {
