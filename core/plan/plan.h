@@ -88,7 +88,7 @@ struct flow_plan_replica {
     size_t *out;
     size_t out_count;
     uint64_t arena_at, arena_bytes; /* its part of the shared memory's arenas; 0 bytes: none */
-    const uint32_t *cpus; /* where it runs; NULL: wherever the system puts it */
+    const uint32_t *cpus;           /* where it runs; NULL: wherever the system puts it */
     size_t cpu_count;
     uint32_t node; /* of NUMA, that all of them belong to; FLOW_NO_NODE: there is none */
 };

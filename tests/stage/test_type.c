@@ -104,7 +104,8 @@ TEST(a_fault_is_named_with_its_type)
         {{.name = "a.b", .help = "h", .role = (enum flow_role)7, .process = take},
          "stage type 'a.b': its role is 7, which is none"},
         {{.name = "a.b", .help = "h", .role = FLOW_WORKER, .traits = 8, .process = take},
-         "stage type 'a.b': its traits are 0x8; only FLOW_STATEFUL, FLOW_SINGLE and FLOW_LIGHT are known"},
+         "stage type 'a.b': its traits are 0x8; only FLOW_STATEFUL, FLOW_SINGLE and FLOW_LIGHT are "
+         "known"},
         {{.name = "a.b", .help = "h", .role = FLOW_PRODUCER},
          "stage type 'a.b': a producer needs the callback 'produce'"},
         {{.name = "a.b", .help = "h", .role = FLOW_PRODUCER, .produce = make, .process = take},

@@ -78,7 +78,7 @@ enum flow_role {
 enum flow_trait {
     FLOW_STATEFUL = 1, /* keeps something from record to record: parallel only over keys */
     FLOW_SINGLE = 2,   /* never more than one replica */
-    FLOW_LIGHT = 4, /* well under a microsecond a record, never waits: not worth a thread */
+    FLOW_LIGHT = 4,    /* well under a microsecond a record, never waits: not worth a thread */
 };
 
 /* A named input or output. */
