@@ -256,10 +256,18 @@ bool flow_input_next(struct flow_input *input, struct flow_item *item)
         .count = arrival->message.count,
         .number = arrival->message.batch.number,
         .sequence = arrival->sequence,
+        .asks = (arrival->message.flags & FLOW_MESSAGE_ASK) != 0,
     };
     input->ready_first = (input->ready_first + 1) % input->ready_capacity;
     input->ready_count--;
     return true;
+}
+
+static uint32_t cost_of(const struct flow_input *input)
+{
+    if (input->cost_ns == 0 || input->pace_ns <= input->cost_ns)
+        return input->cost_ns;
+    return input->pace_ns < INT32_MAX ? (uint32_t)input->pace_ns : INT32_MAX;
 }
 
 static enum flow_status report(struct flow_input *input, struct flow_inlet *inlet)
@@ -268,7 +276,7 @@ static enum flow_status report(struct flow_input *input, struct flow_inlet *inle
         .kind = FLOW_MESSAGE_CREDIT,
         .link = inlet->id,
         .credit = {(uint32_t)inlet->received, (uint32_t)inlet->done, (uint32_t)inlet->acked,
-                   input->cost_ns},
+                   cost_of(input)},
     };
     inlet->told_received = inlet->received;
     inlet->told_done = inlet->done;
@@ -340,7 +348,9 @@ enum flow_status flow_input_done(struct flow_input *input, const struct flow_ite
     inlet->quiet_records += item->count;
     inlet->quiet_bytes += bytes;
     learn_cost(input, item->count, elapsed_ns);
-    return inlet->writer != NULL && must_report(inlet) ? report(input, inlet) : FLOW_OK;
+    input->taken += item->count;
+    const bool must = item->asks || must_report(inlet);
+    return inlet->writer != NULL && must ? report(input, inlet) : FLOW_OK;
 }
 
 enum flow_status flow_input_acknowledge(struct flow_input *input, uint64_t oldest, bool all)
@@ -357,6 +367,16 @@ enum flow_status flow_input_acknowledge(struct flow_input *input, uint64_t oldes
             rc = report(input, inlet);
     }
     return rc;
+}
+
+/* The slowest link sets the pace, until it has become faster or another one slower. */
+void flow_input_keep_pace(struct flow_input *input, uint32_t link, double work_ns)
+{
+    const double pace_ns = input->taken > 0 ? work_ns / (double)input->taken : 0;
+    if (pace_ns < input->pace_ns && link != input->pace_link)
+        return;
+    input->pace_ns = pace_ns;
+    input->pace_link = link;
 }
 
 bool flow_input_is_complete(const struct flow_input *input)

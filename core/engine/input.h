@@ -34,6 +34,9 @@ struct flow_input {
     size_t ready_first, ready_count, ready_capacity;
     uint64_t results; /* numbered input: how many input batches there are in all, once known */
     uint32_t cost_ns; /* a record's time, a moving average */
+    uint64_t taken;   /* records processed */
+    double pace_ns;   /* a record's time at the slowest reader downstream; 0: not known */
+    uint32_t pace_link;
 };
 
 /* A batch to be processed. */
@@ -44,6 +47,7 @@ struct flow_item {
     uint32_t first, count;
     uint64_t number;   /* of the first record */
     uint64_t sequence; /* of the batch, on its edge */
+    bool asks;         /* its writer waits to hear that it is done */
 };
 
 FLOW_NODISCARD enum flow_status flow_input_init(struct flow_input *input, struct flow_host *host);
@@ -58,7 +62,7 @@ bool flow_input_next(struct flow_input *input, struct flow_item *item);
 
 /*
  * A batch has been processed, with all that was emitted for it begun up to `*host->clock`;
- * `elapsed_ns` is the time it took, waiting for room not included.  Tells the writer if it may be
+ * `elapsed_ns` is the time it took, waiting for room included.  Tells the writer if it may be
  * waiting to hear.
  */
 FLOW_NODISCARD enum flow_status flow_input_done(struct flow_input *input,
@@ -71,6 +75,12 @@ FLOW_NODISCARD enum flow_status flow_input_done(struct flow_input *input,
  */
 FLOW_NODISCARD enum flow_status flow_input_acknowledge(struct flow_input *input, uint64_t oldest,
                                                        bool all);
+
+/*
+ * The reader of an output link takes `work_ns` for all that it was sent.  A stage is no faster than
+ * those that it waits for, so that is what its writers hear too.
+ */
+void flow_input_keep_pace(struct flow_input *input, uint32_t link, double work_ns);
 
 /* Has everything arrived and been taken? */
 bool flow_input_is_complete(const struct flow_input *input);

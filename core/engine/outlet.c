@@ -4,11 +4,10 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "engine/window.h"
 
-#define SLICE_NS 500000 /* what a slice should take its reader */
-#define SLICE_GROWTH 8  /* at most by this factor from report to report */
-#define HELD_ROOM 4     /* batches held for acknowledgement, in multiples of the credit */
-#define WAITING_MOST 64 /* slices that a drop_old edge keeps */
+#define HELD_ROOM 4 /* batches held for acknowledgement, in multiples of the credit */
+#define DEALT 4     /* slices of a batch that several readers share, for each of them */
 
 /* A batch on its way, or held. */
 struct sent_batch {
@@ -16,13 +15,6 @@ struct sent_batch {
     uint64_t bytes; /* its weight, as all bytes that are bounded below */
     uint64_t order;
     struct flow_block *held; /* NULL: the reader is in this process */
-};
-
-/* drop_old: what waits at the sender for room, oldest first, in a ring of WAITING_MOST. */
-struct waiting {
-    struct flow_slice *slices;
-    size_t first, count;
-    uint64_t records, bytes;
 };
 
 /* All counts are of batches since the run began: acked <= done, received <= sent, done <= received.
@@ -36,11 +28,13 @@ struct flow_outlet_link {
     struct flow_board_link *slot;
     uint64_t sent, received, done, acked;
     uint64_t out_records, out_bytes; /* sent and not done */
-    uint64_t held_bytes;             /* sent and not acked */
-    uint32_t most;                   /* records in the next slice */
-    struct sent_batch *ring;         /* by number, from `acked` to `sent` */
+    uint64_t done_records;
+    uint64_t held_bytes;       /* sent and not acked */
+    uint32_t cost_ns;          /* a record's time at the reader, as it reports it */
+    struct flow_window window; /* in records, by the time that they take the reader */
+    struct sent_batch *ring;   /* by number, from `acked` to `sent` */
     uint64_t ring_mask;
-    struct waiting waiting; /* a balance edge uses that of its first link alone */
+    struct flow_backlog waiting; /* drop_old; a balance edge uses that of its first link alone */
 };
 
 static uint64_t power_of_two(uint64_t least)
@@ -51,8 +45,17 @@ static uint64_t power_of_two(uint64_t least)
     return size;
 }
 
-static enum flow_status init_link(struct flow_outlet_link *link, struct flow_host *host, size_t id,
-                                  bool deals)
+static enum flow_window_kind window_kind(const struct flow_plan *plan,
+                                         const struct flow_plan_edge *edge)
+{
+    if (edge->when_full != FLOW_BLOCK || edge->fused)
+        return FLOW_WINDOW_NONE;
+    if (edge->share == FLOW_BALANCE && plan->stages[edge->to].replica_count > 1)
+        return FLOW_WINDOW_DEAL;
+    return edge->merge_numbered ? FLOW_WINDOW_MERGE : FLOW_WINDOW_STREAM;
+}
+
+static enum flow_status init_link(struct flow_outlet_link *link, struct flow_host *host, size_t id)
 {
     const struct flow_plan_link *plan = &host->plan->links[id];
     const uint64_t room = plan->local ? (uint64_t)plan->credit.batches + 1
@@ -63,7 +66,8 @@ static enum flow_status init_link(struct flow_outlet_link *link, struct flow_hos
     link->slot = &host->board->links[id];
     link->fused = plan->fused;
     link->outbox = plan->fused ? NULL : flow_peers_outbox(host->peers, plan->to);
-    link->most = deals ? 1 : FLOW_BATCH_RECORDS_MAX;
+    flow_window_init(&link->window, window_kind(host->plan, &host->plan->edges[plan->edge]),
+                     host->plan->replicas[plan->to].in_count, link->remote);
     link->ring_mask = power_of_two(room) - 1;
     link->ring = flow_calloc(link->ring_mask + 1, sizeof(*link->ring));
     if (link->ring == NULL)
@@ -88,31 +92,15 @@ enum flow_status flow_outlet_init(struct flow_outlet *outlet, struct flow_host *
     outlet->link_count = link_count;
     for (size_t i = 0; i < link_count; i++) {
         struct flow_outlet_link *link = &outlet->links[i];
-        const enum flow_status rc = init_link(link, host, first_link + i, outlet->deals);
+        const enum flow_status rc = init_link(link, host, first_link + i);
         if (rc != FLOW_OK)
             return rc;
         if (plan->when_full != FLOW_DROP_OLD)
             continue;
-        link->waiting.slices = flow_calloc(WAITING_MOST, sizeof(*link->waiting.slices));
-        if (link->waiting.slices == NULL)
+        if (!flow_backlog_init(&link->waiting))
             return flow_fail(&host->err, FLOW_ENOMEM, "out of memory for a queue");
     }
     return FLOW_OK;
-}
-
-static struct flow_slice *oldest_of(const struct waiting *queue)
-{
-    return &queue->slices[queue->first];
-}
-
-static void forget_oldest(struct waiting *queue)
-{
-    struct flow_slice *oldest = oldest_of(queue);
-    queue->records -= oldest->count;
-    queue->bytes -= flow_block_weight(oldest->block, oldest->first, oldest->count);
-    flow_block_unref(oldest->block);
-    queue->first = (queue->first + 1) % WAITING_MOST;
-    queue->count--;
 }
 
 void flow_outlet_clear(struct flow_outlet *outlet)
@@ -122,9 +110,7 @@ void flow_outlet_clear(struct flow_outlet *outlet)
         for (uint64_t n = link->acked; link->ring != NULL && n < link->sent; n++)
             flow_block_unref(link->ring[n & link->ring_mask].held);
         free(link->ring);
-        while (link->waiting.count > 0)
-            forget_oldest(&link->waiting);
-        free(link->waiting.slices);
+        flow_backlog_clear(&link->waiting);
     }
     free(outlet->links);
     *outlet = (struct flow_outlet){0};
@@ -135,7 +121,8 @@ static bool link_has_room(const struct flow_outlet_link *link)
     return link->sent - link->done < link->credit.batches &&
            link->out_records < link->credit.records && link->out_bytes < link->credit.bytes &&
            link->sent - link->acked <= link->ring_mask &&
-           (!link->remote || link->held_bytes / 2 < link->credit.bytes);
+           (!link->remote || link->held_bytes / 2 < link->credit.bytes) &&
+           flow_window_is_open(&link->window, link->out_records, link->done);
 }
 
 /* The link with room and the fewest batches, then records, outstanding; NULL: none has room. */
@@ -201,9 +188,18 @@ static enum flow_status send_slice(struct flow_outlet *outlet, struct flow_outle
     const uint64_t sequence = outlet->edge->merge_numbered ? slice->result
                               : outlet->numbers            ? outlet->sequence++
                                                            : link->sent;
+    if (link->fused)
+        link->received = link->done = link->acked = ++link->sent;
+    else
+        note_sent(link, slice, weight);
+    flow_count(&link->slot->sent, slice->count);
+    flow_count(&link->slot->sent_batches, 1);
+    flow_count(&link->slot->sent_bytes, bytes);
+    const bool asks =
+        flow_window_asks(&link->window, slice->count, link->out_records, link->sent, link->done);
     const struct flow_message message = {
         .kind = FLOW_MESSAGE_BATCH,
-        .flags = slice->last ? FLOW_MESSAGE_LAST : 0,
+        .flags = (uint8_t)((slice->last ? FLOW_MESSAGE_LAST : 0) | (asks ? FLOW_MESSAGE_ASK : 0)),
         .first = (uint16_t)slice->first,
         .count = (uint16_t)slice->count,
         .link = link->id,
@@ -212,14 +208,6 @@ static enum flow_status send_slice(struct flow_outlet *outlet, struct flow_outle
                                                         : slice->block,
                   number},
     };
-
-    if (link->fused)
-        link->received = link->done = link->acked = ++link->sent;
-    else
-        note_sent(link, slice, weight);
-    flow_count(&link->slot->sent, slice->count);
-    flow_count(&link->slot->sent_batches, 1);
-    flow_count(&link->slot->sent_bytes, bytes);
     return send_message(outlet, link, &message);
 }
 
@@ -229,8 +217,8 @@ static enum flow_status send_part(struct flow_outlet *outlet, struct flow_outlet
 {
     struct flow_slice part = *rest;
     const uint64_t room = link->credit.records - link->out_records;
-    if (part.count > link->most)
-        part.count = link->most;
+    if (outlet->deals && part.count > link->window.slice)
+        part.count = link->window.slice;
     if (part.count > room)
         part.count = (uint32_t)room;
     part.last = rest->last && part.count == rest->count;
@@ -297,7 +285,7 @@ static enum flow_status send_what_fits(struct flow_outlet *outlet, struct flow_s
 static void keep_newest(struct flow_outlet *outlet, const struct flow_slice *slice, size_t reader)
 {
     struct flow_outlet_link *link = &outlet->links[reader];
-    struct waiting *queue = &link->waiting;
+    struct flow_backlog *queue = &link->waiting;
     struct flow_slice kept = *slice;
     if (kept.count > link->credit.records) {
         const uint32_t surplus = kept.count - (uint32_t)link->credit.records;
@@ -306,41 +294,35 @@ static void keep_newest(struct flow_outlet *outlet, const struct flow_slice *sli
         kept.count -= surplus;
     }
     while (queue->count > 0 &&
-           (queue->count == WAITING_MOST || queue->bytes >= link->credit.bytes ||
+           (queue->count == FLOW_BACKLOG_MOST || queue->bytes >= link->credit.bytes ||
             queue->records + kept.count > link->credit.records)) {
-        count_dropped(outlet, reader, oldest_of(queue)->count);
-        forget_oldest(queue);
+        const uint32_t oldest = flow_backlog_oldest(queue)->count;
+        count_dropped(outlet, reader, oldest);
+        flow_backlog_take(queue, oldest);
     }
-    (void)flow_block_ref(kept.block);
-    queue->slices[(queue->first + queue->count) % WAITING_MOST] = kept;
-    queue->count++;
-    queue->records += kept.count;
-    queue->bytes += flow_block_weight(kept.block, kept.first, kept.count);
+    flow_backlog_add(queue, &kept);
 }
 
 static enum flow_status drain_reader(struct flow_outlet *outlet, size_t reader)
 {
-    struct waiting *queue = &outlet->links[reader].waiting;
-    while (queue->count > 0) {
-        struct flow_slice *oldest = oldest_of(queue);
-        struct flow_slice rest = *oldest;
-        const enum flow_status rc = send_what_fits(outlet, &rest, reader, &outlet->number);
-        queue->records -= oldest->count - rest.count;
-        queue->bytes -= flow_block_weight(oldest->block, oldest->first, oldest->count - rest.count);
-        *oldest = rest;
-        if (rest.count == 0)
-            forget_oldest(queue);
-        if (rc != FLOW_OK || (queue->count > 0 && rest.count > 0))
-            return rc;
+    struct flow_backlog *queue = &outlet->links[reader].waiting;
+    enum flow_status rc = FLOW_OK;
+    bool moves = true;
+    while (rc == FLOW_OK && moves && queue->count > 0) {
+        struct flow_slice rest = *flow_backlog_oldest(queue);
+        const uint32_t before = rest.count;
+        rc = send_what_fits(outlet, &rest, reader, &outlet->number);
+        moves = rest.count == 0;
+        flow_backlog_take(queue, before - rest.count);
     }
-    return FLOW_OK;
+    return rc;
 }
 
 /* What waits first, then `rest`, as far as there is room. */
 static enum flow_status send_in_turn(struct flow_outlet *outlet, struct flow_slice *rest,
                                      size_t reader, uint64_t *number)
 {
-    const struct waiting *queue = &outlet->links[reader].waiting;
+    const struct flow_backlog *queue = &outlet->links[reader].waiting;
     enum flow_status rc = queue->count > 0 ? drain_reader(outlet, reader) : FLOW_OK;
     if (rc == FLOW_OK && queue->count == 0)
         rc = send_what_fits(outlet, rest, reader, number);
@@ -404,15 +386,27 @@ static void release_to(struct flow_outlet_link *link, uint64_t acked)
     }
 }
 
-/* So many records that the reader is busy with a slice for about SLICE_NS. */
-static void adapt_slice(struct flow_outlet_link *link, uint32_t cost_ns)
+uint32_t flow_outlet_batch(const struct flow_outlet *outlet, size_t reader)
 {
-    uint64_t wanted = cost_ns > 0 ? SLICE_NS / cost_ns : FLOW_BATCH_RECORDS_MAX;
-    if (wanted > (uint64_t)link->most * SLICE_GROWTH)
-        wanted = (uint64_t)link->most * SLICE_GROWTH;
-    if (wanted > FLOW_BATCH_RECORDS_MAX)
-        wanted = FLOW_BATCH_RECORDS_MAX;
-    link->most = wanted > 0 ? (uint32_t)wanted : 1;
+    if (outlet->edge->share == FLOW_KEY)
+        return outlet->links[reader].window.slice;
+    uint64_t all = 0;
+    uint32_t least = FLOW_BATCH_RECORDS_MAX;
+    for (size_t i = 0; i < outlet->link_count; i++) {
+        const uint32_t slice = outlet->links[i].window.slice;
+        all += (uint64_t)slice * DEALT;
+        least = slice < least ? slice : least;
+    }
+    if (!outlet->deals)
+        return least;
+    return all < FLOW_BATCH_RECORDS_MAX ? (uint32_t)all : FLOW_BATCH_RECORDS_MAX;
+}
+
+double flow_outlet_work(const struct flow_outlet *outlet, size_t reader)
+{
+    const struct flow_outlet_link *link = &outlet->links[reader];
+    const bool holds = outlet->edge->when_full == FLOW_BLOCK;
+    return holds ? (double)flow_read(&link->slot->sent) * link->cost_ns : 0;
 }
 
 enum flow_status flow_outlet_credit(struct flow_outlet *outlet, size_t reader,
@@ -434,11 +428,12 @@ enum flow_status flow_outlet_credit(struct flow_outlet *outlet, size_t reader,
         const struct sent_batch *entry = &link->ring[link->done & link->ring_mask];
         link->out_records -= entry->records;
         link->out_bytes -= entry->bytes;
+        link->done_records += entry->records;
     }
     link->received = received;
     release_to(link, acked);
-    if (outlet->deals)
-        adapt_slice(link, message->credit.cost_ns);
+    link->cost_ns = message->credit.cost_ns;
+    flow_window_learn(&link->window, done, link->done_records, link->cost_ns);
     return FLOW_OK;
 }
 
@@ -502,8 +497,8 @@ uint64_t flow_outlet_oldest(const struct flow_outlet *outlet)
         const struct sent_batch *first = &link->ring[link->received & link->ring_mask];
         if (link->received < link->sent && first->order < oldest)
             oldest = first->order;
-        if (link->waiting.count > 0 && oldest_of(&link->waiting)->order < oldest)
-            oldest = oldest_of(&link->waiting)->order;
+        if (link->waiting.count > 0 && flow_backlog_oldest(&link->waiting)->order < oldest)
+            oldest = flow_backlog_oldest(&link->waiting)->order;
     }
     return oldest;
 }

@@ -9,7 +9,8 @@
  *
  * Credit.  A link may have so many batches, records and bytes outstanding; the reader reports what
  * it has done, at the latest when half of that is used up, so that a sender with nothing left can
- * rely on a report to come.  One batch may always be outstanding, however large.
+ * rely on a report to come.  One batch may always be outstanding, however large.  Links that hold
+ * their writer back are bounded in time as well, see engine/window.h.
  *
  * Balance.  With several readers a batch is dealt out in slices, each to the link with credit and
  * the least outstanding.  A slice has as many records as the reader takes about half a millisecond
@@ -26,19 +27,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "engine/backlog.h"
 #include "engine/host.h"
 #include "plan/plan.h"
-
-/* Some records of a sealed block, borrowed, on their way to the readers of an edge. */
-struct flow_slice {
-    struct flow_block *block; /* NULL: no records, only a mark that a result is complete */
-    uint32_t first, count;
-    uint64_t order;  /* when its first record was emitted, in the replica's own count */
-    uint64_t result; /* the input batch that it is a result of, where results are numbered */
-    bool last;       /* ... and the last of it */
-    bool gives;      /* the block's reference goes with the slice, whatever becomes of it; only
-                        where flow_outlet_takes */
-};
 
 struct flow_outlet_link; /* private */
 
@@ -75,6 +66,12 @@ FLOW_NODISCARD enum flow_status flow_outlet_offer(struct flow_outlet *outlet,
 
 /* Would an offer go out at once? */
 bool flow_outlet_has_room(const struct flow_outlet *outlet, size_t reader);
+
+/* How many records the next batch should have at most, so that it is dealt out in little time. */
+uint32_t flow_outlet_batch(const struct flow_outlet *outlet, size_t reader);
+
+/* How long that reader takes, in all, for what it was sent, if this edge holds its writer back. */
+double flow_outlet_work(const struct flow_outlet *outlet, size_t reader);
 
 /* A reader has reported.  FLOW_EPROTO: what it says cannot be. */
 FLOW_NODISCARD enum flow_status flow_outlet_credit(struct flow_outlet *outlet, size_t reader,

@@ -150,7 +150,8 @@ enum flow_status flow_output_end(struct flow_output *output, uint64_t results)
     return rc;
 }
 
-enum flow_status flow_output_credit(struct flow_output *output, const struct flow_message *message)
+enum flow_status flow_output_credit(struct flow_output *output, const struct flow_message *message,
+                                    double *work_ns)
 {
     size_t reader = 0;
     struct flow_edge_out *edge = edge_of_link(output, message->link, &reader);
@@ -160,6 +161,7 @@ enum flow_status flow_output_credit(struct flow_output *output, const struct flo
                          "does not start here",
                          message->link);
     const enum flow_status rc = flow_outlet_credit(&edge->outlet, reader, message);
+    *work_ns = flow_outlet_work(&edge->outlet, reader);
     return rc == FLOW_OK ? flow_outlet_drain(&edge->outlet) : rc;
 }
 

@@ -72,9 +72,11 @@ FLOW_NODISCARD enum flow_status flow_output_complete_result(struct flow_output *
 /* After the last flush: end every edge.  `results` is the number of results for numbered ones. */
 FLOW_NODISCARD enum flow_status flow_output_end(struct flow_output *output, uint64_t results);
 
-/* A reader of link `message->link` has reported. */
+/* A reader of link `message->link` has reported; `*work_ns`: what all that it was sent takes it, if
+ * that holds this replica back. */
 FLOW_NODISCARD enum flow_status flow_output_credit(struct flow_output *output,
-                                                   const struct flow_message *message);
+                                                   const struct flow_message *message,
+                                                   double *work_ns);
 
 /* Everything begun before this number (of the task's clock) has arrived. */
 uint64_t flow_output_oldest(const struct flow_output *output);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "engine/batching.h"
 #include "engine/keys.h"
 #include "record/append.h"
 
@@ -66,6 +67,12 @@ enum flow_status flow_port_add_edge(struct flow_port_out *port, size_t first_lin
 
 void flow_port_settle_edges(struct flow_port_out *port, bool is_own)
 {
+    flow_batching_choose(port);
+    for (size_t e = 0; e < port->edge_count; e++) {
+        struct flow_edge_out *edge = &port->edges[e];
+        for (size_t i = 0; edge->builders != NULL && i < edge->outlet.link_count; i++)
+            flow_batching_choose_keyed(edge, i);
+    }
     port->builder.direct = is_own && port->shares && !port->keys;
     if (port->edge_count == 1 && port->keys && port->edges[0].outlet.edge->key == NULL)
         port->only = &port->edges[0];
@@ -149,6 +156,7 @@ static enum flow_status flush_shared(struct flow_emission *shared, struct flow_p
     slice.gives =
         slice.block != NULL && port->edge_count == 1 && flow_outlet_takes(&port->edges[0].outlet);
     rc = offer_shared(port, &slice);
+    flow_batching_choose(port);
     if (!slice.gives)
         flow_block_unref(slice.block);
     return rc;
@@ -164,6 +172,7 @@ static enum flow_status flush_keyed(struct flow_emission *shared, struct flow_ed
     slice.gives = slice.block != NULL && flow_outlet_takes(&edge->outlet);
     if (concerns(edge, &slice))
         rc = flow_outlet_offer(&edge->outlet, &slice, reader);
+    flow_batching_choose_keyed(edge, reader);
     if (!slice.gives)
         flow_block_unref(slice.block);
     return rc;
@@ -204,6 +213,8 @@ static enum flow_status put_shared(struct flow_emission *shared, struct flow_por
         return FLOW_OK;
     }
     while (!flow_builder_fits(&port->builder, record->size, record->key_size)) {
+        if (flow_batching_widens(shared, &port->builder))
+            continue;
         const enum flow_status rc = flush_shared(shared, port, false);
         if (rc != FLOW_OK)
             return rc;
@@ -220,6 +231,8 @@ static enum flow_status put_to_reader(struct flow_emission *shared, struct flow_
         return FLOW_OK;
     }
     while (!flow_builder_fits(builder, record->size, record->key_size)) {
+        if (flow_batching_widens(shared, builder))
+            continue;
         const enum flow_status rc = flush_keyed(shared, edge, reader, false);
         if (rc != FLOW_OK)
             return rc;
@@ -409,6 +422,8 @@ void *flow_port_reserve(struct flow_port_out *port, size_t size)
         return flow_builder_reserved(builder);
     flow_port_tally(port);
     while (port->shares && !flow_builder_fits(builder, size, 0)) {
+        if (flow_batching_widens(shared, builder))
+            continue;
         if (flush_shared(shared, port, false) != FLOW_OK)
             return NULL;
     }

@@ -51,7 +51,8 @@ int64_t flow_replica_rest(struct flow_replica *replica, enum flow_replica_state 
     return now;
 }
 
-void flow_replica_wake(struct flow_replica *replica, enum flow_replica_state why, int64_t start_ns)
+int64_t flow_replica_wake(struct flow_replica *replica, enum flow_replica_state why,
+                          int64_t start_ns)
 {
     struct flow_board_replica *slot = replica->host.slot;
     const int64_t now = flow_now_ns();
@@ -60,8 +61,7 @@ void flow_replica_wake(struct flow_replica *replica, enum flow_replica_state why
     flow_counter *clock = clock_of(slot, why);
     if (clock != NULL)
         flow_count(clock, (uint64_t)(now - start_ns));
-    if (why == FLOW_STATE_WAIT_OUT)
-        replica->waited_out_ns += now - start_ns;
+    return now - start_ns;
 }
 
 /* Between calls a fused member waits for input. */
@@ -341,8 +341,10 @@ enum flow_status flow_replica_process(struct flow_replica *replica, int64_t star
     replica->ended_ns = flow_now_ns();
     if (rc != FLOW_OK)
         return rc;
-    return flow_input_done(&replica->input, item,
-                           replica->ended_ns - start_ns - (replica->waited_out_ns - waited));
+    /* Waiting for room between two batches is a part of what a record takes. */
+    const int64_t between = waited - replica->counted_out_ns;
+    replica->counted_out_ns = replica->waited_out_ns;
+    return flow_input_done(&replica->input, item, replica->ended_ns - start_ns + between);
 }
 
 /* A producer refused a record of its own: the policy says whether it may go on. */

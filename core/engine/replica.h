@@ -66,9 +66,10 @@ struct flow_replica {
     size_t refused_count, refused_capacity;
     char reason[512]; /* what the callback said last */
     bool has_reason;
-    int64_t waited_out_ns; /* in all, also by those it called, for telling work from waiting */
-    int64_t flushed_ns;    /* when open batches were last sent */
-    int64_t ended_ns;      /* when the last batch was done */
+    int64_t waited_out_ns;  /* first of a task: for room, by all its members */
+    int64_t counted_out_ns; /* ... of which reported as time that records took */
+    int64_t flushed_ns;     /* when open batches were last sent */
+    int64_t ended_ns;       /* when the last batch was done */
 };
 
 /* Where the other ends of its links are, fused ones left out: a set of enum flow_reach. */
@@ -111,7 +112,8 @@ void flow_replica_explain(struct flow_replica *replica, enum flow_status rc);
 
 /* Account for a sleep: rest before it returns the time, which wake takes. */
 int64_t flow_replica_rest(struct flow_replica *replica, enum flow_replica_state why);
-void flow_replica_wake(struct flow_replica *replica, enum flow_replica_state why, int64_t start_ns);
+int64_t flow_replica_wake(struct flow_replica *replica, enum flow_replica_state why,
+                          int64_t start_ns);
 
 /* Account for a call to a fused member: enter, which returns the time, and leave. */
 int64_t flow_replica_enter(struct flow_replica *replica);

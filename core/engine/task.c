@@ -60,27 +60,40 @@ static enum flow_status take_in(struct flow_task *task, const struct flow_messag
 {
     const bool credit = message->kind == FLOW_MESSAGE_CREDIT;
     struct flow_replica *member = member_at(task, message->link, credit);
-    const enum flow_status rc = credit ? flow_output_credit(&member->output, message)
-                                       : flow_input_accept(&member->input, message);
+    if (!credit)
+        return blame(task, member, flow_input_accept(&member->input, message));
+    double work_ns = 0;
+    const enum flow_status rc = flow_output_credit(&member->output, message, &work_ns);
+    flow_input_keep_pace(&first_of(task)->input, message->link, work_ns);
     return blame(task, member, rc);
+}
+
+/* The next message, if there is one. */
+static enum flow_status receive(struct flow_task *task, bool *arrived)
+{
+    struct flow_replica *first = first_of(task);
+    *arrived = false;
+    if (is_aborting(task) || task->culprit != NULL)
+        return FLOW_EABORT;
+    struct flow_message message;
+    const enum flow_status rc = flow_inbox_receive(task->inbox, &message, &first->host.err);
+    if (rc == FLOW_EAGAIN)
+        return FLOW_OK;
+    *arrived = true;
+    return rc == FLOW_OK ? take_in(task, &message) : blame(task, first, rc);
 }
 
 enum flow_status flow_task_pump(struct flow_task *task, bool *arrived)
 {
-    struct flow_replica *first = first_of(task);
+    bool more = true;
     *arrived = false;
-    for (;;) {
-        if (is_aborting(task) || task->culprit != NULL)
-            return FLOW_EABORT;
-        struct flow_message message;
-        enum flow_status rc = flow_inbox_receive(task->inbox, &message, &first->host.err);
-        if (rc == FLOW_EAGAIN)
-            return FLOW_OK;
-        rc = rc == FLOW_OK ? take_in(task, &message) : blame(task, first, rc);
+    while (more) {
+        const enum flow_status rc = receive(task, &more);
         if (rc != FLOW_OK)
             return rc;
-        *arrived = true;
+        *arrived = *arrived || more;
     }
+    return FLOW_OK;
 }
 
 enum flow_status flow_task_sleep(struct flow_replica *who, enum flow_replica_state why,
@@ -92,7 +105,9 @@ enum flow_status flow_task_sleep(struct flow_replica *who, enum flow_replica_sta
 
     const int64_t start = flow_replica_rest(who, why);
     const enum flow_status rc = flow_inbox_wait(who->task->inbox, all, count + 1, timeout_ns);
-    flow_replica_wake(who, why, start);
+    const int64_t passed = flow_replica_wake(who, why, start);
+    if (why == FLOW_STATE_WAIT_OUT)
+        first_of(who->task)->waited_out_ns += passed;
 
     for (size_t i = 0; i < count; i++)
         fds[i].revents = all[i + 1].revents;
@@ -151,12 +166,10 @@ static enum flow_status call(void *context, const struct flow_message *message)
     }
     struct flow_replica *member =
         task->members[plan->replicas[plan->links[message->link].to].place];
-    const int64_t waited = member->waited_out_ns;
     const int64_t start = flow_replica_enter(member);
     const enum flow_status rc = answer(member, message, start);
     flow_replica_leave(member, member->ended_ns);
     flow_count(&caller->host.slot->wait_out_ns, (uint64_t)(member->ended_ns - start));
-    caller->waited_out_ns += member->waited_out_ns - waited;
     return blame(task, member, rc);
 }
 
@@ -305,12 +318,7 @@ static enum flow_status idle(struct flow_task *task)
         return rc;
     if (first->input.ended == first->input.link_count)
         return check_missing(task);
-
-    /* Flushing may have taken in what arrived meanwhile, so look again before sleeping. */
-    bool arrived;
-    rc = flow_task_pump(task, &arrived);
-    if (rc != FLOW_OK || arrived)
-        return rc;
+    /* The last look found the inbox empty, also if flushing had to wait for room. */
     return flow_task_sleep(first, FLOW_STATE_WAIT_IN, NULL, 0, -1);
 }
 
@@ -337,8 +345,9 @@ static enum flow_status consume_input(struct flow_task *task)
             rc = process_next(task);
             continue;
         }
+        /* One message at a time: a look at an empty inbox costs system calls. */
         bool arrived;
-        rc = flow_task_pump(task, &arrived);
+        rc = receive(task, &arrived);
         if (rc == FLOW_OK && !arrived)
             rc = idle(task);
     }

@@ -85,6 +85,15 @@ static void set_floor(struct flow_builder *builder)
     flow_builder_count_all(builder);
 }
 
+bool flow_builder_widen(struct flow_builder *builder, uint32_t limit)
+{
+    if (flow_builder_count(builder) < builder->most || builder->most >= limit)
+        return false;
+    builder->most = builder->most < limit / 2 ? builder->most * 2 : limit;
+    set_floor(builder);
+    return true;
+}
+
 /* Fill `block`, or nothing (NULL), from its beginning, `usable` bytes at most. */
 static void start(struct flow_builder *builder, struct flow_block *block, size_t usable)
 {

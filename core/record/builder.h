@@ -75,6 +75,10 @@ static inline void flow_builder_count_all(struct flow_builder *builder)
 /* Would a record of `size` bytes with its key fit into the open block?  True if nothing is open. */
 bool flow_builder_fits(const struct flow_builder *builder, size_t size, size_t key_size);
 
+/* If the open batch is full by its records, let it have twice as many, `limit` at most; false: it
+ * has that many, or is full by its bytes.  What stages wrote to the room has been counted. */
+bool flow_builder_widen(struct flow_builder *builder, uint32_t limit);
+
 /*
  * Room for `size` bytes of data and `key_size` of key, opening a block (large enough for a huge
  * record) if none is open.  The caller has asked flow_builder_fits.  NULL when memory is short.

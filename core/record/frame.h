@@ -36,6 +36,7 @@ enum flow_message_kind {
 
 enum flow_message_flag {
     FLOW_MESSAGE_LAST = 1, /* the result of input batch `sequence` is complete */
+    FLOW_MESSAGE_ASK = 2,  /* the writer wants a report as soon as this batch is done */
 };
 
 /*

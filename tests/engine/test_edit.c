@@ -293,6 +293,7 @@ TEST(a_keyed_reader_and_one_that_is_called_edit_in_place_too)
 TEST(other_readers_of_the_batch_see_nothing_of_an_edit)
 {
     struct hand *h = graph_of(&edits_first);
+    group_source_count = 8; /* so many may be on their way to one who has not taken any yet */
     (void)hand_edge(h, 0, hand_stage(h, "sink1", &group_gated_sink, 1));
     atomic_store(&group_gate, 0); /* it still reads when the last record has been edited */
     struct group_run run;
@@ -300,9 +301,9 @@ TEST(other_readers_of_the_batch_see_nothing_of_an_edit)
     run_to_end(&run, h);
 
     assert_true(atomic_load(&copied) > 0);
-    assert_int_equal(group_kept[0].count, 2000);
-    assert_int_equal(group_kept[1].count, 2000);
-    for (size_t i = 0; i < 2000; i++) {
+    assert_int_equal(group_kept[0].count, 8);
+    assert_int_equal(group_kept[1].count, 8);
+    for (size_t i = 0; i < 8; i++) {
         assert_kept(0, i, (long long)i, true);
         assert_kept(1, i, (long long)i, false);
     }

@@ -79,12 +79,13 @@ struct fixture {
     struct flow_block *block; /* a sealed batch of 100 records of 10 bytes */
 };
 
-static struct flow_block *make_block(struct flow_pool *pool)
+/* A sealed batch of 100 records of `size` bytes. */
+static struct flow_block *make_block(struct flow_pool *pool, size_t size)
 {
     struct flow_builder builder = {.pool = pool, .target = 4096, .most = 1000};
     for (int i = 0; i < 100; i++) {
-        memset(flow_builder_reserve(&builder, 10, 0), i, 10);
-        flow_builder_commit(&builder, 10, NULL, 0);
+        memset(flow_builder_reserve(&builder, size, 0), i, size);
+        flow_builder_commit(&builder, size, NULL, 0);
     }
     uint32_t count = 0;
     struct flow_block *block = flow_builder_seal(&builder, 0, &count);
@@ -117,7 +118,7 @@ static void set_up(struct fixture *f, unsigned readers, struct flow_queue queue,
                                  .look = look};
     assert_int_equal(flow_peers_connect(&f->peers, f->plan, 0, NULL, NULL), FLOW_OK);
     assert_int_equal(flow_outlet_init(&f->outlet, &f->host, 0, 0, readers), FLOW_OK);
-    f->block = make_block(f->host.pool);
+    f->block = make_block(f->host.pool, 10);
     sent_count = 0;
     waits = 0;
     wait_limit = 0;
@@ -148,22 +149,81 @@ static enum flow_status report(struct fixture *f, size_t reader, uint32_t done, 
     return flow_outlet_credit(&f->outlet, reader, &message);
 }
 
+/* The only reader has done much already, at this cost of a record; returns how many batches. */
+static uint32_t warm_up(struct fixture *f, uint32_t cost_ns)
+{
+    uint32_t done = 0;
+    wait_limit = SIZE_MAX;
+    for (uint32_t size = 1; size < 1000; size *= 2) {
+        assert_int_equal(offer(f, 0, size < 100 ? size : 100), FLOW_OK);
+        done++;
+        assert_int_equal(report(f, 0, done, done, cost_ns), FLOW_OK);
+    }
+    wait_limit = 0;
+    sent_count = 0;
+    return done;
+}
+
 TEST(a_single_reader_gets_whole_batches_up_to_its_credit)
 {
     struct fixture f;
     set_up(&f, 1, (struct flow_queue){0}, false);
+    const uint32_t before = warm_up(&f, 1);
+    const uint64_t number = f.outlet.number;
     for (int i = 0; i < 8; i++)
         assert_int_equal(offer(&f, 0, 100), FLOW_OK);
     assert_int_equal(sent_count, 8);
     assert_int_equal(sent[7].count, 100);
-    assert_int_equal(sent[7].sequence, 7);
-    assert_int_equal(sent[7].batch.number, 700);
+    assert_int_equal(sent[7].sequence, before + 7);
+    assert_int_equal(sent[7].batch.number, number + 700);
 
     assert_false(flow_outlet_has_room(&f.outlet, 0));
     assert_int_equal(offer(&f, 0, 100), FLOW_EABORT);
     assert_int_equal(waits, 1);
-    assert_int_equal(report(&f, 0, 1, 1, 0), FLOW_OK);
+    assert_int_equal(report(&f, 0, before + 1, before + 1, 1), FLOW_OK);
     assert_int_equal(offer(&f, 0, 100), FLOW_OK);
+    tear_down(&f);
+}
+
+TEST(a_reader_of_which_nothing_is_known_gets_eight_records)
+{
+    struct fixture f;
+    set_up(&f, 1, (struct flow_queue){0}, false);
+    assert_int_equal(flow_outlet_batch(&f.outlet, 0), 2);
+    for (uint32_t i = 0; i < 4; i++)
+        assert_int_equal(offer(&f, i * 2, 2), FLOW_OK);
+    assert_int_equal(offer(&f, 8, 2), FLOW_EABORT);
+    assert_int_equal(sent_count, 4);
+    assert_int_equal(sent[3].flags, FLOW_MESSAGE_ASK);
+    tear_down(&f);
+}
+
+TEST(a_slow_reader_gets_little_at_a_time_and_is_asked_to_report)
+{
+    struct fixture f;
+    set_up(&f, 1, (struct flow_queue){0}, false);
+    const uint32_t before = warm_up(&f, 1000000); /* a millisecond a record */
+    assert_int_equal(flow_outlet_batch(&f.outlet, 0), 5);
+    for (uint32_t i = 0; i < 4; i++)
+        assert_int_equal(offer(&f, i * 5, 5), FLOW_OK);
+    assert_int_equal(offer(&f, 20, 5), FLOW_EABORT); /* that were 20 ms of work */
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(sent[i].flags, i % 2 == 1 ? FLOW_MESSAGE_ASK : 0);
+    assert_int_equal(report(&f, 0, before + 2, before + 2, 1000000), FLOW_OK);
+    assert_true(flow_outlet_has_room(&f.outlet, 0));
+    tear_down(&f);
+}
+
+TEST(records_of_one_byte_weigh_what_they_take)
+{
+    struct fixture f;
+    set_up(&f, 1, (struct flow_queue){.bytes = 1200}, false);
+    (void)warm_up(&f, 1);
+    flow_block_unref(f.block);
+    f.block = make_block(f.host.pool, 1); /* 100 bytes, and four for the end of each record */
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(offer(&f, 0, 100), FLOW_OK);
+    assert_int_equal(offer(&f, 0, 100), FLOW_EABORT);
     tear_down(&f);
 }
 
@@ -180,8 +240,8 @@ TEST(work_is_dealt_in_single_records_until_readers_say_how_fast_they_are)
     assert_int_not_equal(sent[0].link, sent[1].link);
     assert_int_not_equal(sent[2].link, sent[3].link);
 
-    /* 100 us a record: half a millisecond is five of them. */
-    assert_int_equal(report(&f, 1, 2, 2, 100000), FLOW_OK);
+    /* 200 us a record: a millisecond is five of them. */
+    assert_int_equal(report(&f, 1, 2, 2, 200000), FLOW_OK);
     assert_int_equal(offer(&f, 4, 96), FLOW_EABORT);
     assert_int_equal(sent_count, 6);
     assert_int_equal(sent[4].link, 1);
@@ -218,10 +278,11 @@ TEST(one_batch_may_be_under_way_however_large)
 {
     struct fixture f;
     set_up(&f, 1, (struct flow_queue){.bytes = 1}, false);
+    const uint32_t before = warm_up(&f, 1);
     assert_int_equal(offer(&f, 0, 100), FLOW_OK);
     assert_int_equal(offer(&f, 0, 100), FLOW_EABORT);
     assert_int_equal(sent_count, 1);
-    assert_int_equal(report(&f, 0, 1, 1, 0), FLOW_OK);
+    assert_int_equal(report(&f, 0, before + 1, before + 1, 1), FLOW_OK);
     assert_int_equal(offer(&f, 0, 100), FLOW_OK);
     tear_down(&f);
 }
@@ -268,13 +329,15 @@ TEST(what_leaves_the_process_is_held_until_it_is_acknowledged)
 {
     struct fixture f;
     set_up(&f, 1, (struct flow_queue){0}, true);
+    const uint32_t before = warm_up(&f, 1);
     assert_int_equal(offer(&f, 0, 100), FLOW_OK);
     assert_int_equal(atomic_load(&f.block->refs), 2);
     assert_false(flow_outlet_is_settled(&f.outlet));
 
-    assert_int_equal(report(&f, 0, 1, 0, 0), FLOW_OK); /* done, but its result is not there yet */
+    assert_int_equal(report(&f, 0, before + 1, before, 1),
+                     FLOW_OK); /* done, but its result is not there yet */
     assert_int_equal(atomic_load(&f.block->refs), 2);
-    assert_int_equal(report(&f, 0, 1, 1, 0), FLOW_OK);
+    assert_int_equal(report(&f, 0, before + 1, before + 1, 1), FLOW_OK);
     assert_int_equal(atomic_load(&f.block->refs), 1);
     assert_true(flow_outlet_is_settled(&f.outlet));
     tear_down(&f);
@@ -284,11 +347,13 @@ TEST(a_report_that_cannot_be_is_refused)
 {
     struct fixture f;
     set_up(&f, 1, (struct flow_queue){0}, true);
+    const uint32_t before = warm_up(&f, 1);
     assert_int_equal(offer(&f, 0, 100), FLOW_OK);
-    assert_int_equal(report(&f, 0, 2, 0, 0), FLOW_EPROTO); /* more than was sent */
-    assert_int_equal(report(&f, 0, 0, 1, 0), FLOW_EPROTO); /* acknowledged, but not done */
-    assert_int_equal(report(&f, 0, 1, 1, 0), FLOW_OK);
-    assert_int_equal(report(&f, 0, 0, 0, 0), FLOW_EPROTO); /* backwards */
+    assert_int_equal(report(&f, 0, before + 2, before, 0), FLOW_EPROTO); /* more than was sent */
+    assert_int_equal(report(&f, 0, before, before + 1, 0),
+                     FLOW_EPROTO); /* acknowledged, but not done */
+    assert_int_equal(report(&f, 0, before + 1, before + 1, 0), FLOW_OK);
+    assert_int_equal(report(&f, 0, before, before, 0), FLOW_EPROTO); /* backwards */
     tear_down(&f);
 }
 
@@ -308,6 +373,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_single_reader_gets_whole_batches_up_to_its_credit),
+        cmocka_unit_test(a_reader_of_which_nothing_is_known_gets_eight_records),
+        cmocka_unit_test(a_slow_reader_gets_little_at_a_time_and_is_asked_to_report),
+        cmocka_unit_test(records_of_one_byte_weigh_what_they_take),
         cmocka_unit_test(work_is_dealt_in_single_records_until_readers_say_how_fast_they_are),
         cmocka_unit_test(slices_grow_by_steps_and_never_below_one_record),
         cmocka_unit_test(a_queue_of_items_bounds_the_records_under_way),
