@@ -19,11 +19,30 @@ void flow_batching_choose_keyed(struct flow_edge_out *edge, size_t reader)
     edge->builders[reader].most = wanted < most ? wanted : most;
 }
 
-bool flow_batching_widens(const struct flow_emission *shared, struct flow_builder *builder)
+void flow_batching_choose_all(struct flow_port_out *port)
+{
+    flow_batching_choose(port);
+    for (size_t e = 0; e < port->edge_count; e++) {
+        struct flow_edge_out *edge = &port->edges[e];
+        for (size_t i = 0; edge->builders != NULL && i < edge->outlet.link_count; i++)
+            flow_batching_choose_keyed(edge, i);
+    }
+}
+
+/* Has the record in hand emitted something into the open batch? */
+static bool is_inside(const struct flow_emission *shared, const struct flow_builder *builder)
 {
     const struct flow_room_ *room = &builder->room;
     const uint64_t in_hand = *shared->host->in_hand;
-    const bool inside =
-        in_hand != 0 && room->mark_id == in_hand && room->mark_column != room->column;
-    return inside && flow_builder_widen(builder, shared->host->plan->batch_records);
+    return in_hand != 0 && room->mark_id == in_hand && room->mark_column != room->column;
+}
+
+bool flow_batching_fits(const struct flow_emission *shared, struct flow_builder *builder,
+                        size_t size, size_t key_size)
+{
+    bool fits = flow_builder_fits(builder, size, key_size);
+    while (!fits && is_inside(shared, builder) &&
+           flow_builder_widen(builder, shared->host->plan->batch_records))
+        fits = flow_builder_fits(builder, size, key_size);
+    return fits;
 }

@@ -20,7 +20,11 @@ void flow_batching_choose(struct flow_port_out *port);
 /* ... and of a keyed edge's next batch for one of its readers. */
 void flow_batching_choose_keyed(struct flow_edge_out *edge, size_t reader);
 
-/* The open batch is full.  Has it been given room for more of what the record in hand emits? */
-bool flow_batching_widens(const struct flow_emission *shared, struct flow_builder *builder);
+/* ... and of all. */
+void flow_batching_choose_all(struct flow_port_out *port);
+
+/* Does a record fit into the open batch?  Else that is to be sent. */
+bool flow_batching_fits(const struct flow_emission *shared, struct flow_builder *builder,
+                        size_t size, size_t key_size);
 
 #endif /* FLOW_ENGINE_BATCHING_H */

@@ -402,13 +402,6 @@ uint32_t flow_outlet_batch(const struct flow_outlet *outlet, size_t reader)
     return all < FLOW_BATCH_RECORDS_MAX ? (uint32_t)all : FLOW_BATCH_RECORDS_MAX;
 }
 
-double flow_outlet_work(const struct flow_outlet *outlet, size_t reader)
-{
-    const struct flow_outlet_link *link = &outlet->links[reader];
-    const bool holds = outlet->edge->when_full == FLOW_BLOCK;
-    return holds ? (double)flow_read(&link->slot->sent) * link->cost_ns : 0;
-}
-
 enum flow_status flow_outlet_credit(struct flow_outlet *outlet, size_t reader,
                                     const struct flow_message *message)
 {
@@ -432,8 +425,7 @@ enum flow_status flow_outlet_credit(struct flow_outlet *outlet, size_t reader,
     }
     link->received = received;
     release_to(link, acked);
-    link->cost_ns = message->credit.cost_ns;
-    flow_window_learn(&link->window, done, link->done_records, link->cost_ns);
+    flow_window_learn(&link->window, done, link->done_records, message->credit.cost_ns);
     return FLOW_OK;
 }
 

@@ -13,7 +13,7 @@
  * their writer back are bounded in time as well, see engine/window.h.
  *
  * Balance.  With several readers a batch is dealt out in slices, each to the link with credit and
- * the least outstanding.  A slice has as many records as the reader takes about half a millisecond
+ * the least outstanding.  A slice has as many records as the reader takes about a millisecond
  * for, by its own reports: work is handed over in small pieces where records are slow and in whole
  * batches where they are fast, so a reader is never left with a hoard while another is free.
  *
@@ -69,9 +69,6 @@ bool flow_outlet_has_room(const struct flow_outlet *outlet, size_t reader);
 
 /* How many records the next batch should have at most, so that it is dealt out in little time. */
 uint32_t flow_outlet_batch(const struct flow_outlet *outlet, size_t reader);
-
-/* How long that reader takes, in all, for what it was sent, if this edge holds its writer back. */
-double flow_outlet_work(const struct flow_outlet *outlet, size_t reader);
 
 /* A reader has reported.  FLOW_EPROTO: what it says cannot be. */
 FLOW_NODISCARD enum flow_status flow_outlet_credit(struct flow_outlet *outlet, size_t reader,

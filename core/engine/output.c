@@ -161,7 +161,9 @@ enum flow_status flow_output_credit(struct flow_output *output, const struct flo
                          "does not start here",
                          message->link);
     const enum flow_status rc = flow_outlet_credit(&edge->outlet, reader, message);
-    *work_ns = flow_outlet_work(&edge->outlet, reader);
+    if (edge->outlet.edge->when_full == FLOW_BLOCK)
+        *work_ns = (double)flow_read(&output->shared.host->board->links[message->link].sent) *
+                   message->credit.cost_ns;
     return rc == FLOW_OK ? flow_outlet_drain(&edge->outlet) : rc;
 }
 

@@ -67,12 +67,7 @@ enum flow_status flow_port_add_edge(struct flow_port_out *port, size_t first_lin
 
 void flow_port_settle_edges(struct flow_port_out *port, bool is_own)
 {
-    flow_batching_choose(port);
-    for (size_t e = 0; e < port->edge_count; e++) {
-        struct flow_edge_out *edge = &port->edges[e];
-        for (size_t i = 0; edge->builders != NULL && i < edge->outlet.link_count; i++)
-            flow_batching_choose_keyed(edge, i);
-    }
+    flow_batching_choose_all(port);
     port->builder.direct = is_own && port->shares && !port->keys;
     if (port->edge_count == 1 && port->keys && port->edges[0].outlet.edge->key == NULL)
         port->only = &port->edges[0];
@@ -212,9 +207,7 @@ static enum flow_status put_shared(struct flow_emission *shared, struct flow_por
         flow_builder_add(&port->builder, *shared->host->in_hand, record);
         return FLOW_OK;
     }
-    while (!flow_builder_fits(&port->builder, record->size, record->key_size)) {
-        if (flow_batching_widens(shared, &port->builder))
-            continue;
+    while (!flow_batching_fits(shared, &port->builder, record->size, record->key_size)) {
         const enum flow_status rc = flush_shared(shared, port, false);
         if (rc != FLOW_OK)
             return rc;
@@ -230,9 +223,7 @@ static enum flow_status put_to_reader(struct flow_emission *shared, struct flow_
         flow_builder_add(builder, *shared->host->in_hand, record);
         return FLOW_OK;
     }
-    while (!flow_builder_fits(builder, record->size, record->key_size)) {
-        if (flow_batching_widens(shared, builder))
-            continue;
+    while (!flow_batching_fits(shared, builder, record->size, record->key_size)) {
         const enum flow_status rc = flush_keyed(shared, edge, reader, false);
         if (rc != FLOW_OK)
             return rc;
@@ -421,9 +412,7 @@ void *flow_port_reserve(struct flow_port_out *port, size_t size)
     if (!port->shares && flow_builder_holds(builder, size, 0))
         return flow_builder_reserved(builder);
     flow_port_tally(port);
-    while (port->shares && !flow_builder_fits(builder, size, 0)) {
-        if (flow_batching_widens(shared, builder))
-            continue;
+    while (port->shares && !flow_batching_fits(shared, builder, size, 0)) {
         if (flush_shared(shared, port, false) != FLOW_OK)
             return NULL;
     }

@@ -31,7 +31,8 @@ abort() {
     cat >"$GRAPH" <<END
 { "flowrun": 1, "stages": {
     "numbers": { "use": "gen.sequence", "with": { "count": 1000000000000 } },
-    "slow": { "use": "sleep", "from": "numbers", "with": { "delay": "1h" } },
+    "slow": { "use": "sleep", "with": { "delay": "1h" },
+              "from": { "stage": "numbers", "queue": { "when_full": "drop_new" } } },
     "sink": { "use": "null", "from": "slow" },
     "seen": { "use": "$PLUGIN:rt.sink", "from": "numbers", "with": { "path": "$WORK/seen" } } } }
 END
