@@ -22,6 +22,7 @@ struct flow_inlet {
     bool prompt; /* balance among several: the writer deals by what we report, so report always */
     bool counts; /* the writer holds batches, or itself owes acknowledgements: report when idle */
     bool ended;
+    bool due;                                      /* the writer may be waiting for a report */
     uint64_t sequence;                             /* the last one received, to expand the next */
     uint64_t received, done, acked;                /* batches */
     uint64_t told_received, told_done, told_acked; /* ... as last reported */
@@ -281,6 +282,7 @@ static enum flow_status report(struct flow_input *input, struct flow_inlet *inle
     inlet->told_received = inlet->received;
     inlet->told_done = inlet->done;
     inlet->told_acked = inlet->acked;
+    inlet->due = false;
     inlet->quiet_records = 0;
     inlet->quiet_bytes = 0;
     return flow_outbox_send(inlet->writer, &message, input->host->pool, &input->host->err);
@@ -349,8 +351,20 @@ enum flow_status flow_input_done(struct flow_input *input, const struct flow_ite
     inlet->quiet_bytes += bytes;
     learn_cost(input, item->count, elapsed_ns);
     input->taken += item->count;
-    const bool must = item->asks || must_report(inlet);
-    return inlet->writer != NULL && must ? report(input, inlet) : FLOW_OK;
+    if (inlet->writer != NULL && (item->asks || must_report(inlet)))
+        inlet->due = input->due = true;
+    return FLOW_OK;
+}
+
+enum flow_status flow_input_report(struct flow_input *input)
+{
+    enum flow_status rc = FLOW_OK;
+    input->due = false;
+    for (size_t i = 0; i < input->link_count && rc == FLOW_OK; i++) {
+        if (input->links[i].due)
+            rc = report(input, &input->links[i]);
+    }
+    return rc;
 }
 
 enum flow_status flow_input_acknowledge(struct flow_input *input, uint64_t oldest, bool all)

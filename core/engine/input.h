@@ -35,6 +35,7 @@ struct flow_input {
     uint64_t results; /* numbered input: how many input batches there are in all, once known */
     uint32_t cost_ns; /* a record's time, a moving average */
     uint64_t taken;   /* records processed */
+    bool due;         /* some writer may be waiting to hear */
     double pace_ns;   /* a record's time at the slowest reader downstream; 0: not known */
     uint32_t pace_link;
 };
@@ -63,10 +64,17 @@ bool flow_input_next(struct flow_input *input, struct flow_item *item);
 /*
  * A batch has been processed, with all that was emitted for it begun up to `*host->clock`;
  * `elapsed_ns` is the time it took, waiting for room included.  Tells the writer if it may be
- * waiting to hear.
+ * waiting to hear: that is due from then on.
  */
 FLOW_NODISCARD enum flow_status flow_input_done(struct flow_input *input,
                                                 const struct flow_item *item, int64_t elapsed_ns);
+
+/*
+ * Tell the writers whom it is due to.  To be called before the next batch is taken in hand, and
+ * before sleeping; what was emitted for the last one goes first, since that is what somebody may
+ * be waiting for.
+ */
+FLOW_NODISCARD enum flow_status flow_input_report(struct flow_input *input);
 
 /*
  * Everything emitted before `oldest` has arrived: acknowledge the input it came from.  To be

@@ -115,12 +115,22 @@ enum flow_status flow_task_sleep(struct flow_replica *who, enum flow_replica_sta
 }
 
 /* The output side is out of credit: see what has come in, or sleep until something does. */
+/* What writers wait to hear. */
+static enum flow_status report_due(struct flow_task *task)
+{
+    struct flow_replica *first = first_of(task);
+    return first->input.due ? blame(task, first, flow_input_report(&first->input)) : FLOW_OK;
+}
+
 static enum flow_status wait_room(void *context)
 {
     struct flow_replica *replica = context;
     bool arrived;
-    const enum flow_status rc = flow_task_pump(replica->task, &arrived);
+    enum flow_status rc = flow_task_pump(replica->task, &arrived);
     if (rc != FLOW_OK || arrived)
+        return rc;
+    rc = report_due(replica->task);
+    if (rc != FLOW_OK)
         return rc;
     return flow_task_sleep(replica, FLOW_STATE_WAIT_OUT, NULL, 0, -1);
 }
@@ -313,6 +323,8 @@ static enum flow_status idle(struct flow_task *task)
     struct flow_replica *first = first_of(task);
     enum flow_status rc = flow_task_flush(first, false);
     if (rc == FLOW_OK)
+        rc = report_due(task);
+    if (rc == FLOW_OK)
         rc = tell_writers(task, false);
     if (rc != FLOW_OK || first->input.ready_count > 0)
         return rc;
@@ -341,8 +353,10 @@ static enum flow_status consume_input(struct flow_task *task)
     struct flow_replica *first = first_of(task);
     enum flow_status rc = FLOW_OK;
     while (rc == FLOW_OK && !flow_input_is_complete(&first->input)) {
-        if (flow_input_next(&first->input, &first->item)) {
-            rc = process_next(task);
+        if (first->input.ready_count > 0) {
+            rc = report_due(task);
+            if (rc == FLOW_OK && flow_input_next(&first->input, &first->item))
+                rc = process_next(task);
             continue;
         }
         /* One message at a time: a look at an empty inbox costs system calls. */
