@@ -90,10 +90,10 @@ static enum flow_status start_text(struct sequence *s, struct flow_stage *stage)
     return FLOW_OK;
 }
 
-static enum flow_status emit_text(struct sequence *s, struct flow_stage *stage)
+static enum flow_status emit_text(struct sequence *s, struct flow_writer *writer)
 {
     const size_t size = (size_t)(s->text + s->width - s->begin);
-    const enum flow_status rc = flow_emit(stage, s->begin, size);
+    const enum flow_status rc = flow_writer_emit(writer, s->begin, size);
     add_jump(s);
     return rc;
 }
@@ -133,18 +133,33 @@ static enum flow_status sequence_open(void *self, struct flow_stage *stage)
     return start_text(s, stage);
 }
 
+static bool is_over(const struct sequence *s, const struct flow_stage *stage, uint64_t i)
+{
+    return s->next >= (uint64_t)s->count || (i % 256 == 0 && flow_stopping(stage));
+}
+
+static enum flow_status emit_texts(struct sequence *s, struct flow_stage *stage)
+{
+    struct flow_writer writer = flow_writer_begin(stage, 0);
+    enum flow_status rc = FLOW_OK;
+    for (uint64_t i = 0; i < s->burst && rc == FLOW_OK; i++, s->next += s->stride)
+        rc = is_over(s, stage, i) ? FLOW_ECLOSED : emit_text(s, &writer);
+    flow_writer_end(&writer);
+    return rc;
+}
+
+static enum flow_status emit_numbers(struct sequence *s, struct flow_stage *stage)
+{
+    enum flow_status rc = FLOW_OK;
+    for (uint64_t i = 0; i < s->burst && rc == FLOW_OK; i++, s->next += s->stride)
+        rc = is_over(s, stage, i) ? FLOW_ECLOSED : emit_number(s, stage);
+    return rc;
+}
+
 static enum flow_status sequence_produce(void *self, struct flow_stage *stage)
 {
     struct sequence *s = self;
-    for (uint64_t i = 0; i < s->burst; i++) {
-        if (s->next >= (uint64_t)s->count || (i % 256 == 0 && flow_stopping(stage)))
-            return FLOW_ECLOSED;
-        const enum flow_status rc = s->text != NULL ? emit_text(s, stage) : emit_number(s, stage);
-        if (rc != FLOW_OK)
-            return rc;
-        s->next += s->stride;
-    }
-    return FLOW_OK;
+    return s->text != NULL ? emit_texts(s, stage) : emit_numbers(s, stage);
 }
 
 static void sequence_close(void *self, struct flow_stage *stage)

@@ -170,13 +170,14 @@ static enum flow_status line_fail(const struct reader *r, struct flow_stage *sta
 }
 
 /* Emit the `size` bytes of a line, the last `end_size` of which are its line end. */
-static enum flow_status emit_line(struct reader *r, struct flow_stage *stage, const char *line,
-                                  size_t size, size_t end_size)
+static enum flow_status emit_line(struct reader *r, struct flow_stage *stage,
+                                  struct flow_writer *writer, const char *line, size_t size,
+                                  size_t end_size)
 {
     if (size - end_size > r->max_line)
         return line_fail(r, stage);
     r->line++;
-    return flow_emit(stage, line, r->keep_ends ? size : size - end_size);
+    return flow_writer_emit(writer, line, r->keep_ends ? size : size - end_size);
 }
 
 static enum flow_status emit_lines(struct reader *r, struct flow_stage *stage)
@@ -184,17 +185,21 @@ static enum flow_status emit_lines(struct reader *r, struct flow_stage *stage)
     const char *line = r->buf + r->start;
     const char *from = line + r->searched;
     const char *stop = r->buf + r->end;
+    struct flow_writer writer = flow_writer_begin(stage, 0);
     enum flow_status rc = FLOW_OK;
     while (rc == FLOW_OK) {
         const char *end = memchr(from, '\n', (size_t)(stop - from));
         if (end == NULL)
             break;
-        if (r->line % 256 == 0 && flow_stopping(stage))
-            return FLOW_ECLOSED;
+        if (r->line % 256 == 0 && flow_stopping(stage)) {
+            rc = FLOW_ECLOSED;
+            break;
+        }
         const size_t size = (size_t)(end - line) + 1;
-        rc = emit_line(r, stage, line, size, size >= 2 && end[-1] == '\r' ? 2 : 1);
+        rc = emit_line(r, stage, &writer, line, size, size >= 2 && end[-1] == '\r' ? 2 : 1);
         line = from = end + 1;
     }
+    flow_writer_end(&writer);
     r->start = (size_t)(line - r->buf);
     r->searched = (size_t)(stop - line);
     return rc;
@@ -204,8 +209,10 @@ static enum flow_status emit_lines(struct reader *r, struct flow_stage *stage)
 static enum flow_status emit_rest(struct reader *r, struct flow_stage *stage)
 {
     const size_t size = r->end - r->start;
+    struct flow_writer writer = flow_writer_begin(stage, 0);
     const enum flow_status rc =
-        size > 0 ? emit_line(r, stage, r->buf + r->start, size, 0) : FLOW_OK;
+        size > 0 ? emit_line(r, stage, &writer, r->buf + r->start, size, 0) : FLOW_OK;
+    flow_writer_end(&writer);
     file_close(r);
     return rc;
 }

@@ -80,6 +80,12 @@ expect '1 oslo
 CAIRO 38
 KABUL 31.5
 KABUL 31.5' cat "$work/sorted"
+expect 'oslo
+4
+rain
+quito
+18
+cairo' flowrun --quiet fields.json
 expect 'tick 1
 tick 2
 tick 3' flowrun --quiet clock.json

@@ -11,7 +11,12 @@
 #define BATCHES_MERGE 256u     /* read by number: a fast worker must not wait for a slow one */
 #define BATCHES_POOL_LOCAL 2u  /* one in hand and one waiting: work goes to the one who is free */
 #define BATCHES_POOL_REMOTE 3u /* the way there and back takes longer */
-#define BATCHES_USUAL 8u
+#define BATCHES_LOCAL 32u      /* fewer, and the two ends wake each other all the time */
+#define BATCHES_REMOTE 8u      /* of larger batches */
+
+/* What large records may have outstanding on a link between threads, where nothing else is said */
+#define LARGE_BYTES ((uint64_t)32 << 20)
+#define LARGE_TOTAL ((uint64_t)256 << 20) /* ... and on all links of the run */
 
 /* What the writer of a link may keep beside what its reader has, in batches; see engine/outlet. */
 #define HELD_BATCHES 8u     /* times the credit: until acknowledged, on a link between processes */
@@ -43,7 +48,18 @@ static uint32_t usual_batches(const struct flow_plan *plan, const struct flow_pl
 {
     if (edge->share == FLOW_BALANCE && plan->stages[edge->to].replica_count > 1)
         return flow_plan_edge_local(plan, edge) ? BATCHES_POOL_LOCAL : BATCHES_POOL_REMOTE;
-    return edge->merge_numbered ? BATCHES_MERGE : BATCHES_USUAL;
+    if (edge->merge_numbered)
+        return BATCHES_MERGE;
+    return flow_plan_edge_local(plan, edge) ? BATCHES_LOCAL : BATCHES_REMOTE;
+}
+
+/* Records larger than a batch are passed by reference between threads: more than one should fit. */
+static uint64_t large_bytes(const struct flow_plan *plan, const struct flow_plan_edge *edge)
+{
+    if (plan->graph->memory > 0 || edge->when_full != FLOW_BLOCK || edge->merge_numbered ||
+        !flow_plan_edge_local(plan, edge))
+        return 0;
+    return smaller(LARGE_BYTES, LARGE_TOTAL / larger(plan->link_count, 1));
 }
 
 /* The credit of each link of an edge, its bytes scaled to scale / WHOLE. */
@@ -67,6 +83,8 @@ static struct flow_credit edge_credit(const struct flow_plan *plan,
     const uint64_t least = smaller(bytes, FLOW_PLAN_MIN_BATCH);
     if (scale < WHOLE)
         bytes = larger(least, bytes / WHOLE * scale + bytes % WHOLE * scale / WHOLE);
+    else if (queue->bytes == 0 && queue->items == 0)
+        bytes = larger(bytes, large_bytes(plan, edge));
     return (struct flow_credit){
         .batches = batches,
         .records = queue->items > 0 ? queue->items : UINT64_MAX,

@@ -20,7 +20,9 @@
  * that is edited.  An edge that drops its oldest records keeps as much again waiting in front of
  * its links: for each reader, or, where the readers share by balance, once.  Fused stages have no
  * link: their batch is handed over by a call, and only the open one counts.  A record larger than a
- * batch travels as a batch of its own and adds its size to this sum.
+ * batch travels as a batch of its own and adds its size to this sum; between threads a link may
+ * have up to 32 MiB of such records, all links of a run together about 256 MiB, unless run.memory
+ * or the edge's queue says otherwise.
  *
  * Shared memory.  What a replica sends to other processes lies in an arena of its own, which has
  * room for everything that the formula counts for its remote links and open batches, and
@@ -37,7 +39,7 @@
 
 #define FLOW_PLAN_LOCAL_BATCH ((uint32_t)64 << 10)
 #define FLOW_PLAN_REMOTE_BATCH ((uint32_t)256 << 10)
-#define FLOW_PLAN_FUSED_BATCH ((uint32_t)16 << 10) /* stays in the first-level cache */
+#define FLOW_PLAN_FUSED_BATCH ((uint32_t)64 << 10)
 #define FLOW_PLAN_MIN_BATCH ((uint32_t)4 << 10)
 #define FLOW_PLAN_MAX_BATCH_RECORDS 8192u
 #define FLOW_PLAN_MERGE_BYTES ((uint64_t)4 << 20)

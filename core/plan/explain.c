@@ -62,12 +62,15 @@ static void add_share(const struct flow_plan *plan, const struct flow_plan_edge 
         flow_str_addf(cells, " %s", edge->key);
 }
 
-static void add_credit(const struct flow_credit *credit, struct flow_str *cells)
+/* Of records that fit into a batch: a few large ones may have more. */
+static void add_credit(const struct flow_plan *plan, const struct flow_credit *credit,
+                       struct flow_str *cells)
 {
+    const uint64_t full = (uint64_t)credit->batches * plan->batch_bytes;
     char bytes[32];
-    flow_str_addf(cells, "%" PRIu32 " batch%s, %s", credit->batches,
-                  credit->batches == 1 ? "" : "es",
-                  flow_format_size(credit->bytes, bytes, sizeof(bytes)));
+    flow_str_addf(
+        cells, "%" PRIu32 " batch%s, %s", credit->batches, credit->batches == 1 ? "" : "es",
+        flow_format_size(credit->bytes < full ? credit->bytes : full, bytes, sizeof(bytes)));
     if (credit->records != UINT64_MAX)
         flow_str_addf(cells, ", %" PRIu64 " record%s", credit->records,
                       credit->records == 1 ? "" : "s");
@@ -85,7 +88,7 @@ static void add_edge(const struct flow_plan *plan, const struct flow_plan_edge *
     if (edge->fused)
         flow_str_add(cells, "one batch in hand");
     else
-        add_credit(&plan->links[edge->first_link].credit, cells);
+        add_credit(plan, &plan->links[edge->first_link].credit, cells);
     const char *over = edge->fused ? "call" : flow_plan_edge_local(plan, edge) ? "memory" : "ipc";
     flow_str_addf(cells, "\t%s\t%s\t%s\n", flow_when_full_name(edge->when_full),
                   edge->merge_numbered ? "by number" : "as they come", over);

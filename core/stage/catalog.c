@@ -14,10 +14,16 @@
 
 #define PLUGIN_ENDING ".so"
 
+/* A file that has been opened and checked. */
+struct known_file {
+    char *path;
+    struct flow_opened opened;
+};
+
 struct flow_catalog {
     const struct flow_plugin *const *builtin; /* borrowed; NULL ends the list */
     char **folders;                           /* NULL ends the list */
-    struct flow_opened *opened;
+    struct known_file *opened;
     size_t opened_count;
     size_t opened_capacity;
     char **names; /* NULL until asked for */
@@ -98,8 +104,10 @@ void flow_catalog_free(struct flow_catalog *catalog)
 {
     if (catalog == NULL)
         return;
-    for (size_t i = 0; i < catalog->opened_count; i++)
-        flow_plugin_close(&catalog->opened[i]);
+    for (size_t i = 0; i < catalog->opened_count; i++) {
+        flow_plugin_close(&catalog->opened[i].opened);
+        free(catalog->opened[i].path);
+    }
     free(catalog->opened);
     flow_names_free(catalog->folders);
     flow_names_free(catalog->names);
@@ -140,27 +148,43 @@ static const struct flow_stage_type *choose_type(const struct flow_plugin *plugi
     return NULL;
 }
 
-/* Keep what was opened until the end; a file opened twice is closed twice. */
-static bool keep(struct flow_catalog *catalog, const struct flow_opened *opened)
+/* Keep what was opened until the end. */
+static bool keep(struct flow_catalog *catalog, const char *path, const struct flow_opened *opened)
 {
     if (!flow_grow(&catalog->opened, &catalog->opened_capacity, catalog->opened_count + 1,
                    sizeof(*catalog->opened)))
         return false;
-    catalog->opened[catalog->opened_count++] = *opened;
+    char *copy = flow_strdup(path);
+    if (copy == NULL)
+        return false;
+    catalog->opened[catalog->opened_count++] = (struct known_file){copy, *opened};
     return true;
+}
+
+/* A graph may name a file a thousand times: it is opened and checked once. */
+static const struct flow_plugin *find_opened(const struct flow_catalog *catalog, const char *path)
+{
+    for (size_t i = 0; i < catalog->opened_count; i++) {
+        if (strcmp(catalog->opened[i].path, path) == 0)
+            return catalog->opened[i].opened.plugin;
+    }
+    return NULL;
 }
 
 /* A type out of the file at `path`: the file stays loaded only if that succeeds. */
 static const struct flow_stage_type *find_in_file(struct flow_catalog *catalog, const char *path,
                                                   const char *name, struct flow_error *err)
 {
+    const struct flow_plugin *known = find_opened(catalog, path);
+    if (known != NULL)
+        return choose_type(known, path, name, err);
     struct flow_opened opened = {0};
     if (flow_plugin_open(path, &opened, err) != FLOW_OK)
         return NULL;
     const struct flow_stage_type *type = choose_type(opened.plugin, path, name, err);
     if (type == NULL)
         goto fail;
-    if (!keep(catalog, &opened)) {
+    if (!keep(catalog, path, &opened)) {
         (void)no_memory(err);
         goto fail;
     }

@@ -30,7 +30,7 @@ static enum flow_status mix(void *self, struct flow_stage *stage, const struct f
     const struct flow_target plain = {0};
     const struct flow_target keyed = {.key = "key", .key_size = 3};
     void *room;
-    switch (number_of(record) % 7) {
+    switch (number_of(record) % 9) {
     case 0:
         return flow_emit(stage, record->data, record->size);
     case 1:
@@ -50,6 +50,22 @@ static enum flow_status mix(void *self, struct flow_stage *stage, const struct f
     case 5:
         (void)flow_reserve(stage, 0, 100); /* never committed */
         return flow_emit(stage, record->data, record->size);
+    case 6: {
+        struct flow_writer writer = flow_writer_begin(stage, 0);
+        const enum flow_status rc = flow_writer_emit(&writer, record->data, record->size);
+        flow_writer_end(&writer);
+        return rc;
+    }
+    case 7: {
+        struct flow_writer writer = flow_writer_begin(stage, 0);
+        room = flow_writer_reserve(&writer, record->size + 1000);
+        if (room != NULL)
+            memcpy(room, record->data, record->size);
+        const enum flow_status rc =
+            room != NULL ? flow_writer_commit(&writer, record->size) : FLOW_EABORT;
+        flow_writer_end(&writer);
+        return rc;
+    }
     default:
         return flow_forward(stage, 0, record);
     }
@@ -70,6 +86,30 @@ static enum flow_status mix_and_refuse(void *self, struct flow_stage *stage,
 }
 static const struct flow_stage_type mixes_and_refuses = {
     .name = "t.mixes_and_refuses", .role = FLOW_WORKER, .process = mix_and_refuse};
+
+/* A whole batch by one writer, what is odd being reserved and then written. */
+static enum flow_status write_all(void *self, struct flow_stage *stage,
+                                  const struct flow_batch *batch)
+{
+    (void)self;
+    enum flow_status rc = FLOW_OK;
+    struct flow_writer writer = flow_writer_begin(stage, 0);
+    for (struct flow_cursor c = flow_batch_begin(batch); rc == FLOW_OK && flow_batch_next(&c);) {
+        const struct flow_record *record = &c.record;
+        if (record->number % 2 == 0) {
+            rc = flow_writer_emit(&writer, record->data, record->size);
+            continue;
+        }
+        void *room = flow_writer_reserve(&writer, record->size + 7);
+        if (room != NULL)
+            memcpy(room, record->data, record->size);
+        rc = room != NULL ? flow_writer_commit(&writer, record->size) : FLOW_EABORT;
+    }
+    flow_writer_end(&writer);
+    return rc;
+}
+static const struct flow_stage_type writes_all = {
+    .name = "t.writes_all", .role = FLOW_WORKER, .process_batch = write_all};
 
 /* Of four records one is emitted, one forwarded and two are not, one of them after a wait. */
 static enum flow_status emit_half(void *self, struct flow_stage *stage,
@@ -201,6 +241,29 @@ TEST(records_keep_their_order_whichever_way_they_are_emitted)
         for (size_t i = 0; i < 1000; i++)
             assert_int_equal(strtoull(group_kept[0].records[i], NULL, 10), i);
         assert_int_equal(flow_read(&run.board.replicas[1].records_out), 1000);
+        finish(&run, h);
+    }
+}
+
+TEST(a_writer_emits_batches_of_records_of_any_size_in_order)
+{
+    static const size_t sizes[] = {0, 1, 7, 8, 15, 16, 17, 31, 32, 33, 100, 3000, 30000, 100000};
+    for (size_t s = 0; s < COUNT(sizes); s++) {
+        struct hand *h = graph_of(&writes_all);
+        group_source_size = sizes[s];
+        group_source_count = sizes[s] < 3000 ? 20000 : 500;
+        struct group_run run;
+
+        run_to_end(&run, h);
+
+        assert_int_equal(group_kept[0].count, group_source_count);
+        for (size_t i = 0; i < group_kept[0].count; i++) {
+            assert_int_equal(strtoull(group_kept[0].records[i], NULL, 10), i);
+            assert_true(strlen(group_kept[0].records[i]) < 6); /* the rest is blank */
+        }
+        assert_int_equal(flow_read(&run.board.replicas[1].bytes_out),
+                         flow_read(&run.board.replicas[1].bytes_in));
+        assert_int_equal(flow_read(&run.board.replicas[1].records_out), group_source_count);
         finish(&run, h);
     }
 }
@@ -344,6 +407,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(records_keep_their_order_whichever_way_they_are_emitted, set_up),
+        cmocka_unit_test_setup(a_writer_emits_batches_of_records_of_any_size_in_order, set_up),
         cmocka_unit_test_setup(a_refused_record_leaves_nothing_whichever_way_it_was_emitted,
                                set_up),
         cmocka_unit_test_setup(what_emits_nothing_is_counted_as_filtered, set_up),

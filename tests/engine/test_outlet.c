@@ -154,7 +154,7 @@ static uint32_t warm_up(struct fixture *f, uint32_t cost_ns)
 {
     uint32_t done = 0;
     wait_limit = SIZE_MAX;
-    for (uint32_t size = 1; size < 1000; size *= 2) {
+    for (uint32_t size = 1; size < 10000; size *= 2) {
         assert_int_equal(offer(f, 0, size < 100 ? size : 100), FLOW_OK);
         done++;
         assert_int_equal(report(f, 0, done, done, cost_ns), FLOW_OK);
@@ -170,12 +170,12 @@ TEST(a_single_reader_gets_whole_batches_up_to_its_credit)
     set_up(&f, 1, (struct flow_queue){0}, false);
     const uint32_t before = warm_up(&f, 1);
     const uint64_t number = f.outlet.number;
-    for (int i = 0; i < 8; i++)
+    for (int i = 0; i < 32; i++)
         assert_int_equal(offer(&f, 0, 100), FLOW_OK);
-    assert_int_equal(sent_count, 8);
-    assert_int_equal(sent[7].count, 100);
-    assert_int_equal(sent[7].sequence, before + 7);
-    assert_int_equal(sent[7].batch.number, number + 700);
+    assert_int_equal(sent_count, 32);
+    assert_int_equal(sent[31].count, 100);
+    assert_int_equal(sent[31].sequence, before + 31);
+    assert_int_equal(sent[31].batch.number, number + 3100);
 
     assert_false(flow_outlet_has_room(&f.outlet, 0));
     assert_int_equal(offer(&f, 0, 100), FLOW_EABORT);

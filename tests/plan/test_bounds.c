@@ -36,10 +36,11 @@ TEST(credits_follow_what_a_link_is_for)
         uint32_t batches;
         uint64_t bytes;
     } cases[] = {
-        {1, FLOW_THREADS, FLOW_BALANCE, 8, 512 * KIB},
-        {3, FLOW_THREADS, FLOW_BALANCE, 2, 128 * KIB},
-        {3, FLOW_THREADS, FLOW_KEY, 8, 512 * KIB},
-        {3, FLOW_THREADS, FLOW_ALL, 8, 512 * KIB},
+        {1, FLOW_THREADS, FLOW_BALANCE, 32, 32 * MIB},
+        {3, FLOW_THREADS, FLOW_BALANCE, 2, 32 * MIB},
+        {20, FLOW_THREADS, FLOW_BALANCE, 2, 256 * MIB / 20},
+        {3, FLOW_THREADS, FLOW_KEY, 32, 32 * MIB},
+        {3, FLOW_THREADS, FLOW_ALL, 32, 32 * MIB},
         {1, FLOW_PROCESSES, FLOW_BALANCE, 8, 2 * MIB},
         {3, FLOW_PROCESSES, FLOW_BALANCE, 3, 768 * KIB},
         {3, FLOW_PROCESSES, FLOW_KEY, 8, 2 * MIB},
@@ -84,11 +85,11 @@ TEST(a_queue_of_the_graph_narrows_its_links)
     } cases[] = {
         {{.items = 1}, {1, 1, 64 * KIB}},
         {{.items = 5}, {5, 5, 320 * KIB}},
-        {{.items = 100000}, {8, 100000, 512 * KIB}},
-        {{.bytes = 1}, {8, UINT64_MAX, 1}},
-        {{.bytes = 100 * KIB}, {8, UINT64_MAX, 100 * KIB}},
+        {{.items = 100000}, {32, 100000, 2 * MIB}},
+        {{.bytes = 1}, {32, UINT64_MAX, 1}},
+        {{.bytes = 100 * KIB}, {32, UINT64_MAX, 100 * KIB}},
         {{.items = 2, .bytes = 9}, {2, 2, 9}},
-        {{.bytes = UINT64_MAX}, {8, UINT64_MAX, UINT64_MAX}},
+        {{.bytes = UINT64_MAX}, {32, UINT64_MAX, UINT64_MAX}},
     };
 
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -114,11 +115,11 @@ TEST(the_bytes_in_flight_are_those_of_the_formula)
         uint64_t bytes;
         uint64_t batches;
     } cases[] = {
-        {1, 1, FLOW_THREADS, FLOW_BALANCE, 0, 8 + 1 + 2},
+        {1, 1, FLOW_THREADS, FLOW_BALANCE, 0, 32 + 1 + 2},
         {2, 3, FLOW_THREADS, FLOW_BALANCE, 0, 6 * 2 + 2 + 5},
-        {2, 3, FLOW_THREADS, FLOW_KEY, 0, 6 * 8 + 6 + 5},
+        {2, 3, FLOW_THREADS, FLOW_KEY, 0, 6 * 32 + 6 + 5},
         {1, 1, FLOW_THREADS, FLOW_BALANCE, 64 * KIB, 2 + 1 + 2},
-        {1, 1, FLOW_THREADS, FLOW_BALANCE, UINT64_MAX, 8 + 1 + 2},
+        {1, 1, FLOW_THREADS, FLOW_BALANCE, UINT64_MAX, 32 + 1 + 2},
         {1, 1, FLOW_PROCESSES, FLOW_BALANCE, 0, 8 + 17 + 1 + 2},
         {1, 1, FLOW_PROCESSES, FLOW_BALANCE, UINT64_MAX, 8 + 64 + 1 + 2},
         {2, 3, FLOW_PROCESSES, FLOW_ALL, 0, 6 * (8 + 17) + 2 + 5},
@@ -145,8 +146,8 @@ TEST(a_queue_that_drops_its_oldest_keeps_as_much_again)
         uint64_t batches;
     } cases[] = {
         {FLOW_BALANCE, 6 * 2 + 2 * 3 + 2 + 5},
-        {FLOW_KEY, 6 * 8 + 6 * 9 + 6 + 5},
-        {FLOW_ALL, 6 * 8 + 6 * 9 + 2 + 5},
+        {FLOW_KEY, 6 * 32 + 6 * 33 + 6 + 5},
+        {FLOW_ALL, 6 * 32 + 6 * 33 + 2 + 5},
     };
 
     for (size_t i = 0; i < COUNT(cases); i++) {

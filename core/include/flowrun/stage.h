@@ -34,7 +34,7 @@
 #include "flowrun/param.h"
 #include "flowrun/status.h"
 
-#define FLOW_ABI 2
+#define FLOW_ABI 3
 
 /* The stage as the engine sees it: a handle, valid during a callback. */
 struct flow_stage;
@@ -186,8 +186,8 @@ struct flow_calls {
  */
 struct flow_room_ {
     uint8_t *at;
+    uint8_t *floor;  /* between the two that move: side by side, compilers load them as one */
     uint8_t *column; /* a multiple of 4 */
-    uint8_t *floor;
     uint8_t *data;
     uint64_t mark_id; /* the record in hand that the mark was made for */
     uint8_t *mark_at; /* where it began: what it emits may have to be withdrawn */
@@ -224,12 +224,38 @@ static inline void flow_room_add_(struct flow_room_ *room, uint64_t in_hand, siz
     memcpy(room->column, &end, sizeof(end));
 }
 
+/* Private: memcpy, without a call where records are short. */
+static inline void flow_copy_(uint8_t *to, const void *data, size_t size)
+{
+    const uint8_t *from = (const uint8_t *)data;
+    if (size > 32) {
+        memcpy(to, from, size);
+    } else if (size >= 16) { /* two halves, which overlap */
+        uint64_t head[2];
+        uint64_t tail[2];
+        memcpy(head, from, 16);
+        memcpy(tail, from + size - 16, 16);
+        memcpy(to, head, 16);
+        memcpy(to + size - 16, tail, 16);
+    } else if (size >= 8) {
+        uint64_t head;
+        uint64_t tail;
+        memcpy(&head, from, 8);
+        memcpy(&tail, from + size - 8, 8);
+        memcpy(to, &head, 8);
+        memcpy(to + size - 8, &tail, 8);
+    } else {
+        for (size_t i = 0; i < size; i++)
+            to[i] = from[i];
+    }
+}
+
 /* Emit a copy of `size` bytes, at most FLOW_RECORD_MAX, on output port 0, without a key. */
 static inline enum flow_status flow_emit(struct flow_stage *stage, const void *data, size_t size)
 {
     struct flow_room_ *room = stage->rooms[0];
     if (flow_room_fits_(room, size)) {
-        memcpy(room->at, data, size);
+        flow_copy_(room->at, data, size);
         flow_room_add_(room, stage->in_hand, size);
         return FLOW_OK;
     }
@@ -244,7 +270,7 @@ static inline enum flow_status flow_emit_to(struct flow_stage *stage, const stru
     if (to->key == NULL && to->port < stage->room_count) {
         struct flow_room_ *room = stage->rooms[to->port];
         if (flow_room_fits_(room, size)) {
-            memcpy(room->at, data, size);
+            flow_copy_(room->at, data, size);
             flow_room_add_(room, stage->in_hand, size);
             return FLOW_OK;
         }
@@ -324,6 +350,118 @@ static inline enum flow_status flow_commit(struct flow_stage *stage, const struc
         return FLOW_OK;
     }
     return stage->calls->commit(stage, to, size);
+}
+
+/*
+ * A writer, for loops that emit many records: it keeps what flow_emit would look up for each.
+ *
+ *     struct flow_writer writer = flow_writer_begin(stage, 0);
+ *     for (...)
+ *         rc = flow_writer_emit(&writer, data, size);
+ *     flow_writer_end(&writer);
+ *
+ * One port, no keys.  Between begin and end nothing else may be emitted on that port and nothing
+ * waited for; end comes before the callback returns, also when it returns an error, and a record
+ * is refused after it.  The fields are private.
+ */
+struct flow_writer {
+    uint8_t *at, *column, *floor, *data; /* as in flow_room_ */
+    struct flow_stage *stage;
+    struct flow_room_ *room;
+    unsigned port;
+};
+
+/* Private: what others see of it. */
+static inline void flow_writer_store_(const struct flow_writer *writer)
+{
+    writer->room->at = writer->at;
+    writer->room->column = writer->column;
+}
+
+/* Private: what others have made of it. */
+static inline void flow_writer_load_(struct flow_writer *writer)
+{
+    writer->at = writer->room->at;
+    writer->column = writer->room->column;
+    writer->floor = writer->room->floor;
+    writer->data = writer->room->data;
+}
+
+/* `port`: an output of the type. */
+static inline struct flow_writer flow_writer_begin(struct flow_stage *stage, unsigned port)
+{
+    struct flow_room_ *room = stage->rooms[port < stage->room_count ? port : stage->room_count];
+    struct flow_writer writer = {.stage = stage, .room = room, .port = port};
+    flow_writer_load_(&writer);
+    if (room->mark_id != stage->in_hand && stage->in_hand != 0) {
+        room->mark_id = stage->in_hand;
+        room->mark_at = room->at;
+        room->mark_column = room->column;
+    }
+    return writer;
+}
+
+/* All that was emitted is the engine's from then on. */
+static inline void flow_writer_end(struct flow_writer *writer)
+{
+    flow_writer_store_(writer);
+}
+
+/* Private: is there room for `size` bytes and their entry? */
+static inline bool flow_writer_fits_(const struct flow_writer *writer, size_t size)
+{
+    const size_t left = (size_t)(writer->column - writer->at);
+    return writer->column > writer->floor && left > size && left - size >= sizeof(uint32_t);
+}
+
+/* Private: the `size` bytes at writer->at are a record. */
+static inline void flow_writer_add_(struct flow_writer *writer, size_t size)
+{
+    writer->at += size;
+    const uint32_t end = (uint32_t)(writer->at - writer->data);
+    writer->column -= sizeof(end);
+    memcpy(writer->column, &end, sizeof(end));
+}
+
+/* As flow_emit. */
+static inline enum flow_status flow_writer_emit(struct flow_writer *writer, const void *data,
+                                                size_t size)
+{
+    if (flow_writer_fits_(writer, size)) {
+        flow_copy_(writer->at, data, size);
+        flow_writer_add_(writer, size);
+        return FLOW_OK;
+    }
+    const struct flow_target to = {.port = writer->port};
+    flow_writer_store_(writer);
+    const enum flow_status rc = writer->stage->calls->emit(writer->stage, &to, data, size);
+    flow_writer_load_(writer);
+    return rc;
+}
+
+/* As flow_reserve. */
+static inline void *flow_writer_reserve(struct flow_writer *writer, size_t size)
+{
+    if (flow_writer_fits_(writer, size))
+        return writer->at;
+    flow_writer_store_(writer);
+    void *room = writer->stage->calls->reserve(writer->stage, writer->port, size);
+    flow_writer_load_(writer);
+    return room;
+}
+
+/* As flow_commit, on the writer's port. */
+static inline enum flow_status flow_writer_commit(struct flow_writer *writer, size_t size)
+{
+    if (flow_writer_fits_(writer, size)) {
+        flow_writer_add_(writer, size);
+        return FLOW_OK;
+    }
+    const struct flow_target to = {.port = writer->port};
+    flow_writer_store_(writer);
+    const enum flow_status rc = writer->stage->calls->commit(writer->stage, &to, size);
+    flow_writer_load_(writer);
+    return rc;
 }
 
 /* Say what is wrong with the record in hand and return FLOW_EBAD: the error policy applies. */

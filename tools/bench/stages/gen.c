@@ -84,19 +84,26 @@ static uint64_t burst_end(const struct gen *g)
 static enum flow_status gen_produce(void *self, struct flow_stage *stage)
 {
     struct gen *g = self;
-    const struct flow_target to = {0};
     const uint64_t end = burst_end(g);
-    enum flow_status rc = g->next == end ? FLOW_ECLOSED : FLOW_OK;
-    for (; rc == FLOW_OK && g->next < end; g->next++) {
-        uint8_t *room = flow_reserve(stage, 0, g->size);
-        if (room == NULL)
-            return FLOW_EABORT;
+    const size_t size = g->size;
+    if (g->next == end)
+        return FLOW_ECLOSED;
+    struct flow_writer writer = flow_writer_begin(stage, 0);
+    enum flow_status rc = FLOW_OK;
+    for (uint64_t i = g->next; rc == FLOW_OK && i < end; i++) {
+        uint8_t *room = flow_writer_reserve(&writer, size);
+        if (room == NULL) {
+            rc = FLOW_EABORT;
+            break;
+        }
         if (g->read == 0)
-            bench_record_write(room, g->pattern, g->size, g->next);
+            bench_record_write(room, g->pattern, size, i);
         else
-            bench_set_word(room, 0, g->next);
-        rc = flow_commit(stage, &to, g->size);
+            bench_set_word(room, 0, i);
+        rc = flow_writer_commit(&writer, size);
     }
+    flow_writer_end(&writer);
+    g->next = end;
     return rc;
 }
 

@@ -46,11 +46,12 @@ static enum flow_status spin_record(void *self, struct flow_stage *stage,
 static enum flow_status copy_batch(void *self, struct flow_stage *stage,
                                    const struct flow_batch *batch)
 {
+    (void)self;
     enum flow_status rc = FLOW_OK;
-    for (uint32_t i = 0; rc == FLOW_OK && i < batch->count; i++) {
-        const struct flow_record record = flow_batch_record(batch, i);
-        rc = copy_record(self, stage, &record);
-    }
+    struct flow_writer writer = flow_writer_begin(stage, 0);
+    for (struct flow_cursor c = flow_batch_begin(batch); rc == FLOW_OK && flow_batch_next(&c);)
+        rc = flow_writer_emit(&writer, c.record.data, c.record.size);
+    flow_writer_end(&writer);
     return rc;
 }
 
@@ -61,10 +62,8 @@ static enum flow_status edit_batch(void *self, struct flow_stage *stage,
     uint8_t *bytes = flow_edit_batch(stage, batch);
     if (bytes == NULL)
         return FLOW_EABORT;
-    for (uint32_t i = 0; i < batch->count; i++) {
-        const struct flow_record record = flow_batch_record(batch, i);
-        bench_record_edit(bytes + flow_offset(batch, &record));
-    }
+    for (struct flow_cursor c = flow_batch_begin(batch); flow_batch_next(&c);)
+        bench_record_edit(bytes + flow_offset(batch, &c.record));
     return flow_forward_batch(stage, 0, batch);
 }
 
