@@ -9,10 +9,11 @@
 #include "driver/process.h"
 #include "driver/proof.h"
 
-#define FEWER 32   /* the run that is subtracted has so many times fewer records */
-#define GROWTH 8   /* from one try to the next, while the count is chosen */
-#define LONGEST 10 /* seconds of a try after which the count grows no further */
-#define TRIED 0.25 /* share of the time aimed at that a try must take to be believed */
+#define FEWER 32       /* the run that is subtracted has so many times fewer records */
+#define GROWTH 8       /* from one try to the next, while the count is chosen */
+#define LONGEST 10     /* seconds of a try after which the count grows no further */
+#define LONG_CHAIN 200 /* stages, from which on a run takes longer, in proportion */
+#define TRIED 0.25     /* share of the time aimed at that a try must take to be believed */
 
 /* One run of `count` records.  false: the row is void now. */
 static bool run_once(struct bench_row *row, uint64_t count,
@@ -36,12 +37,21 @@ static bool run_once(struct bench_row *row, uint64_t count,
     return row->flaw == NULL;
 }
 
+/* Long chains take a while to fill: a run of them is longer, so that this is not what is measured.
+ */
+static double seconds_for(const struct bench_row *row, const struct bench_measure_options *options)
+{
+    const double stages = (double)row->options.stages / LONG_CHAIN;
+    return options->seconds * (stages > 1 ? stages : 1);
+}
+
 /* So many records that a run takes about the processor time aimed at, told from how it grows: that
  * time, unlike the clock's, is about the same on a busy machine. */
 static void choose_count(struct bench_row *row, const struct bench_measure_options *options)
 {
     struct bench_sample first;
     struct bench_sample sample;
+    const double aim = seconds_for(row, options);
     uint64_t count = row->start;
     if (!run_once(row, count, options, &first))
         return;
@@ -51,9 +61,9 @@ static void choose_count(struct bench_row *row, const struct bench_measure_optio
         if (!run_once(row, count, options, &sample))
             return;
         slope = fmax(sample.cpu - first.cpu, 1e-9) / (double)(count - row->start);
-    } while (sample.cpu - first.cpu < options->seconds * TRIED && sample.seconds < LONGEST);
+    } while (sample.cpu - first.cpu < aim * TRIED && sample.seconds < LONGEST);
     /* What takes no time to speak of, but waits, gets no more than was tried. */
-    const double fit = fmin(options->seconds / slope, (double)count * GROWTH);
+    const double fit = fmin(aim / slope, (double)count * GROWTH);
     row->count = fit < (double)row->start ? row->start : (uint64_t)fit;
     row->small = row->is_whole ? 0 : row->count / FEWER;
 }
