@@ -121,7 +121,9 @@ static bool link_has_room(const struct flow_outlet_link *link)
     return link->sent - link->done < link->credit.batches &&
            link->out_records < link->credit.records && link->out_bytes < link->credit.bytes &&
            link->sent - link->acked <= link->ring_mask &&
-           (!link->remote || link->held_bytes / 2 < link->credit.bytes) &&
+           (!link->remote || link->held_bytes < link->credit.held ||
+            (link->credit.large &&
+             link->sent - link->acked < 2 * (uint64_t)link->credit.batches)) &&
            flow_window_is_open(&link->window, link->out_records, link->done);
 }
 

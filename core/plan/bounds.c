@@ -14,9 +14,11 @@
 #define BATCHES_LOCAL 32u      /* fewer, and the two ends wake each other all the time */
 #define BATCHES_REMOTE 8u      /* of larger batches */
 
-/* What large records may have outstanding on a link between threads, where nothing else is said */
+/* What large records may have outstanding on a link, where nothing else is said: between threads,
+ */
 #define LARGE_BYTES ((uint64_t)32 << 20)
-#define LARGE_TOTAL ((uint64_t)256 << 20) /* ... and on all links of the run */
+#define LARGE_REMOTE_BYTES ((uint64_t)8 << 20) /* ... between processes ... */
+#define LARGE_TOTAL ((uint64_t)256 << 20)      /* ... and on all links of the run */
 
 /* What the writer of a link may keep beside what its reader has, in batches; see engine/outlet. */
 #define HELD_BATCHES 8u     /* times the credit: until acknowledged, on a link between processes */
@@ -53,13 +55,13 @@ static uint32_t usual_batches(const struct flow_plan *plan, const struct flow_pl
     return flow_plan_edge_local(plan, edge) ? BATCHES_LOCAL : BATCHES_REMOTE;
 }
 
-/* Records larger than a batch are passed by reference between threads: more than one should fit. */
+/* Records larger than a batch are passed by reference, and lent: more than one should fit. */
 static uint64_t large_bytes(const struct flow_plan *plan, const struct flow_plan_edge *edge)
 {
-    if (plan->graph->memory > 0 || edge->when_full != FLOW_BLOCK || edge->merge_numbered ||
-        !flow_plan_edge_local(plan, edge))
+    if (plan->graph->memory > 0 || edge->when_full != FLOW_BLOCK || edge->merge_numbered)
         return 0;
-    return smaller(LARGE_BYTES, LARGE_TOTAL / larger(plan->link_count, 1));
+    return smaller(flow_plan_edge_local(plan, edge) ? LARGE_BYTES : LARGE_REMOTE_BYTES,
+                   LARGE_TOTAL / larger(plan->link_count, 1));
 }
 
 /* The credit of each link of an edge, its bytes scaled to scale / WHOLE. */
@@ -71,7 +73,8 @@ static struct flow_credit edge_credit(const struct flow_plan *plan,
         edge->graph_edge != FLOW_NONE ? &plan->graph->edges[edge->graph_edge].queue : &made;
 
     if (edge->fused) /* the call returns when the batch has been dealt with */
-        return (struct flow_credit){1, UINT64_MAX, plan->batch_bytes};
+        return (struct flow_credit){
+            .batches = 1, .records = UINT64_MAX, .bytes = plan->batch_bytes};
     uint32_t batches = usual_batches(plan, edge);
     if (queue->items > 0)
         batches = (uint32_t)smaller(batches, queue->items);
@@ -83,22 +86,30 @@ static struct flow_credit edge_credit(const struct flow_plan *plan,
     const uint64_t least = smaller(bytes, FLOW_PLAN_MIN_BATCH);
     if (scale < WHOLE)
         bytes = larger(least, bytes / WHOLE * scale + bytes % WHOLE * scale / WHOLE);
-    else if (queue->bytes == 0 && queue->items == 0)
-        bytes = larger(bytes, large_bytes(plan, edge));
+    const bool takes_large = scale == WHOLE && queue->bytes == 0 && queue->items == 0;
+    const uint64_t large = takes_large ? large_bytes(plan, edge) : 0;
     return (struct flow_credit){
         .batches = batches,
         .records = queue->items > 0 ? queue->items : UINT64_MAX,
-        .bytes = bytes,
+        .bytes = larger(bytes, large),
+        .held = 2 * smaller(bytes, (uint64_t)batches * plan->batch_bytes),
+        .large = large > bytes,
     };
 }
 
-/* min(count * b, factor * bytes + b), where bytes may be anything up to 2^64. */
-static uint64_t room(const struct flow_plan *plan, uint64_t count, uint64_t factor, uint64_t bytes)
+/* min(count * b, bytes + b), where bytes may be anything up to 2^64. */
+static uint64_t room(const struct flow_plan *plan, uint64_t count, uint64_t bytes)
 {
     const uint64_t by_count = count * plan->batch_bytes;
     if (bytes >= by_count)
         return by_count;
-    return smaller(by_count, factor * bytes + plan->batch_bytes);
+    return smaller(by_count, bytes + plan->batch_bytes);
+}
+
+/* What the writer of a link to another process holds until it is acknowledged. */
+static uint64_t held_room(const struct flow_plan *plan, const struct flow_credit *credit)
+{
+    return room(plan, (uint64_t)HELD_BATCHES * credit->batches, credit->held);
 }
 
 /* The formula in bounds.h, for one edge: its links, what waits for them, and the open batches. */
@@ -112,12 +123,12 @@ static uint64_t edge_flight(const struct flow_plan *plan, const struct flow_plan
 
     if (edge->fused)
         return open * plan->batch_bytes;
-    uint64_t link = room(plan, credit.batches, 1, credit.bytes);
+    uint64_t link = room(plan, credit.batches, credit.bytes);
     if (!flow_plan_edge_local(plan, edge))
-        link += room(plan, (uint64_t)HELD_BATCHES * credit.batches, 2, credit.bytes);
+        link += held_room(plan, &credit);
     uint64_t bytes = edge->link_count * link + open * plan->batch_bytes;
     if (edge->when_full == FLOW_DROP_OLD)
-        bytes += queues * room(plan, WAITING_BATCHES, 1, credit.bytes);
+        bytes += queues * room(plan, WAITING_BATCHES, credit.bytes);
     return bytes;
 }
 
@@ -230,9 +241,8 @@ static uint64_t arena_need(const struct flow_plan *plan, const struct flow_plan_
         const struct flow_plan_link *link = &plan->links[replica->out[i]];
         if (link->local)
             continue;
-        bytes += room(plan, link->credit.batches, 1, link->credit.bytes) +
-                 room(plan, (uint64_t)HELD_BATCHES * link->credit.batches, 2, link->credit.bytes) +
-                 plan->batch_bytes;
+        bytes += room(plan, link->credit.batches, link->credit.bytes) +
+                 held_room(plan, &link->credit) + plan->batch_bytes;
     }
     return bytes;
 }

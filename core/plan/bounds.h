@@ -8,8 +8,7 @@
  * Bytes in flight.  With b = plan->batch_bytes, and for records that fit into a batch,
  *
  *     flight = sum over links     of min(batches * b, bytes + b),
- *                                 and, if the link is remote, of min(8 * batches * b, 2 * bytes +
- * b)
+ *                                 and, if the link is remote, of min(8 * batches * b, held + b)
  *            + sum over replicas  of b for each open batch, b for the batch in hand,
  *                                 and min(64 * b, bytes + b) for each queue that drops its oldest
  *
@@ -20,8 +19,8 @@
  * that is edited.  An edge that drops its oldest records keeps as much again waiting in front of
  * its links: for each reader, or, where the readers share by balance, once.  Fused stages have no
  * link: their batch is handed over by a call, and only the open one counts.  A record larger than a
- * batch travels as a batch of its own and adds its size to this sum; between threads a link may
- * have up to 32 MiB of such records, all links of a run together about 256 MiB, unless run.memory
+ * batch travels as a batch of its own and adds its size to this sum; a link may have up to 32 MiB of
+ * such records, between processes 8 MiB, and all links of a run together about 256 MiB, unless run.memory
  * or the edge's queue says otherwise.
  *
  * Shared memory.  What a replica sends to other processes lies in an arena of its own, which has

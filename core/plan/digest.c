@@ -73,6 +73,7 @@ static void mix_link(uint64_t *digest, const struct flow_plan_link *link)
     mix(digest, link->credit.batches);
     mix(digest, link->credit.records);
     mix(digest, link->credit.bytes);
+    mix(digest, link->credit.held);
 }
 
 static void mix_replica(uint64_t *digest, const struct flow_plan_replica *replica)

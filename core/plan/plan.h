@@ -66,6 +66,8 @@ struct flow_credit {
     uint32_t batches;
     uint64_t records; /* UINT64_MAX: no limit of its own */
     uint64_t bytes;   /* one batch may always be outstanding, however large */
+    uint64_t held;    /* bytes that its writer may hold until they are acknowledged */
+    bool large;       /* twice `batches` it may hold, however large they are */
 };
 
 struct flow_plan_link {

@@ -12,7 +12,7 @@
 #define LARGE_SHIFT 20
 /* Of each class above that, so many free blocks are kept, or as many as take so many bytes. */
 #define KEEP_LARGE 4
-#define KEEP_BYTES ((size_t)16 << 20)
+#define KEEP_BYTES ((size_t)64 << 20)
 
 /* In an arena data begins on a page, and the header lies at the end of the page before it. */
 #define PAGE ((size_t)4096)

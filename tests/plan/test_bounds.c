@@ -41,9 +41,9 @@ TEST(credits_follow_what_a_link_is_for)
         {20, FLOW_THREADS, FLOW_BALANCE, 2, 256 * MIB / 20},
         {3, FLOW_THREADS, FLOW_KEY, 32, 32 * MIB},
         {3, FLOW_THREADS, FLOW_ALL, 32, 32 * MIB},
-        {1, FLOW_PROCESSES, FLOW_BALANCE, 8, 2 * MIB},
-        {3, FLOW_PROCESSES, FLOW_BALANCE, 3, 768 * KIB},
-        {3, FLOW_PROCESSES, FLOW_KEY, 8, 2 * MIB},
+        {1, FLOW_PROCESSES, FLOW_BALANCE, 8, 8 * MIB},
+        {3, FLOW_PROCESSES, FLOW_BALANCE, 3, 8 * MIB},
+        {3, FLOW_PROCESSES, FLOW_KEY, 8, 8 * MIB},
     };
 
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -54,6 +54,7 @@ TEST(credits_follow_what_a_link_is_for)
         for (size_t k = 0; k < plan->link_count; k++) {
             assert_int_equal(plan->links[k].credit.batches, cases[i].batches);
             assert_int_equal(plan->links[k].credit.bytes, cases[i].bytes);
+            assert_true(plan->links[k].credit.large);
             assert_true(plan->links[k].credit.records == UINT64_MAX);
         }
         flow_plan_free(plan);
@@ -81,15 +82,18 @@ TEST(a_queue_of_the_graph_narrows_its_links)
 {
     static const struct {
         struct flow_queue queue;
-        struct flow_credit credit;
+        struct {
+            uint32_t batches;
+            uint64_t records, bytes, held;
+        } credit;
     } cases[] = {
-        {{.items = 1}, {1, 1, 64 * KIB}},
-        {{.items = 5}, {5, 5, 320 * KIB}},
-        {{.items = 100000}, {32, 100000, 2 * MIB}},
-        {{.bytes = 1}, {32, UINT64_MAX, 1}},
-        {{.bytes = 100 * KIB}, {32, UINT64_MAX, 100 * KIB}},
-        {{.items = 2, .bytes = 9}, {2, 2, 9}},
-        {{.bytes = UINT64_MAX}, {32, UINT64_MAX, UINT64_MAX}},
+        {{.items = 1}, {1, 1, 64 * KIB, 128 * KIB}},
+        {{.items = 5}, {5, 5, 320 * KIB, 640 * KIB}},
+        {{.items = 100000}, {32, 100000, 2 * MIB, 4 * MIB}},
+        {{.bytes = 1}, {32, UINT64_MAX, 1, 2}},
+        {{.bytes = 100 * KIB}, {32, UINT64_MAX, 100 * KIB, 200 * KIB}},
+        {{.items = 2, .bytes = 9}, {2, 2, 9, 18}},
+        {{.bytes = UINT64_MAX}, {32, UINT64_MAX, UINT64_MAX, 4 * MIB}},
     };
 
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -100,6 +104,8 @@ TEST(a_queue_of_the_graph_narrows_its_links)
         assert_int_equal(credit->batches, cases[i].credit.batches);
         assert_true(credit->records == cases[i].credit.records);
         assert_true(credit->bytes == cases[i].credit.bytes);
+        assert_int_equal(credit->held, cases[i].credit.held);
+        assert_false(credit->large);
         flow_plan_free(plan);
         hand_free(h);
     }
@@ -121,7 +127,7 @@ TEST(the_bytes_in_flight_are_those_of_the_formula)
         {1, 1, FLOW_THREADS, FLOW_BALANCE, 64 * KIB, 2 + 1 + 2},
         {1, 1, FLOW_THREADS, FLOW_BALANCE, UINT64_MAX, 32 + 1 + 2},
         {1, 1, FLOW_PROCESSES, FLOW_BALANCE, 0, 8 + 17 + 1 + 2},
-        {1, 1, FLOW_PROCESSES, FLOW_BALANCE, UINT64_MAX, 8 + 64 + 1 + 2},
+        {1, 1, FLOW_PROCESSES, FLOW_BALANCE, UINT64_MAX, 8 + 17 + 1 + 2},
         {2, 3, FLOW_PROCESSES, FLOW_ALL, 0, 6 * (8 + 17) + 2 + 5},
     };
 
