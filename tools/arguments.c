@@ -103,6 +103,12 @@ static void apply(struct arguments *to, const struct option *option, const char 
     case OPTION_PIN:
         to->pin = value;
         break;
+    case OPTION_STALL:
+        to->stall = value;
+        break;
+    case OPTION_NO_STACK:
+        to->no_stack = true;
+        break;
     case OPTION_REPORT:
         to->report = (enum report_form)(REPORT_TEXT + choice_of(option->choices, value));
         break;
@@ -250,7 +256,7 @@ static bool check_verb(const struct parser *parser)
             return say_error("'%s' takes no --%s; see flowrun %s --help", verb->name, option->name,
                              verb->name);
     }
-    if (verb->operand != NULL && parser->to->operand == NULL)
+    if (verb->operand != NULL && verb->operand[0] != '[' && parser->to->operand == NULL)
         return say_error("'%s' wants a %s; see flowrun %s --help", verb->name, verb->operand,
                          verb->name);
     return true;

@@ -28,16 +28,18 @@ struct arguments {
     const char *mode;   /* NULL: as the graph says */
     const char *fuse;   /* likewise */
     const char *pin;    /* likewise */
+    const char *stall;  /* likewise */
     const char *format; /* "text", "dot", "mermaid" or "svg" */
     const char *output; /* NULL: standard output */
     enum report_form report;
     bool json;
     bool quiet;
+    bool no_stack;
 };
 
 struct verb {
     const char *name;
-    const char *operand; /* "GRAPH", "TYPE" or NULL */
+    const char *operand; /* "GRAPH", "TYPE", "[RUN]" (which may be left out) or NULL */
     const char *help;    /* one line */
     unsigned options;    /* those it takes: bits of enum option_id */
     int (*run)(const struct arguments *arguments);
@@ -57,6 +59,8 @@ enum option_id {
     OPTION_VERSION = 1 << 10,
     OPTION_FUSE = 1 << 11,
     OPTION_PIN = 1 << 12,
+    OPTION_STALL = 1 << 13,
+    OPTION_NO_STACK = 1 << 14,
 };
 
 /* What stands before each graph's plan. */

@@ -17,7 +17,8 @@
 
 static const struct verb verbs[] = {
     {"run", "GRAPH", "run the graph; the verb may be left out",
-     OPTIONS_GRAPH | OPTION_REPORT | OPTION_QUIET | OPTION_HELP | OPTION_VERSION, run_graph},
+     OPTIONS_GRAPH | OPTION_STALL | OPTION_REPORT | OPTION_QUIET | OPTION_HELP | OPTION_VERSION,
+     run_graph},
     {"check", "GRAPH", "say what is wrong with the graph", OPTIONS_GRAPH | OPTION_HELP,
      check_graph},
     {"explain", "GRAPH", "print the plan: workers, processes, memory",
@@ -29,6 +30,8 @@ static const struct verb verbs[] = {
      OPTION_JSON | OPTION_HELP, describe_stage},
     {"schema", NULL, "print the JSON Schema of graph files, for editors", OPTION_HELP,
      print_schema},
+    {"why", "[RUN]", "say what a live run waits for; without RUN list them",
+     OPTION_JSON | OPTION_NO_STACK | OPTION_HELP, tell_why},
     {.name = NULL},
 };
 

@@ -9,6 +9,8 @@ static const struct option options[] = {
     {"fuse", "HOW", "auto|on|off", "run stages in the thread of the one before", OPTION_FUSE, 0},
     {"pin", "HOW", "none|compact|spread", "bind workers to CPUs: none, compact or spread",
      OPTION_PIN, 0},
+    {"stall", "TIME", NULL, "say why nothing moves for so long; 0s: never", OPTION_STALL, 0},
+    {"no-stack", NULL, NULL, "call no debugger for the stack of what is stuck", OPTION_NO_STACK, 0},
     {"report", "FORM", "text|json|none", "text (default), json or none", OPTION_REPORT, 'r'},
     {"quiet", NULL, NULL, "no progress, report or messages, only errors", OPTION_QUIET, 'q'},
     {"json", NULL, NULL, "print JSON", OPTION_JSON, 0},
@@ -26,7 +28,7 @@ const struct option *all_options(void)
 
 static void print_options(FILE *to, unsigned wanted)
 {
-    (void)fputs("\nOptions, before or after the other words:\n", to);
+    (void)fputs("Options, before or after the other words:\n", to);
     for (const struct option *option = options; option->name != NULL; option++) {
         if ((option->id & wanted) == 0)
             continue;
@@ -42,7 +44,7 @@ static void print_program(FILE *to, const struct verb *verbs)
 {
     (void)fputs("Run a graph of producers, workers and consumers.\n"
                 "usage: flowrun [OPTION]... GRAPH      (a JSON file; '-' is standard input)\n"
-                "       flowrun VERB [OPTION]... [GRAPH|TYPE]\n\n"
+                "       flowrun VERB [OPTION]... [GRAPH|TYPE|RUN]\n"
                 "Verbs:\n",
                 to);
     for (const struct verb *verb = verbs; verb->name != NULL; verb++)
@@ -57,7 +59,7 @@ void print_help(FILE *to, const struct verb *verbs, const struct verb *verb)
         print_program(to, verbs);
         return;
     }
-    (void)fprintf(to, "flowrun %s: %s\n\nusage: flowrun %s [OPTION]...%s%s\n", verb->name,
+    (void)fprintf(to, "flowrun %s: %s\n\nusage: flowrun %s [OPTION]...%s%s\n\n", verb->name,
                   verb->help, verb->name, verb->operand != NULL ? " " : "",
                   verb->operand != NULL ? verb->operand : "");
     print_options(to, verb->options);

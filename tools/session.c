@@ -59,6 +59,7 @@ int graph_open(const struct arguments *arguments, struct opened *opened)
         .mode = arguments->mode,
         .fuse = arguments->fuse,
         .pin = arguments->pin,
+        .stall = arguments->stall,
     };
     struct flow_error err = {0};
     char *messages = NULL;

@@ -21,6 +21,7 @@ struct flow_graph_origin {
     char *mode;    /* NULL: as the graph says */
     char *fuse;    /* likewise */
     char *pin;     /* likewise */
+    char *stall;   /* likewise; only the coordinator's business, and not part of a job */
     char **params; /* these three end with NULL; NULL: none */
     char **sets;
     char **workers;

@@ -47,6 +47,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "control/channel.h"
+#include "control/watchdog.h"
 #include "watch/report.h"
 
 #define MS ((int64_t)1000 * 1000)
@@ -75,7 +76,8 @@ struct supervisor {
     enum run_phase phase;
     struct flow_crew *crews; /* one for each group of the plan */
     struct member_state *states;
-    struct pollfd *fds; /* one for each group, then stop_fd */
+    struct pollfd *fds;             /* one for each group, then stop_fd, then the watchdog's */
+    struct flow_watchdog *watchdog; /* NULL: no memory for one */
     size_t count;
     size_t unanswered;            /* groups that have not answered the phase's message */
     size_t live;                  /* groups not gone */
@@ -365,11 +367,21 @@ static void tell_progress(struct supervisor *sup, int64_t now_ns)
     sup->tick_ns = now_ns + TICK_NS;
 }
 
+/* A run that stands still ends if its graph wants that. */
+static void watch(struct supervisor *sup, int64_t now_ns)
+{
+    struct flow_error why = {0};
+    if (flow_watchdog_look(sup->watchdog, now_ns, &why) != FLOW_OK)
+        fail(sup, why.status, why.text);
+}
+
 static void look_at_clock(struct supervisor *sup)
 {
     const int64_t now_ns = flow_now_ns();
     if (now_ns >= sup->tick_ns)
         tell_progress(sup, now_ns);
+    if (now_ns >= flow_watchdog_due(sup->watchdog) && !sup->aborting)
+        watch(sup, now_ns);
     if (now_ns >= sup->drain_ns)
         give_up_draining(sup);
     if (now_ns >= sup->force_ns)
@@ -384,6 +396,8 @@ static int next_timeout(const struct supervisor *sup)
         at = sup->drain_ns;
     if (sup->force_ns < at)
         at = sup->force_ns;
+    if (!sup->aborting && flow_watchdog_due(sup->watchdog) < at)
+        at = flow_watchdog_due(sup->watchdog);
     if (at == NEVER)
         return -1;
     const int64_t left = at - flow_now_ns();
@@ -400,8 +414,10 @@ static void wait_once(struct supervisor *sup)
         sup->fds[i] =
             (struct pollfd){.fd = sup->states[i].gone ? -1 : sup->crews[i].fd, .events = POLLIN};
     sup->fds[sup->count] = (struct pollfd){.fd = sup->stop_fd, .events = POLLIN};
+    sup->fds[sup->count + 1] =
+        (struct pollfd){.fd = flow_watchdog_fd(sup->watchdog), .events = POLLIN};
 
-    if (poll(sup->fds, sup->count + 1, next_timeout(sup)) > 0) {
+    if (poll(sup->fds, sup->count + 2, next_timeout(sup)) > 0) {
         for (size_t i = 0; i < sup->count; i++)
             if ((sup->fds[i].revents & (POLLHUP | POLLERR)) != 0)
                 listen(sup, i);
@@ -410,6 +426,8 @@ static void wait_once(struct supervisor *sup)
                 listen(sup, i);
         if (sup->fds[sup->count].revents != 0)
             hear_stop(sup);
+        if (sup->fds[sup->count + 1].revents != 0)
+            flow_watchdog_answer(sup->watchdog);
     }
     look_at_clock(sup);
 }
@@ -442,7 +460,7 @@ static bool has_memory(struct supervisor *sup)
 {
     sup->crews = flow_calloc(sup->count, sizeof(*sup->crews));
     sup->states = flow_calloc(sup->count, sizeof(*sup->states));
-    sup->fds = flow_calloc(sup->count + 1, sizeof(*sup->fds));
+    sup->fds = flow_calloc(sup->count + 2, sizeof(*sup->fds));
     return sup->crews != NULL && sup->states != NULL && sup->fds != NULL;
 }
 
@@ -463,6 +481,7 @@ enum flow_status flow_supervise(const struct flow_launch *launch,
     };
     *outcome = (struct flow_outcome){0};
     if (has_memory(&sup)) {
+        sup.watchdog = flow_watchdog_new(launch, options);
         start_all(&sup);
         if (!sup.aborting)
             enter(&sup, BINDING, FLOW_SAY_NEW);
@@ -473,6 +492,7 @@ enum flow_status flow_supervise(const struct flow_launch *launch,
     }
 
     outcome->elapsed_ns = sup.start_ns > 0 ? sup.end_ns - sup.start_ns : 0;
+    flow_watchdog_free(sup.watchdog);
     flow_sampler_free(sup.sampler);
     free(sup.fds);
     free(sup.states);

@@ -189,6 +189,9 @@ static enum flow_status wait_step(struct flow_replica *replica, struct pollfd *f
     const enum flow_status rc = flow_task_pump(replica->task, &arrived);
     if (rc != FLOW_OK || arrived)
         return rc;
+    struct flow_board_replica *slot = replica->host.slot;
+    flow_set(&slot->wait_fd, (uint64_t)(fds[0].fd + 1));
+    flow_set(&slot->wait_until_ns, left >= 0 ? (uint64_t)(flow_now_ns() + left) : 0);
     return flow_task_sleep(replica, FLOW_STATE_WAIT_SELF, fds, count, left);
 }
 

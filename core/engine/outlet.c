@@ -255,6 +255,27 @@ static void count_dropped(struct flow_outlet *outlet, size_t reader, uint32_t re
     flow_count(&outlet->links[reader].slot->dropped, records);
 }
 
+/* For those who ask why a run stands still: the links that this replica waits for, if it `waits`.
+ */
+static void publish_full(struct flow_outlet *outlet, size_t reader, bool waits)
+{
+    const bool any = outlet->edge->share == FLOW_BALANCE;
+    for (size_t i = any ? 0 : reader; i < (any ? outlet->link_count : reader + 1); i++) {
+        const struct flow_outlet_link *link = &outlet->links[i];
+        flow_set(&link->slot->full_batches, waits ? link->sent - link->done : 0);
+        flow_set(&link->slot->full_records, waits ? link->out_records : 0);
+    }
+}
+
+/* Wait for room on the links that may take what comes next. */
+static enum flow_status wait_for_room(struct flow_outlet *outlet, size_t reader)
+{
+    publish_full(outlet, reader, true);
+    const enum flow_status rc = outlet->host->wait_room(outlet->host->waiter);
+    publish_full(outlet, reader, false);
+    return rc;
+}
+
 /* Send a slice to one reader (or, by balance, to whoever is free), waiting for room. */
 static enum flow_status send_blocking(struct flow_outlet *outlet, const struct flow_slice *slice,
                                       size_t reader, uint64_t *number)
@@ -262,8 +283,8 @@ static enum flow_status send_blocking(struct flow_outlet *outlet, const struct f
     struct flow_slice rest = *slice;
     for (;;) {
         struct flow_outlet_link *link = pick(outlet, reader);
-        const enum flow_status rc = link != NULL ? send_part(outlet, link, &rest, number)
-                                                 : outlet->host->wait_room(outlet->host->waiter);
+        const enum flow_status rc =
+            link != NULL ? send_part(outlet, link, &rest, number) : wait_for_room(outlet, reader);
         if (rc == FLOW_OK && (link == NULL || rest.count > 0))
             continue;
         if (rest.gives && rest.count > 0) /* its last part has not gone */

@@ -141,6 +141,8 @@ static enum flow_status wait_for_retry(struct flow_replica *replica, unsigned tr
     const int64_t wait = backoff_of(replica->policy, tries);
     const int64_t until = flow_now_ns() + wait;
     flow_count(&replica->host.slot->retried, 1);
+    flow_set(&replica->host.slot->wait_fd, 0);
+    flow_set(&replica->host.slot->wait_until_ns, (uint64_t)until);
     for (int64_t left = wait; left > 0; left = until - flow_now_ns()) {
         bool arrived;
         enum flow_status rc = flow_task_pump(replica->task, &arrived);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -266,6 +267,8 @@ void flow_replica_explain(struct flow_replica *replica, enum flow_status rc)
 enum flow_status flow_replica_open(struct flow_replica *replica)
 {
     struct flow_host *host = &replica->host;
+    flow_set(&host->slot->thread, (uint64_t)gettid());
+    flow_set(&host->slot->since_ns, (uint64_t)flow_now_ns());
     flow_set(&host->slot->state, FLOW_STATE_OPENING);
     const size_t outputs = replica->type->role == FLOW_CONSUMER
                                ? 0
@@ -280,7 +283,11 @@ enum flow_status flow_replica_open(struct flow_replica *replica)
     replica->stage.room_count = outputs;
     for (size_t i = 0; i < outputs && rc == FLOW_OK; i++)
         replica->emits = replica->emits || flow_output_is_connected(&replica->output, i);
-    return rc == FLOW_OK ? open_stage(replica) : rc;
+    if (rc == FLOW_OK)
+        rc = open_stage(replica);
+    if (rc == FLOW_OK)
+        flow_set(&host->slot->state, FLOW_STATE_OPENED);
+    return rc;
 }
 
 /* The first of a task is at work from now on; the others wait to be called. */

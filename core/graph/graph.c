@@ -23,6 +23,7 @@ static struct flow_graph *new_graph(const char *path)
     struct flow_graph *graph = flow_alloc(sizeof(*graph));
     if (graph == NULL)
         return NULL;
+    graph->stall_ns = FLOW_STALL_NS;
     graph->folder = folder_of(path);
     if (graph->folder == NULL) {
         flow_graph_free(graph);

@@ -23,6 +23,7 @@
 #define FLOW_GRAPH_MAX_DEPTH 32
 #define FLOW_GRAPH_MAX_STAGES 10000
 #define FLOW_GRAPH_MAX_WORKERS 1024
+#define FLOW_STALL_NS ((int64_t)30 * 1000 * 1000 * 1000) /* unless the graph says otherwise */
 #define FLOW_GRAPH_MAX_NAME 64
 #define FLOW_GRAPH_MAX_CPUS 8192 /* as many as a Linux kernel can be built for */
 
@@ -92,6 +93,8 @@ struct flow_graph {
     uint64_t memory;                  /* bytes in flight; 0: the plan chooses */
     enum flow_fuse fuse;              /* of stages that say nothing themselves */
     int64_t drain_ns;                 /* how long draining may take; 0: no limit */
+    int64_t stall_ns;                 /* nothing moving for so long is told; 0: never */
+    bool stall_stops;                 /* ... and ends the run */
     struct flow_graph_origin *origin; /* for control/, which sets and frees it; else NULL */
 };
 
@@ -118,6 +121,7 @@ struct flow_graph_options {
     const char *mode;           /* "threads", "processes" or NULL: as the graph says */
     const char *fuse;           /* "auto", "on", "off" or NULL: as the graph says */
     const char *pin;            /* "none", "compact", "spread" or NULL: as the graph says */
+    const char *stall;          /* a duration, or NULL: as the graph says */
 };
 
 /*

@@ -17,6 +17,8 @@ static const char *const mode_names[] = {"threads", "processes", NULL};
 static const struct flow_words mode_words = {mode_names, NULL};
 static const char *const pin_names[] = {"none", "compact", "spread", NULL};
 static const struct flow_words pin_words = {pin_names, NULL};
+static const char *const stall_names[] = {"warn", "stop", NULL};
+static const struct flow_words stall_words = {stall_names, NULL};
 
 void flow_reader_queue(struct flow_reader *r, const struct flow_node *node,
                        struct flow_queue *queue)
@@ -148,11 +150,24 @@ static void read_run_options(struct flow_reader *r)
         r->graph->mode = (enum flow_mode)mode;
     if (pin >= 0)
         r->graph->pin = (enum flow_pin)pin;
+    if (r->options->stall != NULL && !flow_parse_duration(r->options->stall, &r->graph->stall_ns))
+        flow_diag_add(r->diag, FLOW_DIAG_NOWHERE, 1, NULL,
+                      "--stall must be a duration, as in \"250ms\" or \"30s\", not '%s'",
+                      flow_cut(r->options->stall).text);
+}
+
+static void read_stall(struct flow_reader *r, const struct flow_node *run)
+{
+    int on_stall = 0;
+    (void)flow_field_duration(r, flow_node_get(run, "stall"), &r->graph->stall_ns);
+    if (flow_field_word(r, flow_node_get(run, "on_stall"), &stall_words, &on_stall))
+        r->graph->stall_stops = on_stall == 1;
 }
 
 static void read_run(struct flow_reader *r, const struct flow_node *run)
 {
-    static const char *const keys[] = {"mode", "pin", "memory", "drain", "fuse", NULL};
+    static const char *const keys[] = {"mode", "pin",   "memory",   "drain",
+                                       "fuse", "stall", "on_stall", NULL};
     static const char *const later[] = {"state",   "halt_after_errors", "joblog",
                                         "metrics", "delivery",          NULL};
     static const struct flow_words words = {keys, later};
@@ -168,6 +183,7 @@ static void read_run(struct flow_reader *r, const struct flow_node *run)
         (void)flow_field_size(r, flow_node_get(run, "memory"), &r->graph->memory);
         (void)flow_field_duration(r, flow_node_get(run, "drain"), &r->graph->drain_ns);
         (void)flow_reader_fuse_value(r, flow_node_get(run, "fuse"), &r->graph->fuse);
+        read_stall(r, run);
     }
     read_run_options(r);
     flow_reader_fuse_option(r);

@@ -79,14 +79,19 @@ static const struct part definitions[] = {
      "      \"then\": " ONE_OF("\"stop\", \"skip\", \"route\"",
                                ", \"default\": \"stop\"") " } },"
                                                           "  { " REFERENCE " } ] }"},
-    {"run", "{ \"type\": \"object\", \"additionalProperties\": false, \"properties\": {"
-            "    \"pin\": { \"$ref\": \"#/$defs/pin\" },"
-            "    \"mode\": " ONE_OF(
-                "\"threads\", \"processes\"",
-                ", \"default\": \"threads\"") ","
-                                              "    \"memory\": { \"$ref\": \"#/$defs/size\" },"
-                                              "    \"drain\": { \"$ref\": \"#/$defs/duration\" },"
-                                              "    \"fuse\": " FUSE " } }"},
+    {"run",
+     "{ \"type\": \"object\", \"additionalProperties\": false, \"properties\": {"
+     "    \"pin\": { \"$ref\": \"#/$defs/pin\" },"
+     "    \"mode\": " ONE_OF(
+         "\"threads\", \"processes\"",
+         ", \"default\": \"threads\"") ","
+                                       "    \"memory\": { \"$ref\": \"#/$defs/size\" },"
+                                       "    \"drain\": { \"$ref\": \"#/$defs/duration\" },"
+                                       "    \"stall\": { \"$ref\": \"#/$defs/duration\" },"
+                                       "    \"on_stall\": " ONE_OF(
+                                           "\"warn\", \"stop\"",
+                                           ", \"default\": \"warn\"") ","
+                                                                      "    \"fuse\": " FUSE " } }"},
     {"defaults", "{ \"type\": \"object\", \"additionalProperties\": false, \"properties\": {"
                  "    \"queue\": { \"$ref\": \"#/$defs/queue\" },"
                  "    \"errors\": { \"$ref\": \"#/$defs/errors\" } } }"},

@@ -21,6 +21,7 @@
 enum flow_replica_state {
     FLOW_STATE_NEW, /* not started */
     FLOW_STATE_OPENING,
+    FLOW_STATE_OPENED,    /* waits for all others to be, too */
     FLOW_STATE_BUSY,      /* in a callback */
     FLOW_STATE_WAIT_IN,   /* waits for input */
     FLOW_STATE_WAIT_OUT,  /* waits for room downstream */
@@ -55,6 +56,10 @@ struct flow_board_replica {
     flow_counter wait_self_ns;
     flow_counter cpu_ns;   /* of its thread; set at the end */
     flow_counter since_ns; /* when `state` last changed */
+    flow_counter thread;   /* the kernel's number of its thread; 0: it has none yet */
+    /* Of FLOW_STATE_WAIT_SELF: */
+    flow_counter wait_fd;       /* the descriptor waited for, plus one; 0: none */
+    flow_counter wait_until_ns; /* when it ends in any case; 0: never */
 };
 
 /* The two ends of a link are two writers: a cache line for each. */
@@ -62,7 +67,10 @@ struct flow_board_link {
     _Alignas(64) flow_counter sent; /* records handed to the link, dropped ones not among them */
     flow_counter sent_batches;
     flow_counter sent_bytes;
-    flow_counter dropped;               /* records that the edge's queue policy dropped */
+    flow_counter dropped; /* records that the edge's queue policy dropped */
+    /* While the writer waits for room on this link: */
+    flow_counter full_batches;          /* under way then: sent and not reported as done */
+    flow_counter full_records;          /* ... in them */
     _Alignas(64) flow_counter received; /* records taken from the link by its reader */
     flow_counter received_batches;
 };

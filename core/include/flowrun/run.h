@@ -51,6 +51,7 @@ struct flow_load_options {
     const char *mode;           /* "threads", "processes", or NULL: as the graph says */
     const char *fuse;           /* "auto", "on", "off", or NULL: as the graph says */
     const char *pin;            /* "none", "compact", "spread", or NULL: as the graph says */
+    const char *stall; /* after how long a run that stands still says so; NULL: as the graph says */
 };
 
 /*
