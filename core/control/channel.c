@@ -112,9 +112,11 @@ enum flow_status flow_channel_receive(int fd, struct flow_notice *notice, struct
 {
     uint8_t bytes[FLOW_NOTICE_MAX + 1]; /* one more, so that a message too long is seen to be */
     ssize_t got;
+    /* An end that goes with messages unread resets the other.  That is told once and comes before
+     * what it has said itself, which is still to be had. */
     do {
         got = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
-    } while (got < 0 && errno == EINTR);
+    } while (got < 0 && (errno == EINTR || errno == ECONNRESET));
     if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
         return FLOW_EAGAIN;
     if (got <= 0)

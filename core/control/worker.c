@@ -179,14 +179,16 @@ static enum flow_status read_graph(struct work *work, struct flow_error *err)
                              .text = work->job.origin->text,
                              .text_size = work->job.origin->size};
     work->graph = flow_origin_read_graph(work->job.origin, &work->session->types, &diag);
-    if (work->graph == NULL) {
-        (void)flow_fail(err, FLOW_EINVAL,
-                        "the graph was sound for the coordinator, but not for a process of its "
-                        "run: %s",
-                        diag.count > 0 ? diag.items[0].message : "no memory");
-    }
+    enum flow_status rc = FLOW_OK;
+    if (work->graph == NULL && diag.count == 0)
+        rc = flow_fail(err, FLOW_ENOMEM, "no memory to read the graph in a process of the run");
+    else if (work->graph == NULL)
+        rc = flow_fail(err, FLOW_EINVAL,
+                       "the graph was sound for the coordinator, but not for a process of its "
+                       "run: %s",
+                       diag.items[0].message);
     flow_diag_clear(&diag);
-    return work->graph != NULL ? FLOW_OK : FLOW_EINVAL;
+    return rc;
 }
 
 static enum flow_status plan_graph(struct work *work, const struct orders *orders,

@@ -24,7 +24,7 @@ struct flow_param_report {
 
 /*
  * Check `json` (an object, or NULL for {}) against `table` (NULL: no parameters) and report every
- * finding, each once.  Returns whether there was none.
+ * finding, each once.  Returns whether there was none; false without a report: no memory.
  */
 bool flow_params_check(const struct flow_param *table, json_t *json,
                        const struct flow_param_report *report);

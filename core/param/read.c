@@ -116,7 +116,8 @@ static bool check_key(const struct flow_param *table, const char *key, json_t *v
     struct flow_error err = {0};
     const struct flow_param *row = find_row(table, key);
     if (row == NULL) {
-        (void)refuse_key(table, key, &err);
+        if (refuse_key(table, key, &err) == FLOW_ENOMEM)
+            return false;
         char *hint = guess(closest_name(table, key));
         report->report(report->context, key, err.text, hint);
         free(hint);
@@ -124,12 +125,11 @@ static bool check_key(const struct flow_param *table, const char *key, json_t *v
     }
 
     union flow_value scratch = {0};
-    if (flow_value_set(row, value, &scratch, &err) != FLOW_OK) {
-        report->report(report->context, key, err.text, NULL);
-        return false;
-    }
+    const enum flow_status rc = flow_value_set(row, value, &scratch, &err);
     flow_value_clear(row, &scratch);
-    return true;
+    if (rc != FLOW_OK && rc != FLOW_ENOMEM)
+        report->report(report->context, key, err.text, NULL);
+    return rc == FLOW_OK;
 }
 
 bool flow_params_check(const struct flow_param *table, json_t *json,
@@ -155,9 +155,10 @@ bool flow_params_check(const struct flow_param *table, json_t *json,
         if (row->def != FLOW_REQUIRED || json_object_get(json, row->name) != NULL)
             continue;
         err = (struct flow_error){0};
-        (void)refuse_missing(row, &err);
-        report->report(report->context, NULL, err.text, row->help);
         sound = false;
+        if (refuse_missing(row, &err) == FLOW_ENOMEM)
+            continue;
+        report->report(report->context, NULL, err.text, row->help);
     }
     return sound;
 }

@@ -107,6 +107,14 @@ void flow_frame_write(const struct flow_message *message, uint64_t run_id, uint8
     memcpy(frame, &header, sizeof(header));
 }
 
+/* The flags that such a frame can have. */
+static uint8_t flags_of(const struct header *header)
+{
+    if (header->kind != FLOW_MESSAGE_BATCH)
+        return 0;
+    return FLOW_MESSAGE_LAST | FLOW_MESSAGE_ASK | FLAG_KEYED | FLAG_LENT;
+}
+
 static enum flow_status check_header(const struct header *header, size_t size, uint64_t run_id,
                                      struct flow_error *err)
 {
@@ -125,6 +133,11 @@ static enum flow_status check_header(const struct header *header, size_t size, u
                          header->frame_size);
     if (header->kind < FLOW_MESSAGE_BATCH || header->kind > FLOW_MESSAGE_END)
         return flow_fail(err, FLOW_EPROTO, "a frame has the unknown kind %u", header->kind);
+    if ((header->flags & ~flags_of(header)) != 0)
+        return flow_fail(err, FLOW_EPROTO, "a frame of kind %u has the flags %02x", header->kind,
+                         header->flags);
+    if (header->kind != FLOW_MESSAGE_CREDIT && header->sequence > UINT32_MAX)
+        return flow_fail(err, FLOW_EPROTO, "a frame's sequence number has more than 32 bits");
     if (header->epoch != 0 || header->incarnation != 0 || header->reserved != 0)
         return flow_fail(err, FLOW_EPROTO, "a frame uses reserved fields of its header");
     return FLOW_OK;
@@ -295,7 +308,8 @@ enum flow_status flow_frame_read(const uint8_t *frame, size_t size, const struct
         return (header.flags & FLAG_LENT) != 0 ? read_lease(frame, &header, wire->memory, view, err)
                                                : read_records(frame, &header, view, err);
     }
-    if (header.count != 0 || size != FLOW_FRAME_HEADER || header.data_size != 0)
+    if (header.count != 0 || size != FLOW_FRAME_HEADER || header.data_size != 0 ||
+        (header.flags & (FLAG_KEYED | FLAG_LENT)) != 0)
         return flow_fail(err, FLOW_EPROTO, "a frame without records has %zu bytes", size);
     return FLOW_OK;
 }

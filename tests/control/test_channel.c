@@ -149,6 +149,22 @@ TEST(a_closed_channel_is_read_to_its_end_and_cannot_be_written)
     close(ends[1]);
 }
 
+/* The system then resets the channel, and says so before it hands out what was said. */
+TEST(the_last_words_of_an_end_that_did_not_listen_are_heard)
+{
+    int ends[2];
+    struct flow_notice notice;
+    assert_int_equal(flow_channel_new(ends, NULL), FLOW_OK);
+    assert_int_equal(flow_channel_send(ends[0], FLOW_SAY_NEW, FLOW_OK, NULL), FLOW_OK);
+    assert_int_equal(flow_channel_send(ends[1], FLOW_SAY_FAILED, FLOW_EIO, "why"), FLOW_OK);
+    close(ends[1]);
+    assert_int_equal(flow_channel_receive(ends[0], &notice, NULL), FLOW_OK);
+    assert_int_equal(notice.kind, FLOW_SAY_FAILED);
+    assert_string_equal(notice.text, "why");
+    assert_int_equal(flow_channel_receive(ends[0], &notice, NULL), FLOW_ECLOSED);
+    close(ends[0]);
+}
+
 TEST(a_message_longer_than_any_is_refused)
 {
     int ends[2];
@@ -179,6 +195,7 @@ int main(void)
         cmocka_unit_test(no_single_changed_byte_makes_the_decoder_read_beyond_the_message),
         cmocka_unit_test(messages_arrive_in_order_and_then_nothing),
         cmocka_unit_test(a_closed_channel_is_read_to_its_end_and_cannot_be_written),
+        cmocka_unit_test(the_last_words_of_an_end_that_did_not_listen_are_heard),
         cmocka_unit_test(a_message_longer_than_any_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

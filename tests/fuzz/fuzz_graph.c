@@ -5,12 +5,8 @@
  *
  *     fuzz_graph -dict=tests/fuzz/graph.dict -max_len=4096 CORPUS tests/bad_graphs
  */
-#include <stdint.h>
-#include <stdlib.h>
-
+#include "fuzz.h"
 #include "support/fake_types.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -22,10 +18,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .path = "fuzz.json", .params = params, .sets = sets, .workers = workers};
 
     struct flow_diag diag = {0};
+    fuzz_short_memory(data, size);
     struct flow_graph *graph = flow_graph_read(
         (const char *)data, size, size % 4 == 3 ? &full : &plain, &fake_catalog, &diag);
-    if (graph == NULL && diag.count == 0)
-        abort();
+    flow_mem_fail_at(-1);
+    MUST_HOLD(graph != NULL || diag.count > 0 || diag.failed);
     struct flow_str out = {0};
     flow_diag_print(&diag, &out);
     flow_str_clear(&out);
