@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Fail with errno's words: "cannot read 'a.txt': Permission denied".  `what` is a verb. */
@@ -23,24 +24,75 @@ static inline enum flow_status flow_file_fail(struct flow_stage *stage, const ch
                            what, name, strerror_r(cause, text, sizeof(text)));
 }
 
+#define FLOW_FILE_RETRY_NS ((int64_t)1000 * 1000 * 1000) /* between two looks at a full disk */
+
+/* Where something is written. */
+struct flow_file_place {
+    int fd;
+    const char *name; /* for messages */
+    bool patient;     /* on a disk that is full, wait for room */
+    bool waits;       /* it has said so, and goes on waiting */
+};
+
+/* A device that is full stays so; of a file, others may make room. */
+static inline bool flow_file_may_wait(const struct flow_file_place *place)
+{
+    struct stat st;
+    const int cause = errno;
+    const bool is_file = place->patient && (cause == ENOSPC || cause == EDQUOT) &&
+                         fstat(place->fd, &st) == 0 && S_ISREG(st.st_mode);
+    errno = cause;
+    return is_file;
+}
+
+/* A write has failed with errno: wait until it may be tried again, or fail. */
+static inline enum flow_status flow_file_wait(struct flow_stage *stage,
+                                              struct flow_file_place *place)
+{
+    char text[128];
+    enum flow_status rc = FLOW_OK;
+    if (errno == EAGAIN) {
+        rc = flow_wait(stage, place->fd, POLLOUT, -1);
+    } else if (flow_file_may_wait(place)) {
+        if (!place->waits)
+            flow_log(stage, "cannot write '%s': %s; waiting until there is room", place->name,
+                     strerror_r(errno, text, sizeof(text)));
+        place->waits = true;
+        rc = flow_wait(stage, -1, 0, FLOW_FILE_RETRY_NS);
+    } else if (errno != EINTR) {
+        return flow_file_fail(stage, "write", place->name);
+    }
+    return rc == FLOW_EAGAIN ? FLOW_OK : rc;
+}
+
 /* Write all of `data`, waiting where a descriptor that does not block has no room. */
+static inline enum flow_status flow_file_write_to(struct flow_stage *stage,
+                                                  struct flow_file_place *place, const char *data,
+                                                  size_t size)
+{
+    while (size > 0) {
+        const ssize_t done = write(place->fd, data, size);
+        if (done < 0) {
+            const enum flow_status rc = flow_file_wait(stage, place);
+            if (rc != FLOW_OK)
+                return rc;
+            continue;
+        }
+        if (place->waits && done > 0) {
+            flow_log(stage, "there is room again for '%s'", place->name);
+            place->waits = false;
+        }
+        data += done;
+        size -= (size_t)done;
+    }
+    return FLOW_OK;
+}
+
 static inline enum flow_status flow_file_write(struct flow_stage *stage, int fd, const char *name,
                                                const char *data, size_t size)
 {
-    while (size > 0) {
-        const ssize_t done = write(fd, data, size);
-        if (done >= 0) {
-            data += done;
-            size -= (size_t)done;
-        } else if (errno == EAGAIN) {
-            const enum flow_status rc = flow_wait(stage, fd, POLLOUT, -1);
-            if (rc != FLOW_OK && rc != FLOW_EAGAIN)
-                return rc;
-        } else if (errno != EINTR) {
-            return flow_file_fail(stage, "write", name);
-        }
-    }
-    return FLOW_OK;
+    struct flow_file_place place = {.fd = fd, .name = name};
+    return flow_file_write_to(stage, &place, data, size);
 }
 
 #endif /* FLOW_STAGES_FILE_H */

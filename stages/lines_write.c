@@ -18,9 +18,12 @@
 
 #define BUFFER ((size_t)128 << 10)
 
+enum on_full { FULL_WAITS, FULL_FAILS };
+
 struct writer {
     char *path;
     char *newline;
+    int on_full; /* enum on_full */
 
     int fd;
     bool writing;     /* fd is open */
@@ -36,6 +39,8 @@ static const struct flow_param params[] = {
     FLOW_PARAM_STR(struct writer, path, "-",
                    "file, which appears when it is complete; \"-\": standard output"),
     FLOW_PARAM_STR(struct writer, newline, "\n", "written after each record"),
+    FLOW_PARAM_ENUM(struct writer, on_full, "wait", "wait|fail",
+                    "when the disk is full, wait until there is room, or fail"),
     FLOW_PARAM_END,
 };
 
@@ -112,18 +117,26 @@ static enum flow_status writer_open(void *self, struct flow_stage *stage)
     return FLOW_OK;
 }
 
+static enum flow_status write_out(struct writer *w, struct flow_stage *stage, const char *data,
+                                  size_t size)
+{
+    struct flow_file_place place = {
+        .fd = w->fd, .name = w->name, .patient = w->on_full == FULL_WAITS};
+    return flow_file_write_to(stage, &place, data, size);
+}
+
 static enum flow_status flush(struct writer *w, struct flow_stage *stage)
 {
     const size_t size = w->used;
     w->used = 0;
-    return flow_file_write(stage, w->fd, w->name, w->buf, size);
+    return write_out(w, stage, w->buf, size);
 }
 
 static enum flow_status put(struct writer *w, struct flow_stage *stage, const void *data,
                             size_t size)
 {
     if (size > BUFFER)
-        return flow_file_write(stage, w->fd, w->name, data, size);
+        return write_out(w, stage, data, size);
     memcpy(w->buf + w->used, data, size);
     w->used += size;
     return FLOW_OK;

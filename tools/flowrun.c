@@ -6,7 +6,9 @@
  */
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <stddef.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "arguments.h"
@@ -46,9 +48,19 @@ static void hold_standard_streams(void)
             (void)open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
 }
 
+/* By default malloc sets 64 MiB of address room aside for each thread, which a limit on that soon
+ * leaves nothing of. */
+static void spare_address_room(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+        (void)mallopt(M_ARENA_MAX, 1);
+}
+
 int main(int argc, char **argv)
 {
     hold_standard_streams();
+    spare_address_room();
     int code = 0;
     if (serve_as_worker(argc, argv, &code))
         return code;

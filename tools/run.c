@@ -25,14 +25,14 @@ static void print_report(const struct arguments *arguments, const struct flow_ru
         (void)fputs(text, stderr);
 }
 
-/* A run that came to opening its stages and failed did so by itself; before that by its
- * surroundings. */
+/* A run that came to opening its stages and failed did so by itself; before that, and whenever it
+ * lacks memory or threads, by its surroundings. */
 static int judge(enum flow_status rc, const struct flow_run_result *result,
                  const struct flow_error *err)
 {
     const int code = rc != FLOW_OK ? failed(err) : EXIT_DONE;
     if (rc != FLOW_OK && !(rc == FLOW_EABORT && result->stopped))
-        return result->report_text != NULL ? EXIT_FAILED : code;
+        return result->report_text != NULL && rc != FLOW_ENOMEM ? EXIT_FAILED : code;
     return result->stopped && signals_last() != 0 ? EXIT_SIGNAL + signals_last() : EXIT_DONE;
 }
 

@@ -203,8 +203,10 @@ static enum flow_status start_thread(struct member *member, const pthread_attr_t
     struct flow_group *group = member->group;
     const int error = pthread_create(&member->thread, attr, thread_main, member);
     if (error != 0)
-        return flow_fail(err, FLOW_EIO, "cannot start thread %zu of %zu: %s", group->threads + 1,
-                         group->member_count, strerror(error));
+        return flow_fail(err, FLOW_ENOMEM,
+                         "cannot start thread %zu of %zu: %s; more memory (ulimit -v), more "
+                         "threads (ulimit -u) or fewer workers would help",
+                         group->threads + 1, group->member_count, strerror(error));
     member->started = true;
     struct flow_str stages = {0};
     char name[16];

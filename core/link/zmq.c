@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/order.h"
 #include "link/frames.h"
+#include "link/spare.h"
 
 /*
  * Between threads a message is a struct flow_message, 32 bytes, which ZeroMQ keeps inside its own
@@ -55,11 +56,13 @@ enum flow_status flow_transport_new(const struct flow_transport_options *options
         return flow_fail(err, FLOW_ENOMEM, "out of memory for the transport");
 
     made->wire = (struct flow_wire){options->run_id, options->memory};
+    const int io_threads = options->folder != NULL ? 1 : 0;
     made->context = zmq_ctx_new();
-    if (made->context == NULL)
+    /* libzmq aborts the process when it cannot start its threads, which are one more than these. */
+    if (made->context == NULL || flow_threads_spare((size_t)io_threads + 1, err) != FLOW_OK)
         goto fail;
     const int sockets = (int)(options->sockets + SPARE_SOCKETS);
-    if (zmq_ctx_set(made->context, ZMQ_IO_THREADS, options->folder != NULL ? 1 : 0) != 0 ||
+    if (zmq_ctx_set(made->context, ZMQ_IO_THREADS, io_threads) != 0 ||
         zmq_ctx_set(made->context, ZMQ_MAX_SOCKETS, sockets) != 0) {
         (void)flow_fail(err, FLOW_EIO, "%d sockets in one process: %s", sockets,
                         zmq_strerror(errno));
