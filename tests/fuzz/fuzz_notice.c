@@ -3,6 +3,7 @@
  * libFuzzer plays the other end of a control channel: what is decoded has a text that can be
  * printed, and says the same when it is encoded again; the rest is refused with a reason.
  */
+#include <poll.h>
 #include <stdbool.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -31,6 +32,8 @@ static void check_channel(const uint8_t *data, size_t size, enum flow_status exp
     MUST_HOLD(flow_channel_send(ends[0], FLOW_SAY_LOG, FLOW_OK, (const char *)data) == FLOW_OK);
     MUST_HOLD(flow_channel_receive(ends[1], &notice, NULL) == FLOW_OK);
     close(ends[0]);
+    struct pollfd end = {.fd = ends[1], .events = POLLIN};
+    MUST_HOLD(poll(&end, 1, 10000) == 1);
     MUST_HOLD(flow_channel_receive(ends[1], &notice, NULL) == FLOW_ECLOSED);
     MUST_HOLD(flow_channel_send(ends[1], FLOW_SAY_LOG, FLOW_OK, "?") == FLOW_ECLOSED);
     close(ends[1]);
