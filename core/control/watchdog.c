@@ -18,10 +18,11 @@
 #include "watch/stall.h"
 #include "watch/why.h"
 
-#define LOOKS 4                               /* in the time that is a stall */
-#define HANG_NS ((int64_t)1000 * 1000 * 1000) /* for those who ask: a callback that takes so long  \
-                                               */
-#define LINES 16                              /* of details in a report that nobody asked for */
+#define LOOKS 4 /* in the time that is a stall */
+#define HANG_NS                                                                                    \
+    ((int64_t)1000 * 1000 * 1000) /* for those who ask: a callback that takes so long              \
+                                   */
+#define LINES 16                  /* of details in a report that nobody asked for */
 
 struct flow_watchdog {
     const struct flow_launch *launch;
