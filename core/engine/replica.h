@@ -14,6 +14,7 @@
 #include "engine/edit.h"
 #include "engine/host.h"
 #include "engine/input.h"
+#include "engine/keep.h"
 #include "engine/output.h"
 #include "flowrun/stage.h"
 
@@ -24,8 +25,9 @@ struct flow_replica_env {
     const struct flow_memory *memory; /* what processes share; NULL: nothing */
     atomic_bool *aborting;            /* of the group */
     atomic_bool *draining;
-    int abort_fd; /* readable when aborting */
-    int drain_fd; /* readable when draining */
+    uint32_t incarnation; /* how often this process has been replaced */
+    int abort_fd;         /* readable when aborting */
+    int drain_fd;         /* readable when draining */
     void *context;
     void (*log)(void *context, const char *line);
 };
@@ -54,6 +56,7 @@ struct flow_replica {
     struct flow_host host;
     struct flow_input input;
     struct flow_output output;
+    struct flow_keep keep;     /* if it may be replaced */
     struct flow_item item;     /* the batch in hand */
     struct flow_batch batch;   /* ... as the callback sees it */
     struct flow_cursor cursor; /* ... where `process` goes through it */

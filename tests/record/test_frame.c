@@ -36,7 +36,7 @@ static struct made make_frame(void)
                                          .link = 7,
                                          .sequence = 9,
                                          .batch = {made.block, 1234567890123}};
-    made.size = flow_frame_seal(&message, RUN);
+    made.size = flow_frame_seal(&message, &wire);
     return made;
 }
 
@@ -79,7 +79,7 @@ TEST(credits_and_ends_read_back_from_theirs)
     struct flow_block view = {0};
     const struct flow_message credit = {
         .kind = FLOW_MESSAGE_CREDIT, .link = 3, .credit = {10, 9, 8, 77}};
-    flow_frame_write(&credit, RUN, frame);
+    flow_frame_write(&credit, &wire, frame);
     assert_int_equal(flow_frame_read(frame, sizeof(frame), &wire, &message, &view, NULL), FLOW_OK);
     assert_int_equal(message.credit.received, 10);
     assert_int_equal(message.credit.done, 9);
@@ -88,7 +88,7 @@ TEST(credits_and_ends_read_back_from_theirs)
 
     const struct flow_message end = {
         .kind = FLOW_MESSAGE_END, .link = 3, .sequence = 5, .batch = {NULL, 1u << 20}};
-    flow_frame_write(&end, RUN, frame);
+    flow_frame_write(&end, &wire, frame);
     assert_int_equal(flow_frame_read(frame, sizeof(frame), &wire, &message, &view, NULL), FLOW_OK);
     assert_int_equal(message.kind, FLOW_MESSAGE_END);
     assert_int_equal(message.sequence, 5);
