@@ -306,9 +306,12 @@ static bool is_stale(struct flow_inlet *inlet)
     return true;
 }
 
+/* What a batch took that had to wait for a process to be replaced says nothing of records. */
 static void learn_cost(struct flow_input *input, uint32_t count, int64_t elapsed_ns)
 {
-    if (count == 0 || elapsed_ns < 0)
+    const bool disturbed = input->disturbed;
+    input->disturbed = false;
+    if (count == 0 || elapsed_ns < 0 || disturbed)
         return;
     int64_t cost = elapsed_ns / count;
     if (cost < 1)

@@ -37,6 +37,7 @@ struct flow_input {
     uint32_t cost_ns; /* a record's time, a moving average */
     uint64_t taken;   /* records processed */
     bool due;         /* some writer may be waiting to hear */
+    bool disturbed;   /* a reader was replaced while the batch in hand waited for it */
     double pace_ns;   /* a record's time at the slowest reader downstream; 0: not known */
     uint32_t pace_link;
     size_t greeted;         /* new writers that wait for an answer */

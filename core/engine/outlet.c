@@ -452,14 +452,14 @@ enum flow_status flow_outlet_end(struct flow_outlet *outlet, uint64_t total)
     return rc;
 }
 
-/* A reader that may be replaced also says when it needs nobody any more to start from. */
+/* A reader that may be replaced says on the board when no successor would need us any more. */
 bool flow_outlet_is_settled(const struct flow_outlet *outlet)
 {
     for (size_t i = 0; i < outlet->link_count; i++) {
         const struct flow_outlet_link *link = &outlet->links[i];
-        if (link->remote && link->acked < link->sent)
-            return false;
-        if (link->recovers && flow_read(&link->slot->ended) == 0)
+        const bool settled = link->recovers ? flow_read(&link->slot->ended) != 0
+                                            : !link->remote || link->acked == link->sent;
+        if (!settled)
             return false;
     }
     return true;

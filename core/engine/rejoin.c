@@ -55,6 +55,7 @@ enum flow_status flow_task_rejoin(struct flow_task *task, bool *complete)
     bool all = true;
     bool any = false;
     flow_keep_restore(&self->keep, &self->output);
+    self->input.taken = flow_read(&self->host.slot->records_in);
     enum flow_status rc = flow_output_greet(&self->output, incarnation);
     if (rc == FLOW_OK)
         rc = wait_for_answers(task);

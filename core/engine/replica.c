@@ -280,6 +280,8 @@ enum flow_status flow_replica_open(struct flow_replica *replica)
     if (rc == FLOW_OK && host->plan->stages[host->plan->replicas[host->replica].stage].recovers) {
         rc = flow_keep_init(&replica->keep, host, &replica->output);
         replica->input.keep = &replica->keep;
+        flow_aside_read(&replica->aside,
+                        &host->board->groups[host->plan->replicas[host->replica].group]);
     }
     replica->stage.rooms = replica->output.rooms;
     replica->stage.room_count = outputs;

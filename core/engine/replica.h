@@ -11,6 +11,7 @@
 
 #include <stdatomic.h>
 
+#include "engine/aside.h"
 #include "engine/edit.h"
 #include "engine/host.h"
 #include "engine/input.h"
@@ -61,7 +62,9 @@ struct flow_replica {
     struct flow_batch batch;   /* ... as the callback sees it */
     struct flow_cursor cursor; /* ... where `process` goes through it */
     struct flow_edit edit;
-    uint64_t serial;   /* of the record in hand, for withdrawing */
+    struct flow_aside aside;        /* records that are not to be tried */
+    const struct flow_fatal *fatal; /* of them, the one that is being given up; NULL: none */
+    uint64_t serial;                /* of the record in hand, for withdrawing */
     bool in_batch;     /* in process_batch: flow_batch_reject applies the policy itself */
     bool trying_again; /* ... on a single record, after it was refused */
     bool routing;      /* a record is being emitted on the errors port */

@@ -67,6 +67,7 @@ static enum flow_status take_hello(struct flow_task *task, const struct flow_mes
     const bool writes = message->link < plan->link_count &&
                         plan->replicas[plan->links[message->link].from].task == task->id;
     struct flow_replica *member = member_at(task, message->link, writes);
+    first_of(task)->input.disturbed = writes;
     if (writes)
         return blame(task, member, flow_output_hello(&member->output, message, is_new));
     return blame(task, member,

@@ -21,7 +21,7 @@
  */
 
 #define LINGER_MS 2000 /* for what was sent to another process and is still on its way */
-#define SPARE_SOCKETS 8
+#define SPARE_SOCKETS 256 /* closed ones count until another thread has seen to them */
 #define POLL_MOST 8
 #define ENDPOINT_SIZE 160
 

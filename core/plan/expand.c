@@ -169,11 +169,17 @@ static void survey_graph(const struct flow_plan *plan, struct survey_all *all)
         surveys[i].sequenced |= surveys[i].numbered && surveys[i].upstream > 1;
 }
 
-/* The name of the sequencer on a cut edge: of its reader, its writer, and ".order". */
-static size_t cut_name_size(const struct flow_graph *graph, const struct flow_graph_edge *edge)
+/* The name of the sequencer on a cut edge: of its reader, its writer, the port if it is not the
+ * first, and ".order".  As for snprintf. */
+static size_t name_cut(const struct flow_graph *graph, const struct flow_graph_edge *edge,
+                       char *name, size_t size)
 {
-    return strlen(graph->stages[edge->to].name) + 1 + strlen(graph->stages[edge->from].name) +
-           sizeof(SEQUENCER_SUFFIX);
+    const struct flow_graph_stage *from = &graph->stages[edge->from];
+    const bool other = edge->from_port != 0;
+    return (size_t)snprintf(name, size, "%s.%s%s%s" SEQUENCER_SUFFIX, graph->stages[edge->to].name,
+                            from->name, other ? "." : "",
+                            other ? flow_output_name(from->type, edge->from_port) : "") +
+           1;
 }
 
 /* Give each stage its place, its sequencers right before it, and count what the plan will hold. */
@@ -192,7 +198,7 @@ static size_t place_stages(struct flow_plan *plan, struct survey_all *all)
             names_size += strlen(graph->stages[i].name) + sizeof(SEQUENCER_SUFFIX);
     }
     for (size_t i = 0; i < graph->edge_count; i++)
-        names_size += all->cut[i] ? cut_name_size(graph, &graph->edges[i]) : 0;
+        names_size += all->cut[i] ? name_cut(graph, &graph->edges[i], NULL, 0) : 0;
     return names_size;
 }
 
@@ -263,9 +269,8 @@ static size_t cut_edges(struct flow_plan *plan, struct survey_all *all, char *na
             continue;
         const struct flow_graph_edge *edge = &graph->edges[i];
         const size_t place = all->stages[edge->to].next_cut++;
-        const size_t size = cut_name_size(graph, edge);
-        (void)snprintf(names, size, "%s.%s" SEQUENCER_SUFFIX, graph->stages[edge->to].name,
-                       graph->stages[edge->from].name);
+        const size_t size = name_cut(graph, edge, NULL, 0);
+        (void)name_cut(graph, edge, names, size);
         plan->stages[place] = (struct flow_plan_stage){.name = names, .replica_count = 1};
         names += size;
         before[count++] = (struct flow_plan_edge){
