@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "random/stages.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -30,14 +31,25 @@ static int64_t value_of(const struct flow_record *record)
     return value;
 }
 
+/* As the kernel would do it: the signals of a stage's thread are blocked. */
+static void die_of(int number)
+{
+    sigset_t only;
+    (void)sigemptyset(&only);
+    (void)sigaddset(&only, number);
+    (void)signal(number, SIG_DFL);
+    (void)pthread_sigmask(SIG_UNBLOCK, &only, NULL);
+    (void)raise(number);
+}
+
 static void explode(int how)
 {
     switch (how) {
     case SEGV:
-        (void)raise(SIGSEGV);
+        die_of(SIGSEGV);
         break;
     case ABORT:
-        (void)raise(SIGABRT);
+        die_of(SIGABRT);
         break;
     case EXIT:
         _exit(7);
