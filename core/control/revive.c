@@ -29,6 +29,7 @@ void flow_revival_begin(struct flow_revival *revival, const struct flow_launch *
     struct flow_board_group *orders = &launch->board->groups[group];
     const size_t replica = replica_of(launch->plan, group);
     flow_count(&orders->restarts, 1);
+    flow_set(&launch->board->replicas[replica].hand_batch, 0); /* nobody writes there now */
     revival->kept = flow_read(&launch->board->replicas[replica].kept_turn);
     revival->overdue = false;
 }

@@ -32,6 +32,28 @@ enum flow_status flow_task_fence(struct flow_task *task, struct flow_error *err)
     return rc;
 }
 
+void flow_task_take_back(const struct flow_task *task)
+{
+    for (size_t i = 0; i < task->member_count; i++)
+        flow_pool_poll(task->members[i]->host.pool);
+}
+
+bool flow_task_writes(const struct flow_task *task, size_t link)
+{
+    const struct flow_plan *plan = task->env->plan;
+    return link < plan->link_count && plan->replicas[plan->links[link].from].task == task->id;
+}
+
+enum flow_status flow_task_hello(struct flow_replica *member, const struct flow_message *message,
+                                 bool writes)
+{
+    const bool is_new = member->env->incarnation > 0;
+    if (writes)
+        return flow_output_hello(&member->output, message, is_new);
+    return is_new ? flow_input_welcome(&member->input, message)
+                  : flow_input_greet(&member->input, message);
+}
+
 /* Wait until nobody reads any more what the former process has lent. */
 static enum flow_status wait_for_answers(struct flow_task *task)
 {

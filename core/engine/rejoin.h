@@ -19,6 +19,17 @@
 /* Tell the inbox of the links whose other end may be replaced.  FLOW_ENOMEM. */
 FLOW_NODISCARD enum flow_status flow_task_fence(struct flow_task *task, struct flow_error *err);
 
+/* Take back what other processes have returned.  Somebody may wait for what was lent to us, or
+ * through us, and nobody would wake us for that. */
+void flow_task_take_back(const struct flow_task *task);
+
+/* Does the link start at this task? */
+bool flow_task_writes(const struct flow_task *task, size_t link);
+
+/* A hello, or the answer to ours, has come by a link of `member`, which writes to it or reads. */
+FLOW_NODISCARD enum flow_status flow_task_hello(struct flow_replica *member,
+                                                const struct flow_message *message, bool writes);
+
 /* `*complete`: the readers have had everything, and nothing is left to be done. */
 FLOW_NODISCARD enum flow_status flow_task_rejoin(struct flow_task *task, bool *complete);
 

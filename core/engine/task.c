@@ -62,17 +62,10 @@ static struct flow_replica *member_at(const struct flow_task *task, size_t link,
 /* One end of the link is a new process: this one, or the other. */
 static enum flow_status take_hello(struct flow_task *task, const struct flow_message *message)
 {
-    const struct flow_plan *plan = task->env->plan;
-    const bool is_new = task->env->incarnation > 0;
-    const bool writes = message->link < plan->link_count &&
-                        plan->replicas[plan->links[message->link].from].task == task->id;
+    const bool writes = flow_task_writes(task, message->link);
     struct flow_replica *member = member_at(task, message->link, writes);
     first_of(task)->input.disturbed = writes;
-    if (writes)
-        return blame(task, member, flow_output_hello(&member->output, message, is_new));
-    return blame(task, member,
-                 is_new ? flow_input_welcome(&member->input, message)
-                        : flow_input_greet(&member->input, message));
+    return blame(task, member, flow_task_hello(member, message, writes));
 }
 
 static enum flow_status take_in(struct flow_task *task, const struct flow_message *message)
@@ -126,13 +119,6 @@ enum flow_status flow_task_pump(struct flow_task *task, bool *arrived)
     return answer_greeted(task);
 }
 
-/* Somebody may wait for what was lent to us, or through us, and nobody would wake us for that. */
-static void take_back(const struct flow_task *task)
-{
-    for (size_t i = 0; i < task->member_count; i++)
-        flow_pool_poll(task->members[i]->host.pool);
-}
-
 enum flow_status flow_task_sleep(struct flow_replica *who, enum flow_replica_state why,
                                  struct pollfd *fds, size_t count, int64_t timeout_ns)
 {
@@ -141,7 +127,7 @@ enum flow_status flow_task_sleep(struct flow_replica *who, enum flow_replica_sta
         all[i + 1] = fds[i];
 
     if (who->env->plan->recovers)
-        take_back(who->task);
+        flow_task_take_back(who->task);
     const bool soon =
         first_of(who->task)->input.greeted > 0 && (timeout_ns < 0 || timeout_ns > LOOK_AGAIN_NS);
     const int64_t start = flow_replica_rest(who, why);
