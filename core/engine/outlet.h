@@ -92,13 +92,13 @@ FLOW_NODISCARD enum flow_status flow_outlet_redeliver(struct flow_outlet *outlet
 
 /*
  * This process has taken another's place: say so to the readers, which answer once they read
- * nothing more of it.  When all have, go on from what the board says.  `*all` becomes false if a
- * reader still needs something, `*any` true if one does not.
+ * nothing more of it.  When all have, go on from what the board says.  `*any` becomes true
+ * if a reader needs nothing any more.
  */
 FLOW_NODISCARD enum flow_status flow_outlet_greet(struct flow_outlet *outlet, uint32_t incarnation);
 void flow_outlet_note_answer(struct flow_outlet *outlet, size_t reader);
 bool flow_outlet_is_answered(struct flow_outlet *outlet);
-void flow_outlet_resume(struct flow_outlet *outlet, bool *all, bool *any);
+void flow_outlet_resume(struct flow_outlet *outlet, bool *any);
 
 /* Has every reader had the end? */
 bool flow_outlet_is_ended(const struct flow_outlet *outlet);

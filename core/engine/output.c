@@ -225,11 +225,11 @@ bool flow_output_is_answered(struct flow_output *output)
     return answered;
 }
 
-void flow_output_resume(struct flow_output *output, bool *all, bool *any)
+void flow_output_resume(struct flow_output *output, bool *any)
 {
     for (size_t p = 0; p < output->port_count; p++) {
         for (size_t e = 0; e < output->ports[p].edge_count; e++)
-            flow_outlet_resume(&output->ports[p].edges[e].outlet, all, any);
+            flow_outlet_resume(&output->ports[p].edges[e].outlet, any);
     }
 }
 

@@ -116,12 +116,11 @@ bool flow_outlet_is_answered(struct flow_outlet *outlet)
 }
 
 /* The reader has answered, so its counts stand still. */
-void flow_outlet_resume(struct flow_outlet *outlet, bool *all, bool *any)
+void flow_outlet_resume(struct flow_outlet *outlet, bool *any)
 {
     for (size_t i = 0; i < outlet->link_count; i++) {
         struct flow_outlet_link *link = &outlet->links[i];
         link->complete = flow_read(&link->slot->ended) != 0;
-        *all = *all && link->complete;
         *any = *any || link->complete;
         link->had = flow_read(&link->slot->received) - flow_read(&link->slot->sent);
         link->closed = flow_read(&link->slot->closed);

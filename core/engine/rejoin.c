@@ -74,22 +74,22 @@ enum flow_status flow_task_rejoin(struct flow_task *task, bool *complete)
 {
     struct flow_replica *self = task->members[0];
     const uint32_t incarnation = task->env->incarnation;
-    bool all = true;
     bool any = false;
-    flow_keep_restore(&self->keep, &self->output);
-    self->input.taken = flow_read(&self->host.slot->records_in);
     enum flow_status rc = flow_output_greet(&self->output, incarnation);
     if (rc == FLOW_OK)
         rc = wait_for_answers(task);
     if (rc != FLOW_OK)
         return rc;
-    flow_output_resume(&self->output, &all, &any);
+    *complete = flow_output_is_ended(&self->output);
+    if (*complete) { /* whoever told the readers so had done everything, and counted it */
+        flow_input_release(&self->input);
+        return FLOW_OK;
+    }
+    flow_keep_restore(&self->keep, &self->output);
+    self->input.taken = flow_read(&self->host.slot->records_in);
+    flow_output_resume(&self->output, &any);
     /* Who has had the end may have gone, and what it passed on may still be read. */
     if (any)
         flow_pool_leave_arena(self->host.pool);
-    *complete = all;
-    if (!all)
-        return flow_input_hello(&self->input, incarnation);
-    flow_input_release(&self->input);
-    return FLOW_OK;
+    return flow_input_hello(&self->input, incarnation);
 }

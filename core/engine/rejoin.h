@@ -5,9 +5,9 @@
 /*
  * How a process takes the place of one that has died, see docs/recovery.md:
  *
- *     1  set its counters to what was kept (engine/keep.h)
- *     2  say hello to each reader; it drops what still comes of the old one, and answers when
+ *     1  say hello to each reader; it drops what still comes of the old one, and answers when
  *        nothing of that is read any more, there or further down
+ *     2  unless all readers have had the end: set its counters to what was kept (engine/keep.h)
  *     3  the readers' counts now say how much of the results they have had already
  *     4  say hello to the writer, which takes back what it had lent, and delivers again
  *
