@@ -34,6 +34,7 @@
 #define SAMPLE_MS 100
 #define LOOK_MS 2         /* between looks whether something has come about */
 #define PATIENCE_MS 60000 /* for a command that has been struck */
+#define LONG_MS 600000    /* for one that goes on to its end */
 #define ORPHANS_MS 5000   /* for what outlives it */
 
 static int complain(const char *what)
@@ -244,7 +245,7 @@ static int hail(int argc, char **argv)
     (void)await_moment(&marked, &(struct strike){.when = argv[3]});
     const long killed = rain(&marked, &what);
     const int64_t last = now_ms();
-    const bool hung = !marked_ends(&marked, PATIENCE_MS);
+    const bool hung = !marked_ends(&marked, LONG_MS);
     const int64_t ended = now_ms();
     if (hung)
         marked_kill_all(&marked);
