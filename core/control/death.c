@@ -81,7 +81,7 @@ static void describe_moment(enum flow_death_moment moment, const struct flow_boa
     }
 }
 
-static bool is_fault(int signal)
+bool flow_death_is_fault(int signal)
 {
     return signal == SIGSEGV || signal == SIGBUS || signal == SIGFPE || signal == SIGILL ||
            signal == SIGABRT || signal == SIGSYS || signal == SIGTRAP;
@@ -93,10 +93,10 @@ static const char *remedy(const struct flow_death *death, enum flow_death_moment
         return "leave the children of a run to flow_run: no wait for any child, no ignored SIGCHLD";
     if (death->forced)
         return "close only descriptors that the stage opened";
-    if (is_fault(death->signal) && moment == FLOW_DIED_STARTING)
+    if (flow_death_is_fault(death->signal) && moment == FLOW_DIED_STARTING)
         return "no callback of the stage had run: look at the limits (ulimit -a), and at what the "
                "stage's file does when it is loaded";
-    if (is_fault(death->signal))
+    if (flow_death_is_fault(death->signal))
         return "this is a fault in the stage's code: run it under a debugger or with "
                "-fsanitize=address";
     if (death->signal == SIGKILL)

@@ -36,6 +36,9 @@ void flow_death_describe(const struct flow_death *death, enum flow_death_moment 
                          const struct flow_plan *plan, const struct flow_board *board, size_t group,
                          struct flow_str *out);
 
+/* Is it one that the code of the process itself brings about, as SIGSEGV? */
+bool flow_death_is_fault(int signal);
+
 /* "stage 'words' replica 1": the first replica of a group, and how many others it has. */
 void flow_group_describe(const struct flow_plan *plan, size_t group, struct flow_str *out);
 

@@ -68,6 +68,8 @@ static void bind_group(struct member *member)
         .memory = member->options.memory,
         .folder = member->options.folder,
         .run_id = member->options.run_id,
+        .incarnation =
+            (uint32_t)flow_read(&member->options.board->groups[member->options.group].restarts),
         .events = {.context = member, .failed = on_failed, .ended = on_ended, .log = on_log},
     };
     struct flow_error error = {0};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "control/supervise.h"
+#include "control/supervisor.h"
 
 /*
  * One coordinator, the thread that called flow_run, and for each group a channel:
@@ -50,53 +50,15 @@
 #include "control/watchdog.h"
 #include "watch/report.h"
 
-#define MS ((int64_t)1000 * 1000)
-#define GRACE_NS (700 * MS)     /* after ABORT, for all groups to be gone */
-#define FORCED_NS (10000 * MS)  /* after SIGKILL: only what hangs in the kernel takes longer */
-#define LEAVING_NS (60000 * MS) /* after the last ENDED, for processes to have exited */
-#define TICK_NS (200 * MS)      /* between two calls of options->progress */
-#define BURST 64                /* messages of one group in a row, before others have their turn */
-#define NEVER INT64_MAX
-
-enum run_phase { BINDING, OPENING, RUNNING };
-
-struct member_state {
-    bool answered; /* in this phase */
-    bool ended;    /* has said ENDED */
-    bool stuck;    /* has said STUCK */
-    bool gone;
-};
-
-struct supervisor {
-    const struct flow_launch *launch;
-    const struct flow_run_options *options;
-    struct flow_outcome *outcome;
-    struct flow_error *err;
-    enum flow_status status; /* of the run so far */
-    enum run_phase phase;
-    struct flow_crew *crews; /* one for each group of the plan */
-    struct member_state *states;
-    struct pollfd *fds;             /* one for each group, then stop_fd, then the watchdog's */
-    struct flow_watchdog *watchdog; /* NULL: no memory for one */
-    size_t count;
-    size_t unanswered;            /* groups that have not answered the phase's message */
-    size_t live;                  /* groups not gone */
-    size_t working;               /* groups that have not said ENDED and are not gone */
-    struct flow_sampler *sampler; /* NULL: nobody wants progress */
-    int stop_fd;
-    bool draining, aborting, forced;
-    int64_t start_ns; /* when records began to flow; 0: they have not */
-    int64_t end_ns;   /* when the last group that ended did so */
-    int64_t tick_ns;  /* the next call of options->progress */
-    int64_t drain_ns; /* when draining has taken too long */
-    int64_t force_ns; /* when those still there are ended by force */
-};
+#define GRACE_NS (700 * FLOW_MS) /* after ABORT, for all groups to be gone */
+#define TICK_NS (200 * FLOW_MS)  /* between two calls of options->progress */
+#define BURST 64                 /* messages of one group in a row, before others have their turn */
 
 /* ---- saying something to the groups ---- */
 
 static void say(struct supervisor *sup, size_t i, enum flow_notice_kind kind)
 {
-    if (!sup->states[i].gone && !sup->states[i].ended)
+    if (!sup->states[i].gone && !sup->states[i].ended && !sup->states[i].down)
         (void)flow_channel_send(sup->crews[i].fd, kind, FLOW_OK, NULL);
     /* one that has gone away meanwhile shows in the next poll */
 }
@@ -112,20 +74,21 @@ static void abort_all(struct supervisor *sup)
     if (sup->aborting)
         return;
     sup->aborting = true;
-    sup->drain_ns = NEVER;
+    sup->drain_ns = FLOW_NEVER;
     sup->force_ns = flow_now_ns() + GRACE_NS;
     say_all(sup, FLOW_SAY_ABORT);
+    flow_supervisor_drop_dead(sup);
 }
 
 /* The first failure is the run's; any failure ends it. */
-static void fail(struct supervisor *sup, enum flow_status status, const char *text)
+void flow_supervisor_fail(struct supervisor *sup, enum flow_status status, const char *text)
 {
     if (sup->status == FLOW_OK)
         sup->status = flow_fail(sup->err, status != FLOW_OK ? status : FLOW_EPROTO, "%s", text);
     abort_all(sup);
 }
 
-static void tell(struct supervisor *sup, const char *line)
+void flow_supervisor_tell(struct supervisor *sup, const char *line)
 {
     if (sup->options->log != NULL)
         sup->options->log(sup->options->context, line);
@@ -156,17 +119,36 @@ static void begin_running(struct supervisor *sup)
     enter(sup, RUNNING, FLOW_SAY_START);
     if (sup->options->progress != NULL) {
         sup->sampler = flow_sampler_new(sup->launch->plan, sup->launch->board, sup->start_ns);
-        sup->tick_ns = sup->sampler != NULL ? sup->start_ns + TICK_NS : NEVER;
+        sup->tick_ns = sup->sampler != NULL ? sup->start_ns + TICK_NS : FLOW_NEVER;
     }
+    flow_supervisor_watch(sup, sup->start_ns);
     if (sup->draining)
         drain_all(sup);
+}
+
+/* A process that replaces another goes through the phases alone. */
+static void answer_late(struct supervisor *sup, size_t i, enum run_phase phase)
+{
+    struct member_state *state = &sup->states[i];
+    if (state->joined != phase || state->ended) {
+        flow_supervisor_fail(sup, FLOW_EPROTO, "a group of the run answered what it was not asked");
+        return;
+    }
+    state->joined = phase == BINDING ? OPENING : RUNNING;
+    say(sup, i, phase == BINDING ? FLOW_SAY_OPEN : FLOW_SAY_START);
+    if (phase == OPENING && sup->draining)
+        say(sup, i, FLOW_SAY_DRAIN);
 }
 
 static void answer(struct supervisor *sup, size_t i, enum run_phase phase)
 {
     struct member_state *state = &sup->states[i];
+    if (state->replaced) {
+        answer_late(sup, i, phase);
+        return;
+    }
     if (sup->phase != phase || state->answered || state->ended) {
-        fail(sup, FLOW_EPROTO, "a group of the run answered what it was not asked");
+        flow_supervisor_fail(sup, FLOW_EPROTO, "a group of the run answered what it was not asked");
         return;
     }
     state->answered = true;
@@ -178,103 +160,6 @@ static void answer(struct supervisor *sup, size_t i, enum run_phase phase)
     } else {
         begin_running(sup);
     }
-}
-
-/* ---- groups that end ---- */
-
-static void mark_ended(struct supervisor *sup, size_t i)
-{
-    if (sup->states[i].ended)
-        return;
-    sup->states[i].ended = true;
-    sup->working--;
-    sup->end_ns = flow_now_ns();
-    if (sup->phase != RUNNING && !sup->aborting)
-        fail(sup, FLOW_EPROTO, "a group of the run ended before it was started");
-    if (sup->working == 0 && !sup->aborting)
-        sup->force_ns = sup->end_ns + LEAVING_NS;
-}
-
-static void mark_gone(struct supervisor *sup, size_t i)
-{
-    if (!sup->states[i].ended) {
-        sup->working--;
-        sup->end_ns = flow_now_ns();
-    }
-    sup->states[i].ended = true;
-    sup->states[i].gone = true;
-    sup->live--;
-}
-
-static void report_death(struct supervisor *sup, size_t i, const struct flow_death *death)
-{
-    static const enum flow_death_moment moments[] = {[BINDING] = FLOW_DIED_STARTING,
-                                                     [OPENING] = FLOW_DIED_OPENING,
-                                                     [RUNNING] = FLOW_DIED_RUNNING};
-    const struct flow_launch *launch = sup->launch;
-    struct flow_str text = {0};
-    flow_death_describe(death, sup->states[i].ended ? FLOW_DIED_LEAVING : moments[sup->phase],
-                        launch->plan, launch->board, sup->crews[i].group, &text);
-    fail(sup, FLOW_EIO, text.failed ? "a process of the run has died" : text.text);
-    flow_str_clear(&text);
-}
-
-/* Its channel is closed. */
-static void lose(struct supervisor *sup, size_t i)
-{
-    struct flow_death death = {.known = true};
-    sup->crews[i].launcher->collect(&sup->crews[i], &death);
-    const bool well = sup->states[i].ended && death.signal == 0 && death.code == 0;
-    if (!well && !sup->aborting)
-        report_death(sup, i, &death);
-    mark_gone(sup, i);
-}
-
-/* A group with stuck stages: a process is about to end itself, threads are left behind. */
-static void note_stuck(struct supervisor *sup, size_t i, const char *text)
-{
-    tell(sup, text);
-    sup->states[i].stuck = true;
-    if (!sup->aborting)
-        fail(sup, FLOW_EPROTO, text);
-    if (sup->crews[i].launcher != &flow_thread_launcher)
-        return;
-    sup->outcome->stuck = true;
-    sup->crews[i].launcher->collect(&sup->crews[i], NULL);
-    mark_gone(sup, i);
-}
-
-static void tell_forced(struct supervisor *sup, size_t i)
-{
-    struct flow_str text = {0};
-    flow_group_describe(sup->launch->plan, sup->crews[i].group, &text);
-    flow_str_add(&text, sup->crews[i].launcher == &flow_thread_launcher
-                            ? " does not come back from a callback and is left behind"
-                            : " did not end in time and is killed");
-    if (!text.failed)
-        tell(sup, text.text);
-    flow_str_clear(&text);
-}
-
-/* Time is up: end by force what is still there; if even that did not help, leave it. */
-static void force_all(struct supervisor *sup)
-{
-    for (size_t i = 0; i < sup->count; i++) {
-        struct flow_crew *crew = &sup->crews[i];
-        if (sup->states[i].gone)
-            continue;
-        if (!sup->forced && !sup->states[i].stuck)
-            tell_forced(sup, i);
-        if (sup->forced) {
-            close(crew->fd);
-            mark_gone(sup, i);
-        } else if (!crew->launcher->force(crew)) {
-            sup->outcome->stuck = true;
-            mark_gone(sup, i);
-        }
-    }
-    sup->forced = true;
-    sup->force_ns = flow_now_ns() + FORCED_NS;
 }
 
 /* ---- what arrives ---- */
@@ -289,26 +174,26 @@ static void hear(struct supervisor *sup, size_t i, const struct flow_notice *not
         answer(sup, i, OPENING);
         break;
     case FLOW_SAY_FAILED:
-        fail(sup, notice->status, notice->text);
+        flow_supervisor_fail(sup, notice->status, notice->text);
         break;
     case FLOW_SAY_LOG:
-        tell(sup, notice->text);
+        flow_supervisor_tell(sup, notice->text);
         break;
     case FLOW_SAY_STUCK:
-        note_stuck(sup, i, notice->text);
+        flow_supervisor_leave(sup, i, notice->text);
         break;
     case FLOW_SAY_ENDED:
-        mark_ended(sup, i);
+        flow_supervisor_end(sup, i);
         break;
     default:
-        fail(sup, FLOW_EPROTO, "a group of the run gave an order");
+        flow_supervisor_fail(sup, FLOW_EPROTO, "a group of the run gave an order");
     }
 }
 
 /* Read what group i has said. */
 static void listen(struct supervisor *sup, size_t i)
 {
-    for (int n = 0; n < BURST && !sup->states[i].gone; n++) {
+    for (int n = 0; n < BURST && !sup->states[i].gone && !sup->states[i].down; n++) {
         struct flow_notice notice;
         struct flow_error why = {0};
         const enum flow_status rc = flow_channel_receive(sup->crews[i].fd, &notice, &why);
@@ -317,9 +202,9 @@ static void listen(struct supervisor *sup, size_t i)
         if (rc == FLOW_OK)
             hear(sup, i, &notice);
         else if (rc == FLOW_ECLOSED)
-            lose(sup, i);
+            flow_supervisor_lose(sup, i);
         else
-            fail(sup, rc, why.text);
+            flow_supervisor_fail(sup, rc, why.text);
     }
 }
 
@@ -337,7 +222,8 @@ static void hear_stop(struct supervisor *sup)
 
     sup->outcome->stopped = true;
     if (sup->draining) {
-        fail(sup, FLOW_EABORT, "the run was aborted: it was asked to stop a second time");
+        flow_supervisor_fail(sup, FLOW_EABORT,
+                             "the run was aborted: it was asked to stop a second time");
     } else {
         sup->draining = true;
         if (sup->phase == RUNNING)
@@ -355,7 +241,7 @@ static void give_up_draining(struct supervisor *sup)
                   "the run was aborted: draining took longer than run.drain allows (%s); what was "
                   "still in flight is lost",
                   flow_format_duration(sup->launch->plan->graph->drain_ns, limit, sizeof(limit)));
-    fail(sup, FLOW_EABORT, text.failed ? "draining took too long" : text.text);
+    flow_supervisor_fail(sup, FLOW_EABORT, text.failed ? "draining took too long" : text.text);
     flow_str_clear(&text);
 }
 
@@ -372,7 +258,7 @@ static void watch(struct supervisor *sup, int64_t now_ns)
 {
     struct flow_error why = {0};
     if (flow_watchdog_look(sup->watchdog, now_ns, &why) != FLOW_OK)
-        fail(sup, why.status, why.text);
+        flow_supervisor_fail(sup, why.status, why.text);
 }
 
 static void look_at_clock(struct supervisor *sup)
@@ -382,28 +268,31 @@ static void look_at_clock(struct supervisor *sup)
         tell_progress(sup, now_ns);
     if (now_ns >= flow_watchdog_due(sup->watchdog) && !sup->aborting)
         watch(sup, now_ns);
+    if (now_ns >= sup->watch_ns)
+        flow_supervisor_watch(sup, now_ns);
+    if (now_ns >= sup->revive_ns)
+        flow_supervisor_revive(sup);
     if (now_ns >= sup->drain_ns)
         give_up_draining(sup);
     if (now_ns >= sup->force_ns)
-        force_all(sup);
+        flow_supervisor_force(sup);
 }
 
 /* How long the poll may take [ms], rounded up; -1: for ever. */
 static int next_timeout(const struct supervisor *sup)
 {
+    const int64_t others[] = {sup->drain_ns, sup->force_ns, sup->revive_ns, sup->watch_ns};
     int64_t at = sup->tick_ns;
-    if (sup->drain_ns < at)
-        at = sup->drain_ns;
-    if (sup->force_ns < at)
-        at = sup->force_ns;
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        at = others[i] < at ? others[i] : at;
     if (!sup->aborting && flow_watchdog_due(sup->watchdog) < at)
         at = flow_watchdog_due(sup->watchdog);
-    if (at == NEVER)
+    if (at == FLOW_NEVER)
         return -1;
     const int64_t left = at - flow_now_ns();
     if (left <= 0)
         return 0;
-    return left / MS >= INT32_MAX ? INT32_MAX : (int)((left + MS - 1) / MS);
+    return left / FLOW_MS >= INT32_MAX ? INT32_MAX : (int)((left + FLOW_MS - 1) / FLOW_MS);
 }
 
 /* ---- the whole ---- */
@@ -411,8 +300,9 @@ static int next_timeout(const struct supervisor *sup)
 static void wait_once(struct supervisor *sup)
 {
     for (size_t i = 0; i < sup->count; i++)
-        sup->fds[i] =
-            (struct pollfd){.fd = sup->states[i].gone ? -1 : sup->crews[i].fd, .events = POLLIN};
+        sup->fds[i] = (struct pollfd){
+            .fd = sup->states[i].gone || sup->states[i].down ? -1 : sup->crews[i].fd,
+            .events = POLLIN};
     sup->fds[sup->count] = (struct pollfd){.fd = sup->stop_fd, .events = POLLIN};
     sup->fds[sup->count + 1] =
         (struct pollfd){.fd = flow_watchdog_fd(sup->watchdog), .events = POLLIN};
@@ -451,7 +341,7 @@ static void start_all(struct supervisor *sup)
             sup->live++;
             sup->working++;
         } else {
-            fail(sup, why.status, why.text);
+            flow_supervisor_fail(sup, why.status, why.text);
         }
     }
 }
@@ -461,7 +351,8 @@ static bool has_memory(struct supervisor *sup)
     sup->crews = flow_calloc(sup->count, sizeof(*sup->crews));
     sup->states = flow_calloc(sup->count, sizeof(*sup->states));
     sup->fds = flow_calloc(sup->count + 2, sizeof(*sup->fds));
-    return sup->crews != NULL && sup->states != NULL && sup->fds != NULL;
+    sup->sights = flow_calloc(sup->launch->plan->replica_count, sizeof(*sup->sights));
+    return sup->crews != NULL && sup->states != NULL && sup->fds != NULL && sup->sights != NULL;
 }
 
 enum flow_status flow_supervise(const struct flow_launch *launch,
@@ -475,9 +366,11 @@ enum flow_status flow_supervise(const struct flow_launch *launch,
         .err = err,
         .count = launch->plan->group_count,
         .stop_fd = options->stop_fd,
-        .tick_ns = NEVER,
-        .drain_ns = NEVER,
-        .force_ns = NEVER,
+        .tick_ns = FLOW_NEVER,
+        .drain_ns = FLOW_NEVER,
+        .force_ns = FLOW_NEVER,
+        .revive_ns = FLOW_NEVER,
+        .watch_ns = FLOW_NEVER,
     };
     *outcome = (struct flow_outcome){0};
     if (has_memory(&sup)) {
@@ -494,6 +387,7 @@ enum flow_status flow_supervise(const struct flow_launch *launch,
     outcome->elapsed_ns = sup.start_ns > 0 ? sup.end_ns - sup.start_ns : 0;
     flow_watchdog_free(sup.watchdog);
     flow_sampler_free(sup.sampler);
+    free(sup.sights);
     free(sup.fds);
     free(sup.states);
     free(sup.crews);

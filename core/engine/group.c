@@ -114,6 +114,7 @@ enum flow_status flow_group_new(const struct flow_group_options *options, struct
         .plan = options->plan,
         .board = options->board,
         .memory = options->memory,
+        .incarnation = options->incarnation,
         .aborting = &made->aborting,
         .draining = &made->draining,
         .abort_fd = -1,
@@ -125,6 +126,7 @@ enum flow_status flow_group_new(const struct flow_group_options *options, struct
         .folder = options->folder,
         .run_id = options->run_id,
         .memory = options->memory,
+        .incarnation = options->incarnation,
         .sockets = count_sockets(options->plan, &options->plan->groups[options->group]),
     };
 

@@ -45,6 +45,7 @@ struct flow_group_options {
     const struct flow_memory *memory; /* what processes share; NULL: nothing */
     const char *folder; /* private folder of the run's sockets; NULL when no link crosses groups */
     uint64_t run_id;    /* frames of another run are refused */
+    uint32_t incarnation; /* how often the process of this group has been replaced */
     struct flow_group_events events;
 };
 

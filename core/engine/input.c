@@ -1,43 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#include "engine/input.h"
+#include "engine/inlet.h"
 
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "engine/keep.h"
 
 #define COST_WEIGHT 4 /* a report changes the average by 1/4 of the difference */
-
-/* A batch that was processed and waits for its results to arrive. */
-struct finished {
-    uint64_t order; /* its results are among those begun up to this */
-};
-
-struct flow_inlet {
-    uint32_t id;
-    unsigned port;
-    struct flow_inlet_edge *edge;
-    struct flow_outbox *writer; /* NULL: it calls, and sees for itself what is done */
-    struct flow_board_link *slot;
-    struct flow_credit credit;
-    bool prompt; /* balance among several: the writer deals by what we report, so report always */
-    bool counts; /* the writer holds batches, or itself owes acknowledgements: report when idle */
-    bool ended;
-    bool due;                                      /* the writer may be waiting for a report */
-    uint64_t sequence;                             /* the last one received, to expand the next */
-    uint64_t received, done, acked;                /* batches */
-    uint64_t told_received, told_done, told_acked; /* ... as last reported */
-    uint64_t quiet_records, quiet_bytes;           /* processed since the last report */
-    struct finished *unacked; /* by number, from `acked` to `done`; NULL: acked follows done */
-    size_t unacked_mask;
-};
-
-struct flow_inlet_edge {
-    size_t edge;
-    bool merges;
-    bool total_known;
-    uint64_t total; /* results, once a writer has ended */
-    struct flow_merge merge;
-};
 
 /*
  * Does the writer of this link need to hear of arrivals and acknowledgements in time?  It does if
@@ -91,6 +60,7 @@ static enum flow_status init_link(struct flow_input *input, struct flow_inlet *i
         .credit = link->credit,
         .prompt = edge->share == FLOW_BALANCE && host->plan->stages[edge->to].replica_count > 1,
         .counts = writer_counts(host->plan, link),
+        .recovers = host->plan->stages[edge->from].recovers,
     };
     return FLOW_OK;
 }
@@ -196,14 +166,15 @@ static enum flow_status accept_end(struct flow_input *input, struct flow_inlet *
     input->results = message->batch.number;
     inlet->ended = true;
     input->ended++;
-    return FLOW_OK;
+    return inlet->recovers ? flow_inlet_confirm_end(input, inlet) : FLOW_OK;
 }
 
 static enum flow_status accept_batch(struct flow_input *input, struct flow_inlet *inlet,
                                      uint32_t index, const struct flow_message *message)
 {
     const struct flow_plan_edge *edge = &input->host->plan->edges[inlet->edge->edge];
-    const bool free_numbers = edge->merge_numbered || input->host->plan->stages[edge->to].numbered;
+    const struct flow_plan_stage *self = &input->host->plan->stages[edge->to];
+    const bool free_numbers = edge->merge_numbered || self->numbered || self->recovers;
     const struct flow_arrival arrival = {
         .message = *message,
         .sequence = flow_sequence_expand(inlet->sequence, message->sequence),
@@ -215,6 +186,13 @@ static enum flow_status accept_batch(struct flow_input *input, struct flow_inlet
     }
     inlet->sequence = arrival.sequence + (free_numbers ? 0 : 1);
     inlet->received++;
+    if (input->keep != NULL && arrival.sequence < input->keep->from) {
+        flow_block_unref(message->batch.block); /* all that came of it has arrived */
+        inlet->done = inlet->acked = inlet->received;
+        return FLOW_OK;
+    }
+    if (inlet->recovers && inlet->edge->merges && (message->flags & FLOW_MESSAGE_LAST) != 0)
+        flow_set(&inlet->slot->closed, arrival.sequence + 1);
     flow_count(&inlet->slot->received, message->count);
     flow_count(&inlet->slot->received_batches, 1);
     if (!inlet->edge->merges)
@@ -271,7 +249,7 @@ static uint32_t cost_of(const struct flow_input *input)
     return input->pace_ns < INT32_MAX ? (uint32_t)input->pace_ns : INT32_MAX;
 }
 
-static enum flow_status report(struct flow_input *input, struct flow_inlet *inlet)
+enum flow_status flow_inlet_report(struct flow_input *input, struct flow_inlet *inlet)
 {
     const struct flow_message message = {
         .kind = FLOW_MESSAGE_CREDIT,
@@ -319,9 +297,21 @@ static enum flow_status note_finished(struct flow_input *input, struct flow_inle
     return FLOW_OK;
 }
 
+/* Of a process that has been replaced: its successor counts anew. */
+static bool is_stale(struct flow_inlet *inlet)
+{
+    if (inlet->stale == 0)
+        return false;
+    inlet->stale--;
+    return true;
+}
+
+/* What a batch took that had to wait for a process to be replaced says nothing of records. */
 static void learn_cost(struct flow_input *input, uint32_t count, int64_t elapsed_ns)
 {
-    if (count == 0 || elapsed_ns < 0)
+    const bool disturbed = input->disturbed;
+    input->disturbed = false;
+    if (count == 0 || elapsed_ns < 0 || disturbed)
         return;
     int64_t cost = elapsed_ns / count;
     if (cost < 1)
@@ -338,8 +328,15 @@ enum flow_status flow_input_done(struct flow_input *input, const struct flow_ite
     struct flow_inlet *inlet = &input->links[item->link];
     const uint64_t bytes =
         item->block != NULL ? flow_block_weight(item->block, item->first, item->count) : 0;
+    if (is_stale(inlet)) {
+        learn_cost(input, item->count, elapsed_ns);
+        input->taken += item->count;
+        return FLOW_OK;
+    }
     if (input->host->tracks) {
-        const enum flow_status rc = note_finished(input, inlet);
+        enum flow_status rc = note_finished(input, inlet);
+        if (rc == FLOW_OK && input->keep != NULL)
+            rc = flow_keep_note(input->keep, inlet->acked, inlet->done, item->sequence + 1);
         if (rc != FLOW_OK)
             return rc;
         inlet->done++;
@@ -362,7 +359,7 @@ enum flow_status flow_input_report(struct flow_input *input)
     input->due = false;
     for (size_t i = 0; i < input->link_count && rc == FLOW_OK; i++) {
         if (input->links[i].due)
-            rc = report(input, &input->links[i]);
+            rc = flow_inlet_report(input, &input->links[i]);
     }
     return rc;
 }
@@ -372,13 +369,16 @@ enum flow_status flow_input_acknowledge(struct flow_input *input, uint64_t oldes
     enum flow_status rc = FLOW_OK;
     for (size_t i = 0; i < input->link_count && rc == FLOW_OK; i++) {
         struct flow_inlet *inlet = &input->links[i];
+        const uint64_t before = inlet->acked;
         while (inlet->acked < inlet->done &&
                inlet->unacked[inlet->acked & inlet->unacked_mask].order < oldest)
             inlet->acked++;
+        if (input->keep != NULL && inlet->acked > before)
+            flow_keep_publish(input->keep, inlet->acked - 1); /* before the writer lets go of it */
         const bool news = inlet->told_received != inlet->received ||
                           inlet->told_done != inlet->done || inlet->told_acked != inlet->acked;
         if (news && inlet->writer != NULL && (all || inlet->counts))
-            rc = report(input, inlet);
+            rc = flow_inlet_report(input, inlet);
     }
     return rc;
 }

@@ -20,7 +20,8 @@
 #include "engine/host.h"
 #include "engine/merge.h"
 
-struct flow_inlet; /* private: the reader's end of a link */
+struct flow_keep;
+struct flow_inlet; /* private: the reader's end of a link, see engine/inlet.h */
 struct flow_inlet_edge;
 
 struct flow_input {
@@ -36,8 +37,11 @@ struct flow_input {
     uint32_t cost_ns; /* a record's time, a moving average */
     uint64_t taken;   /* records processed */
     bool due;         /* some writer may be waiting to hear */
+    bool disturbed;   /* a reader was replaced while the batch in hand waited for it */
     double pace_ns;   /* a record's time at the slowest reader downstream; 0: not known */
     uint32_t pace_link;
+    size_t greeted;         /* new writers that wait for an answer */
+    struct flow_keep *keep; /* of a replica that may be replaced; borrowed; else NULL */
 };
 
 /* A batch to be processed. */
@@ -95,5 +99,30 @@ bool flow_input_is_complete(const struct flow_input *input);
 
 /* Is everything acknowledged that came from other processes? */
 bool flow_input_is_settled(const struct flow_input *input);
+
+/* ---- replaced processes; see docs/recovery.md ---- */
+
+/* A new process says hello as the writer of a link, `message->link`: count anew.  It is answered by
+ * flow_input_answer. */
+FLOW_NODISCARD enum flow_status flow_input_greet(struct flow_input *input,
+                                                 const struct flow_message *message);
+
+/* Answer those of whose former processes nothing is being read any more. */
+FLOW_NODISCARD enum flow_status flow_input_answer(struct flow_input *input,
+                                                  const struct flow_inbox *inbox);
+
+/* This process is new, and its writer answers with the sequence that it goes on from. */
+FLOW_NODISCARD enum flow_status flow_input_welcome(struct flow_input *input,
+                                                   const struct flow_message *message);
+
+/* Say hello to the writer. */
+FLOW_NODISCARD enum flow_status flow_input_hello(struct flow_input *input, uint32_t incarnation);
+
+/* No process that might take the place of this one would need the writer any more: note it on the
+ * board, where the writer looks. */
+void flow_input_release(struct flow_input *input);
+
+/* Wake the writer, which may wait for that. */
+FLOW_NODISCARD enum flow_status flow_input_nudge(struct flow_input *input);
 
 #endif /* FLOW_ENGINE_INPUT_H */

@@ -4,38 +4,10 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "engine/window.h"
+#include "engine/outlet_link.h"
 
 #define HELD_ROOM 4 /* batches held for acknowledgement, in multiples of the credit */
 #define DEALT 4     /* slices of a batch that several readers share, for each of them */
-
-/* A batch on its way, or held. */
-struct sent_batch {
-    uint32_t records;
-    uint64_t bytes; /* its weight, as all bytes that are bounded below */
-    uint64_t order;
-    struct flow_block *held; /* NULL: the reader is in this process */
-};
-
-/* All counts are of batches since the run began: acked <= done, received <= sent, done <= received.
- */
-struct flow_outlet_link {
-    uint32_t id;
-    bool remote;
-    bool fused; /* the reader is called, and done when the call returns */
-    struct flow_credit credit;
-    struct flow_outbox *outbox;
-    struct flow_board_link *slot;
-    uint64_t sent, received, done, acked;
-    uint64_t out_records, out_bytes; /* sent and not done */
-    uint64_t done_records;
-    uint64_t held_bytes;       /* sent and not acked */
-    uint32_t cost_ns;          /* a record's time at the reader, as it reports it */
-    struct flow_window window; /* in records, by the time that they take the reader */
-    struct sent_batch *ring;   /* by number, from `acked` to `sent` */
-    uint64_t ring_mask;
-    struct flow_backlog waiting; /* drop_old; a balance edge uses that of its first link alone */
-};
 
 static uint64_t power_of_two(uint64_t least)
 {
@@ -62,6 +34,7 @@ static enum flow_status init_link(struct flow_outlet_link *link, struct flow_hos
                                       : (uint64_t)plan->credit.batches * HELD_ROOM;
     link->id = (uint32_t)id;
     link->remote = !plan->local;
+    link->recovers = host->plan->stages[host->plan->replicas[plan->to].stage].recovers;
     link->credit = plan->credit;
     link->slot = &host->board->links[id];
     link->fused = plan->fused;
@@ -157,8 +130,8 @@ bool flow_outlet_has_room(const struct flow_outlet *outlet, size_t reader)
     return !any;
 }
 
-static enum flow_status send_message(struct flow_outlet *outlet, struct flow_outlet_link *link,
-                                     const struct flow_message *message)
+enum flow_status flow_outlet_send(struct flow_outlet *outlet, struct flow_outlet_link *link,
+                                  const struct flow_message *message)
 {
     struct flow_host *host = outlet->host;
     if (link->fused)
@@ -168,10 +141,13 @@ static enum flow_status send_message(struct flow_outlet *outlet, struct flow_out
 
 /* Keep account of a batch until its reader reports that it is done. */
 static void note_sent(struct flow_outlet_link *link, const struct flow_slice *slice,
-                      uint64_t weight)
+                      uint64_t weight, const struct flow_position *at)
 {
     struct sent_batch *entry = &link->ring[link->sent & link->ring_mask];
-    *entry = (struct sent_batch){.records = slice->count, .bytes = weight, .order = slice->order};
+    *entry = (struct sent_batch){
+        .records = slice->count, .first = slice->first, .bytes = weight, .order = slice->order};
+    if (link->recovers)
+        entry->at = *at;
     if (link->remote && slice->block != NULL)
         entry->held = flow_block_ref(slice->block);
     link->sent++;
@@ -193,7 +169,7 @@ static enum flow_status send_slice(struct flow_outlet *outlet, struct flow_outle
     if (link->fused)
         link->received = link->done = link->acked = ++link->sent;
     else
-        note_sent(link, slice, weight);
+        note_sent(link, slice, weight, &(struct flow_position){sequence, number});
     flow_count(&link->slot->sent, slice->count);
     flow_count(&link->slot->sent_batches, 1);
     flow_count(&link->slot->sent_bytes, bytes);
@@ -210,7 +186,7 @@ static enum flow_status send_slice(struct flow_outlet *outlet, struct flow_outle
                                                         : slice->block,
                   number},
     };
-    return send_message(outlet, link, &message);
+    return flow_outlet_send(outlet, link, &message);
 }
 
 /* As much of `rest` as the link may take now; `rest` shrinks by it. */
@@ -229,7 +205,10 @@ static enum flow_status send_part(struct flow_outlet *outlet, struct flow_outlet
     rest->first += part.count;
     rest->count -= part.count;
     *number += part.count;
-    return send_slice(outlet, link, &part, *number - part.count);
+    const uint64_t first = *number - part.count;
+    if (link->withholds && flow_outlet_withhold(link, &part))
+        return FLOW_OK;
+    return send_slice(outlet, link, &part, first);
 }
 
 static struct flow_outlet_link *pick(struct flow_outlet *outlet, size_t reader)
@@ -429,11 +408,14 @@ enum flow_status flow_outlet_credit(struct flow_outlet *outlet, size_t reader,
                                     const struct flow_message *message)
 {
     struct flow_outlet_link *link = &outlet->links[reader];
-    const uint64_t received = flow_sequence_expand(link->received, message->credit.received);
-    const uint64_t done = flow_sequence_expand(link->done, message->credit.done);
+    const uint64_t base = link->base;
+    const uint64_t received =
+        base + flow_sequence_expand(link->received - base, message->credit.received);
+    const uint64_t done = base + flow_sequence_expand(link->done - base, message->credit.done);
     /* Nothing is held for a reader in this process, which need not report what it has acked. */
     const uint64_t acked =
-        link->remote ? flow_sequence_expand(link->acked, message->credit.acked) : done;
+        link->remote ? base + flow_sequence_expand(link->acked - base, message->credit.acked)
+                     : done;
     if (received < link->received || done < link->done || acked < link->acked ||
         received > link->sent || done > received || acked > done)
         return flow_fail(&outlet->host->err, FLOW_EPROTO,
@@ -481,24 +463,24 @@ enum flow_status flow_outlet_end(struct flow_outlet *outlet, uint64_t total)
     }
     for (size_t i = 0; i < outlet->link_count && rc == FLOW_OK; i++) {
         struct flow_outlet_link *link = &outlet->links[i];
-        const uint64_t last = outlet->edge->merge_numbered ? total
-                              : outlet->numbers            ? outlet->sequence
-                                                           : link->sent;
-        const struct flow_message message = {
-            .kind = FLOW_MESSAGE_END,
-            .link = link->id,
-            .sequence = (uint32_t)link->sent,
-            .batch = {NULL, last},
-        };
-        rc = send_message(outlet, link, &message);
+        link->ended = true;
+        link->last = outlet->edge->merge_numbered ? total
+                     : outlet->numbers            ? outlet->sequence
+                                                  : link->sent;
+        if (!link->complete)
+            rc = flow_outlet_send_end(outlet, link);
     }
     return rc;
 }
 
+/* A reader that may be replaced says on the board when no successor would need us any more. */
 bool flow_outlet_is_settled(const struct flow_outlet *outlet)
 {
     for (size_t i = 0; i < outlet->link_count; i++) {
-        if (outlet->links[i].remote && outlet->links[i].acked < outlet->links[i].sent)
+        const struct flow_outlet_link *link = &outlet->links[i];
+        const bool settled = link->recovers ? flow_read(&link->slot->ended) != 0
+                                            : !link->remote || link->acked == link->sent;
+        if (!settled)
             return false;
     }
     return true;

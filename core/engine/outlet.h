@@ -83,6 +83,26 @@ FLOW_NODISCARD enum flow_status flow_outlet_end(struct flow_outlet *outlet, uint
 /* Has every reader in another process acknowledged everything? */
 bool flow_outlet_is_settled(const struct flow_outlet *outlet);
 
+/*
+ * The process of a reader has been replaced and says hello: deliver again what the former one has
+ * not acknowledged.
+ */
+FLOW_NODISCARD enum flow_status flow_outlet_redeliver(struct flow_outlet *outlet, size_t reader,
+                                                      const struct flow_message *hello);
+
+/*
+ * This process has taken another's place: say so to the readers, which answer once they read
+ * nothing more of it.  When all have, go on from what the board says.  `*any` becomes true
+ * if a reader needs nothing any more.
+ */
+FLOW_NODISCARD enum flow_status flow_outlet_greet(struct flow_outlet *outlet, uint32_t incarnation);
+void flow_outlet_note_answer(struct flow_outlet *outlet, size_t reader);
+bool flow_outlet_is_answered(struct flow_outlet *outlet);
+void flow_outlet_resume(struct flow_outlet *outlet, bool *any);
+
+/* Has every reader had the end? */
+bool flow_outlet_is_ended(const struct flow_outlet *outlet);
+
 /* The smallest `order` among batches whose arrival has not been reported; UINT64_MAX: none. */
 uint64_t flow_outlet_oldest(const struct flow_outlet *outlet);
 

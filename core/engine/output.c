@@ -187,3 +187,58 @@ bool flow_output_is_settled(const struct flow_output *output)
     }
     return true;
 }
+
+/* ---- links with an end that is replaced ---- */
+
+enum flow_status flow_output_hello(struct flow_output *output, const struct flow_message *message,
+                                   bool is_new)
+{
+    size_t reader = 0;
+    struct flow_edge_out *edge = edge_of_link(output, message->link, &reader);
+    if (edge == NULL)
+        return flow_fail(&output->shared.host->err, FLOW_EPROTO,
+                         "a process says hello by link %u, which does not start here",
+                         message->link);
+    if (!is_new)
+        return flow_outlet_redeliver(&edge->outlet, reader, message);
+    flow_outlet_note_answer(&edge->outlet, reader);
+    return FLOW_OK;
+}
+
+enum flow_status flow_output_greet(struct flow_output *output, uint32_t incarnation)
+{
+    enum flow_status rc = FLOW_OK;
+    for (size_t p = 0; p < output->port_count; p++) {
+        for (size_t e = 0; e < output->ports[p].edge_count && rc == FLOW_OK; e++)
+            rc = flow_outlet_greet(&output->ports[p].edges[e].outlet, incarnation);
+    }
+    return rc;
+}
+
+bool flow_output_is_answered(struct flow_output *output)
+{
+    bool answered = true;
+    for (size_t p = 0; p < output->port_count; p++) {
+        for (size_t e = 0; e < output->ports[p].edge_count; e++)
+            answered = flow_outlet_is_answered(&output->ports[p].edges[e].outlet) && answered;
+    }
+    return answered;
+}
+
+void flow_output_resume(struct flow_output *output, bool *any)
+{
+    for (size_t p = 0; p < output->port_count; p++) {
+        for (size_t e = 0; e < output->ports[p].edge_count; e++)
+            flow_outlet_resume(&output->ports[p].edges[e].outlet, any);
+    }
+}
+
+bool flow_output_is_ended(const struct flow_output *output)
+{
+    bool ended = true;
+    for (size_t p = 0; p < output->port_count; p++) {
+        for (size_t e = 0; e < output->ports[p].edge_count; e++)
+            ended = flow_outlet_is_ended(&output->ports[p].edges[e].outlet) && ended;
+    }
+    return ended;
+}

@@ -78,6 +78,14 @@ FLOW_NODISCARD enum flow_status flow_output_credit(struct flow_output *output,
                                                    const struct flow_message *message,
                                                    double *work_ns);
 
+/* Of links with an end that is replaced: see engine/outlet.h. */
+FLOW_NODISCARD enum flow_status flow_output_hello(struct flow_output *output,
+                                                  const struct flow_message *message, bool is_new);
+FLOW_NODISCARD enum flow_status flow_output_greet(struct flow_output *output, uint32_t incarnation);
+bool flow_output_is_answered(struct flow_output *output);
+void flow_output_resume(struct flow_output *output, bool *any);
+bool flow_output_is_ended(const struct flow_output *output);
+
 /* Everything begun before this number (of the task's clock) has arrived. */
 uint64_t flow_output_oldest(const struct flow_output *output);
 

@@ -70,6 +70,9 @@ static char *describe(const struct flow_replica *replica, const struct flow_reco
     good = good && json_object_set_new(object, "replica", json_integer(replica->info.replica)) == 0;
     good = good &&
            json_object_set_new(object, "record", json_integer((json_int_t)record->number)) == 0;
+    if (replica->fatal != NULL && flow_fatal_signal(replica->fatal) != 0)
+        good = good && json_object_set_new(object, "signal",
+                                           json_integer(flow_fatal_signal(replica->fatal))) == 0;
     json_t *why = json_string(reason);
     good = good && json_object_set_new(object, "reason",
                                        why != NULL ? why : json_string("(not UTF-8)")) == 0;
@@ -143,6 +146,7 @@ static enum flow_status wait_for_retry(struct flow_replica *replica, unsigned tr
     flow_count(&replica->host.slot->retried, 1);
     flow_set(&replica->host.slot->wait_fd, 0);
     flow_set(&replica->host.slot->wait_until_ns, (uint64_t)until);
+    flow_set(&replica->host.slot->hand_batch, 0); /* it is not with the stage meanwhile */
     for (int64_t left = wait; left > 0; left = until - flow_now_ns()) {
         bool arrived;
         enum flow_status rc = flow_task_pump(replica->task, &arrived);
@@ -152,6 +156,13 @@ static enum flow_status wait_for_retry(struct flow_replica *replica, unsigned tr
             return rc;
     }
     return FLOW_OK;
+}
+
+/* Whoever looks at the board, perhaps after this process, knows what it had in hand. */
+static void take_in_hand(struct flow_replica *replica, uint64_t record)
+{
+    flow_set(&replica->host.slot->hand_record, record);
+    flow_set(&replica->host.slot->hand_batch, replica->item.sequence + 1);
 }
 
 /* A record of the batch in hand as a batch of one. */
@@ -188,6 +199,7 @@ static enum flow_status try_record(struct flow_replica *replica, uint32_t index,
     const struct flow_stage_type *type = replica->type;
     replica->has_reason = false;
     replica->stage.in_hand = ++replica->serial;
+    take_in_hand(replica, record->number);
     enum flow_status rc;
     if (type->process == NULL) {
         rc = try_alone(replica, index);
@@ -263,11 +275,13 @@ static enum flow_status process_some(struct flow_replica *replica, struct pass *
     struct flow_cursor *cursor = &replica->cursor;
     const bool emits = replica->emits;
     const bool may_undo = replica->may_undo;
+    flow_counter *hand = &replica->host.slot->hand_record;
     uint64_t mark = emits ? flow_output_mark(&replica->output) : 0;
     enum flow_status rc = FLOW_OK;
     uint32_t left = pass->stride;
     for (; left > 0 && flow_batch_next(cursor); left--) {
         replica->has_reason = false;
+        flow_set(hand, cursor->record.number);
         if (may_undo)
             stage->in_hand = ++replica->serial;
         rc = replica->type->process(replica->self, stage, &cursor->record);
@@ -286,6 +300,39 @@ static enum flow_status process_some(struct flow_replica *replica, struct pass *
     return rc;
 }
 
+/* The record is not handed to the stage any more. */
+static enum flow_status give_up_fatal(struct flow_replica *replica,
+                                      const struct flow_record *record,
+                                      const struct flow_fatal *fatal)
+{
+    char reason[160];
+    flow_fatal_describe(fatal, reason, sizeof(reason));
+    flow_set(&replica->host.slot->hand_batch, 0);
+    replica->fatal = fatal;
+    const enum flow_status rc = give_up(replica, record, reason, fatal->tries);
+    replica->fatal = NULL;
+    return rc;
+}
+
+/* If the next record is set aside, deal with it; else go no further than to the next such one. */
+static enum flow_status pass_fatal(struct flow_replica *replica, struct pass *pass)
+{
+    struct flow_cursor *cursor = &replica->cursor;
+    const uint64_t next = cursor->record.number + 1;
+    const struct flow_fatal *fatal = flow_aside_find(&replica->aside, next, cursor->left);
+    if (fatal == NULL)
+        return FLOW_OK;
+    if (fatal->number > next) {
+        if (pass->stride > fatal->number - next)
+            pass->stride = (uint32_t)(fatal->number - next);
+        return FLOW_OK;
+    }
+    (void)flow_batch_next(cursor);
+    const enum flow_status rc = give_up_fatal(replica, &cursor->record, fatal);
+    take_in_hand(replica, next);
+    return rc == FLOW_OK && cursor->left > 0 ? pass_fatal(replica, pass) : rc;
+}
+
 static enum flow_status process_records(struct flow_replica *replica)
 {
     struct flow_board_replica *slot = replica->host.slot;
@@ -294,6 +341,12 @@ static enum flow_status process_records(struct flow_replica *replica)
     enum flow_status rc = FLOW_OK;
     replica->cursor = flow_batch_begin(&replica->batch);
     while (rc == FLOW_OK && replica->cursor.left > 0) {
+        if (replica->aside.count > 0) {
+            rc = pass_fatal(replica, &pass);
+            if (rc != FLOW_OK || replica->cursor.left == 0)
+                break;
+        }
+        flow_set(&slot->hand_batch, replica->item.sequence + 1);
         rc = process_some(replica, &pass);
         if (rc == FLOW_EBAD)
             rc = handle_bad(replica, (uint32_t)(record->number - replica->batch.number), record, 1);
@@ -312,6 +365,7 @@ static enum flow_status process_whole(struct flow_replica *replica)
     replica->in_batch = true;
     replica->refused_count = 0;
     replica->has_reason = false;
+    take_in_hand(replica, FLOW_WHOLE_BATCH);
     const uint64_t bad_before =
         flow_read(&replica->host.slot->skipped) + flow_read(&replica->host.slot->routed);
     enum flow_status rc =
@@ -332,12 +386,46 @@ static enum flow_status process_whole(struct flow_replica *replica)
     return rc;
 }
 
+/* Somewhere in the batch is a record that kills, or is to be found: each is a batch of its own. */
+static enum flow_status process_each(struct flow_replica *replica)
+{
+    enum flow_status rc = FLOW_OK;
+    for (uint32_t i = 0; i < replica->batch.count && rc == FLOW_OK; i++) {
+        const struct flow_record record = flow_batch_record(&replica->batch, i);
+        const struct flow_fatal *fatal = flow_aside_find(&replica->aside, record.number, 1);
+        if (fatal != NULL) {
+            rc = give_up_fatal(replica, &record, fatal);
+            continue;
+        }
+        rc = try_record(replica, i, &record);
+        if (rc == FLOW_OK)
+            flow_count(&replica->host.slot->done, 1);
+        else if (rc == FLOW_EBAD)
+            rc = handle_bad(replica, i, &record, 1);
+        else
+            rc = stop(replica, rc, &record.number);
+    }
+    return rc;
+}
+
+static bool must_be_careful(const struct flow_replica *replica)
+{
+    const struct flow_aside *aside = &replica->aside;
+    return aside->careful == replica->item.sequence + 1 ||
+           (aside->count > 0 &&
+            flow_aside_find(aside, replica->batch.number, replica->batch.count) != NULL);
+}
+
 enum flow_status flow_policy_process(struct flow_replica *replica)
 {
     if (replica->batch.count == 0)
         return FLOW_OK;
-    const enum flow_status rc =
-        replica->type->process != NULL ? process_records(replica) : process_whole(replica);
+    enum flow_status rc;
+    if (replica->type->process != NULL)
+        rc = process_records(replica);
+    else
+        rc = must_be_careful(replica) ? process_each(replica) : process_whole(replica);
+    flow_set(&replica->host.slot->hand_batch, 0);
     flow_edit_end(replica);
     return rc;
 }

@@ -211,6 +211,7 @@ void flow_replica_free(struct flow_replica *replica)
         return;
     flow_replica_let_go(replica);
     flow_edit_clear(&replica->edit);
+    flow_keep_clear(&replica->keep);
     flow_pool_free(replica->host.pool);
     free(replica->refused);
     free(replica);
@@ -279,6 +280,12 @@ enum flow_status flow_replica_open(struct flow_replica *replica)
     enum flow_status rc = flow_input_init(&replica->input, host);
     if (rc == FLOW_OK)
         rc = flow_output_init(&replica->output, host, outputs);
+    if (rc == FLOW_OK && host->plan->stages[host->plan->replicas[host->replica].stage].recovers) {
+        rc = flow_keep_init(&replica->keep, host, &replica->output);
+        replica->input.keep = &replica->keep;
+        flow_aside_read(&replica->aside,
+                        &host->board->groups[host->plan->replicas[host->replica].group]);
+    }
     replica->stage.rooms = replica->output.rooms;
     replica->stage.room_count = outputs;
     for (size_t i = 0; i < outputs && rc == FLOW_OK; i++)
@@ -295,7 +302,10 @@ void flow_replica_begin(struct flow_replica *replica)
 {
     struct flow_board_replica *slot = replica->host.slot;
     const uint64_t now = (uint64_t)flow_now_ns();
-    flow_set(&slot->start_ns, now);
+    if (replica->env->incarnation == 0)
+        flow_set(&slot->start_ns, now);
+    else /* from the death of the former process on, nothing was done */
+        flow_count(&slot->wait_self_ns, now - flow_read(&slot->since_ns));
     flow_set(&slot->since_ns, now);
     flow_set(&slot->state, replica->place == 0 ? FLOW_STATE_BUSY : FLOW_STATE_WAIT_IN);
 }

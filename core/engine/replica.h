@@ -11,9 +11,11 @@
 
 #include <stdatomic.h>
 
+#include "engine/aside.h"
 #include "engine/edit.h"
 #include "engine/host.h"
 #include "engine/input.h"
+#include "engine/keep.h"
 #include "engine/output.h"
 #include "flowrun/stage.h"
 
@@ -24,8 +26,9 @@ struct flow_replica_env {
     const struct flow_memory *memory; /* what processes share; NULL: nothing */
     atomic_bool *aborting;            /* of the group */
     atomic_bool *draining;
-    int abort_fd; /* readable when aborting */
-    int drain_fd; /* readable when draining */
+    uint32_t incarnation; /* how often this process has been replaced */
+    int abort_fd;         /* readable when aborting */
+    int drain_fd;         /* readable when draining */
     void *context;
     void (*log)(void *context, const char *line);
 };
@@ -54,11 +57,14 @@ struct flow_replica {
     struct flow_host host;
     struct flow_input input;
     struct flow_output output;
+    struct flow_keep keep;     /* if it may be replaced */
     struct flow_item item;     /* the batch in hand */
     struct flow_batch batch;   /* ... as the callback sees it */
     struct flow_cursor cursor; /* ... where `process` goes through it */
     struct flow_edit edit;
-    uint64_t serial;   /* of the record in hand, for withdrawing */
+    struct flow_aside aside;        /* records that are not to be tried */
+    const struct flow_fatal *fatal; /* of them, the one that is being given up; NULL: none */
+    uint64_t serial;                /* of the record in hand, for withdrawing */
     bool in_batch;     /* in process_batch: flow_batch_reject applies the policy itself */
     bool trying_again; /* ... on a single record, after it was refused */
     bool routing;      /* a record is being emitted on the errors port */

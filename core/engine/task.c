@@ -7,8 +7,11 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "engine/pin.h"
+#include "engine/rejoin.h"
 
 #define SLOW_PRODUCE_NS 1000000 /* after a call this long, what it emitted is sent at once */
+#define SETTLE_LOOK_NS 20000000 /* between looks at the board while waiting for the end */
+#define LOOK_AGAIN_NS 2000000   /* between looks for what nobody says; only after a death */
 #define TELL_AFTER_NS 1000000   /* how long writers may wait to hear while there is work to do */
 
 static bool is_aborting(const struct flow_task *task)
@@ -56,8 +59,19 @@ static struct flow_replica *member_at(const struct flow_task *task, size_t link,
     return ours ? task->members[plan->replicas[replica].place] : first_of(task);
 }
 
+/* One end of the link is a new process: this one, or the other. */
+static enum flow_status take_hello(struct flow_task *task, const struct flow_message *message)
+{
+    const bool writes = flow_task_writes(task, message->link);
+    struct flow_replica *member = member_at(task, message->link, writes);
+    first_of(task)->input.disturbed = writes;
+    return blame(task, member, flow_task_hello(member, message, writes));
+}
+
 static enum flow_status take_in(struct flow_task *task, const struct flow_message *message)
 {
+    if (message->kind == FLOW_MESSAGE_HELLO)
+        return take_hello(task, message);
     const bool credit = message->kind == FLOW_MESSAGE_CREDIT;
     struct flow_replica *member = member_at(task, message->link, credit);
     if (!credit)
@@ -83,6 +97,15 @@ static enum flow_status receive(struct flow_task *task, bool *arrived)
     return rc == FLOW_OK ? take_in(task, &message) : blame(task, first, rc);
 }
 
+/* New writers that wait until nothing of their former processes is read any more. */
+static enum flow_status answer_greeted(struct flow_task *task)
+{
+    struct flow_replica *first = first_of(task);
+    if (first->input.greeted == 0)
+        return FLOW_OK;
+    return blame(task, first, flow_input_answer(&first->input, task->inbox));
+}
+
 enum flow_status flow_task_pump(struct flow_task *task, bool *arrived)
 {
     bool more = true;
@@ -93,7 +116,7 @@ enum flow_status flow_task_pump(struct flow_task *task, bool *arrived)
             return rc;
         *arrived = *arrived || more;
     }
-    return FLOW_OK;
+    return answer_greeted(task);
 }
 
 enum flow_status flow_task_sleep(struct flow_replica *who, enum flow_replica_state why,
@@ -103,8 +126,15 @@ enum flow_status flow_task_sleep(struct flow_replica *who, enum flow_replica_sta
     for (size_t i = 0; i < count; i++)
         all[i + 1] = fds[i];
 
+    if (who->env->plan->recovers)
+        flow_task_take_back(who->task);
+    const bool soon =
+        first_of(who->task)->input.greeted > 0 && (timeout_ns < 0 || timeout_ns > LOOK_AGAIN_NS);
     const int64_t start = flow_replica_rest(who, why);
-    const enum flow_status rc = flow_inbox_wait(who->task->inbox, all, count + 1, timeout_ns);
+    enum flow_status rc =
+        flow_inbox_wait(who->task->inbox, all, count + 1, soon ? LOOK_AGAIN_NS : timeout_ns);
+    if (rc == FLOW_EAGAIN && soon)
+        rc = FLOW_OK;
     const int64_t passed = flow_replica_wake(who, why, start);
     if (why == FLOW_STATE_WAIT_OUT)
         first_of(who->task)->waited_out_ns += passed;
@@ -231,6 +261,8 @@ enum flow_status flow_task_new(const struct flow_replica_env *env, size_t id,
     if (rc == FLOW_OK)
         rc = flow_inbox_open(env->transport, id, reach_of(env->plan, plan_of(made)),
                              first_of(made)->host.pool, &made->inbox, err);
+    if (rc == FLOW_OK && env->plan->recovers)
+        rc = flow_task_fence(made, err);
     if (rc != FLOW_OK) {
         flow_task_free(made);
         return rc;
@@ -326,6 +358,8 @@ static enum flow_status idle(struct flow_task *task)
         rc = report_due(task);
     if (rc == FLOW_OK)
         rc = tell_writers(task, false);
+    if (rc == FLOW_OK)
+        rc = answer_greeted(task);
     if (rc != FLOW_OK || first->input.ready_count > 0)
         return rc;
     if (first->input.ended == first->input.link_count)
@@ -341,6 +375,8 @@ static enum flow_status process_next(struct flow_task *task)
     enum flow_status rc = blame(task, first, flow_replica_process(first, flow_now_ns()));
     flow_block_unref(first->item.block);
     first->item.block = NULL;
+    if (rc == FLOW_OK)
+        rc = answer_greeted(task);
     if (rc == FLOW_OK && first->ended_ns - task->told_ns > TELL_AFTER_NS) {
         task->told_ns = first->ended_ns;
         rc = tell_writers(task, false);
@@ -383,28 +419,40 @@ static enum flow_status produce_all(struct flow_task *task)
     return rc == FLOW_ECLOSED ? FLOW_OK : blame(task, first, rc);
 }
 
+/* Could this process be replaced?  Then its writer stays until no successor would need it. */
+static bool recovers(const struct flow_task *task)
+{
+    return first_of(task)->input.keep != NULL;
+}
+
 static bool is_settled(const struct flow_task *task)
 {
     for (size_t i = 0; i < task->member_count; i++) {
         if (!flow_output_is_settled(&task->members[i]->output))
             return false;
     }
-    return flow_input_is_settled(&first_of(task)->input);
+    return flow_input_is_settled(&first_of(task)->input) &&
+           (!recovers(task) || flow_output_is_ended(&first_of(task)->output));
 }
 
 /* Stay until what was sent to other processes is acknowledged, and we have done so in turn. */
 static enum flow_status settle(struct flow_task *task)
 {
+    /* A process that says on the board that it is done may die before it has said so to us. */
+    const int64_t limit_ns = task->env->plan->recovers ? SETTLE_LOOK_NS : -1;
     enum flow_status rc = tell_writers(task, true);
     while (rc == FLOW_OK && !is_settled(task)) {
         bool arrived;
         rc = flow_task_pump(task, &arrived);
         if (rc == FLOW_OK && !arrived)
-            rc = flow_task_sleep(first_of(task), FLOW_STATE_DRAINING, NULL, 0, -1);
-        if (rc == FLOW_OK)
+            rc = flow_task_sleep(first_of(task), FLOW_STATE_DRAINING, NULL, 0, limit_ns);
+        if (rc == FLOW_OK || rc == FLOW_EAGAIN)
             rc = tell_writers(task, true);
     }
-    return rc;
+    if (rc != FLOW_OK || !recovers(task))
+        return rc;
+    flow_input_release(&first_of(task)->input);
+    return blame(task, first_of(task), flow_input_nudge(&first_of(task)->input));
 }
 
 /* The thread's time on the CPU belongs to the members as they were busy. */
@@ -428,10 +476,15 @@ enum flow_status flow_task_run(struct flow_task *task)
     for (size_t i = 0; i < task->member_count; i++)
         flow_replica_begin(task->members[i]);
 
-    enum flow_status rc = first->input.link_count > 0 ? consume_input(task) : produce_all(task);
-    if (rc == FLOW_OK)
+    bool complete = false;
+    enum flow_status rc = FLOW_OK;
+    if (task->env->incarnation > 0)
+        rc = blame(task, first, flow_task_rejoin(task, &complete));
+    if (rc == FLOW_OK && !complete)
+        rc = first->input.link_count > 0 ? consume_input(task) : produce_all(task);
+    if (rc == FLOW_OK && !complete)
         rc = blame(task, first, flow_replica_finish(first));
-    if (rc == FLOW_OK)
+    if (rc == FLOW_OK && !complete)
         rc = settle(task);
     if (task->culprit != NULL) {
         flow_replica_explain(task->culprit, task->failure);

@@ -55,6 +55,15 @@ struct flow_error_policy {
     int64_t backoff_max_ns; /* the doubling stops here */
 };
 
+/* Whether the process of a stage is replaced when it dies, and when that is given up. */
+struct flow_restart {
+    bool on;
+    unsigned tries;     /* deaths within `window_ns` after which the run ends */
+    int64_t window_ns;  /* 0: of the whole run */
+    int64_t backoff_ns; /* before the second start without progress; doubles with each */
+    int64_t backoff_max_ns;
+};
+
 struct flow_graph_stage {
     char *name;
     const struct flow_stage_type *type; /* borrowed from the catalogue */
@@ -65,6 +74,8 @@ struct flow_graph_stage {
     uint32_t *cpus; /* where it may run, ascending; NULL: the graph does not say */
     size_t cpu_count;
     bool isolate;
+    struct flow_restart restart;
+    int64_t timeout_ns;  /* that a callback may take for one record; 0: any */
     bool fuse_given;     /* by the stage itself, not by `run` */
     enum flow_fuse fuse; /* with the stage before it */
     char *description;   /* NULL: none */

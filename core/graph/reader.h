@@ -134,4 +134,10 @@ bool flow_reader_errors(struct flow_reader *r, const struct flow_node *node,
 void flow_reader_cpus(struct flow_reader *r, const struct flow_node *node,
                       struct flow_graph_stage *stage);
 
+/* "restart" and "timeout" of a stage, see restart.c. */
+extern const struct flow_restart flow_restart_default;
+void flow_reader_restart(struct flow_reader *r, const struct flow_node *node,
+                         struct flow_restart *restart);
+void flow_reader_timeout(struct flow_reader *r, const struct flow_node *node, int64_t *timeout_ns);
+
 #endif /* FLOW_GRAPH_READER_H */

@@ -79,6 +79,14 @@ static const struct part definitions[] = {
      "      \"then\": " ONE_OF("\"stop\", \"skip\", \"route\"",
                                ", \"default\": \"stop\"") " } },"
                                                           "  { " REFERENCE " } ] }"},
+    {"restart", "{ \"anyOf\": [ { \"type\": \"boolean\" },"
+                "  { \"type\": \"object\", \"additionalProperties\": false, \"properties\": {"
+                "      \"tries\": { \"anyOf\": [ { \"type\": \"integer\", \"minimum\": 1,"
+                "        \"maximum\": 1000000 }, { " REFERENCE " } ] },"
+                "      \"window\": { \"$ref\": \"#/$defs/duration\" },"
+                "      \"backoff\": { \"$ref\": \"#/$defs/duration\" },"
+                "      \"max\": { \"$ref\": \"#/$defs/duration\" } } },"
+                "  { " REFERENCE " } ], \"default\": true }"},
     {"run",
      "{ \"type\": \"object\", \"additionalProperties\": false, \"properties\": {"
      "    \"pin\": { \"$ref\": \"#/$defs/pin\" },"
@@ -117,6 +125,8 @@ static const char stage_text[] =
                                     "{ " REFERENCE " } ],"
                                     "      \"default\": false },"
                                     "    \"fuse\": " FUSE ","
+                                    "    \"restart\": { \"$ref\": \"#/$defs/restart\" },"
+                                    "    \"timeout\": { \"$ref\": \"#/$defs/duration\" },"
                                     "    \"description\": { \"type\": \"string\" } },"
                                     "  \"not\": { \"required\": [\"from\", \"inputs\"] } }";
 

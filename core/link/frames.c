@@ -110,12 +110,12 @@ static bool is_frame(const struct flow_message *message, const struct flow_pool 
            message->count == block->count && block->top == block->data + data + column;
 }
 
-static enum flow_status send_block(void *socket, const struct flow_message *whole, uint64_t run_id,
-                                   struct flow_error *err)
+static enum flow_status send_block(void *socket, const struct flow_message *whole,
+                                   const struct flow_wire *wire, struct flow_error *err)
 {
     struct flow_block *block = whole->batch.block;
     block->framed = true;
-    const size_t size = flow_frame_seal(whole, run_id);
+    const size_t size = flow_frame_seal(whole, wire);
     zmq_msg_t raw;
     if (zmq_msg_init_data(&raw, block->frame, size, let_go, block) != 0) {
         flow_block_unref(block);
@@ -167,7 +167,7 @@ enum flow_status flow_frames_send(void *socket, const struct flow_wire *wire,
         lent = lender != NULL && can_lend(&now) && lend(lender, &now, &view);
     }
     if (!lent)
-        return send_block(socket, &now, wire->run_id, err);
+        return send_block(socket, &now, wire, err);
 
     uint8_t frame[FLOW_FRAME_LEASE];
     flow_frame_write_lease(&now, wire, &view, frame);
@@ -250,23 +250,55 @@ static struct flow_block *adopt_lease(struct flow_pool *pool, const struct flow_
     return block;
 }
 
-enum flow_status flow_frames_accept(zmq_msg_t *raw, const struct flow_wire *wire,
-                                    struct flow_pool *pool, struct flow_message *message,
-                                    struct flow_error *err)
+static enum flow_status make_block(struct flow_frames_reader *reader, zmq_msg_t *raw,
+                                   struct flow_message *message, struct flow_block *view,
+                                   struct flow_error *err)
+{
+    const struct flow_memory *memory = reader->wire->memory;
+    if (view->lease.data == NULL) {
+        message->batch.block = adopt_message(reader->pool, raw, view, err);
+    } else {
+        const struct flow_lease lease = view->lease;
+        message->batch.block = adopt_lease(reader->pool, memory, view, err);
+        if (message->batch.block != NULL)
+            flow_fence_note(&reader->fence, message->link, &lease, memory);
+    }
+    return message->batch.block != NULL ? FLOW_OK : err->status;
+}
+
+static enum flow_status accept(struct flow_frames_reader *reader, zmq_msg_t *raw,
+                               struct flow_message *message, struct flow_error *err)
+{
+    struct flow_block view = {0};
+    const uint8_t *frame = zmq_msg_data(raw);
+    const enum flow_status rc =
+        flow_frame_read(frame, zmq_msg_size(raw), reader->wire, message, &view, err);
+    if (rc != FLOW_OK)
+        return rc;
+    const uint32_t incarnation = flow_frame_incarnation(frame);
+    switch (flow_fence_judge(&reader->fence, message, incarnation)) {
+    case FLOW_FENCE_PASS:
+        break;
+    case FLOW_FENCE_DROP:
+        return FLOW_EAGAIN;
+    case FLOW_FENCE_STRANGE:
+        return flow_fail(err, FLOW_EPROTO,
+                         "a frame by link %u is of incarnation %u, which is not known there",
+                         message->link, incarnation);
+    }
+    if (message->kind != FLOW_MESSAGE_BATCH || message->count == 0)
+        return FLOW_OK;
+    return make_block(reader, raw, message, &view, err);
+}
+
+enum flow_status flow_frames_accept(struct flow_frames_reader *reader, zmq_msg_t *raw,
+                                    struct flow_message *message, struct flow_error *err)
 {
     if (zmq_msg_more(raw))
         return flow_fail(err, FLOW_EPROTO, "a message of several frames has arrived");
 
     FLOW_OBSERVE(&taken_again);
-    struct flow_block view = {0};
     struct flow_error why = {0};
-    enum flow_status rc =
-        flow_frame_read(zmq_msg_data(raw), zmq_msg_size(raw), wire, message, &view, &why);
-    if (rc == FLOW_OK && message->kind == FLOW_MESSAGE_BATCH && message->count > 0) {
-        message->batch.block = view.lease.data != NULL
-                                   ? adopt_lease(pool, wire->memory, &view, &why)
-                                   : adopt_message(pool, raw, &view, &why);
-        rc = message->batch.block != NULL ? FLOW_OK : why.status;
-    }
-    return rc == FLOW_OK ? rc : flow_fail(err, rc, "%s", why.text);
+    const enum flow_status rc = accept(reader, raw, message, &why);
+    return rc == FLOW_OK || rc == FLOW_EAGAIN ? rc : flow_fail(err, rc, "%s", why.text);
 }

@@ -11,6 +11,7 @@
 
 #include <zmq.h>
 
+#include "link/fence.h"
 #include "record/frame.h"
 #include "record/lender.h"
 
@@ -32,13 +33,20 @@ FLOW_NODISCARD enum flow_status flow_frames_send(void *socket, const struct flow
                                                  const struct flow_message *message,
                                                  struct flow_pool *pool, struct flow_error *err);
 
+/* How what arrives at an inbox is read. */
+struct flow_frames_reader {
+    const struct flow_wire *wire;
+    struct flow_pool *pool;
+    struct flow_fence fence;
+};
+
 /*
  * Check what has arrived; for a batch with records, make a block of `pool` for them, which takes
- * over the contents of `raw` if they lie there.  FLOW_EPROTO, FLOW_ENOMEM.
+ * over the contents of `raw` if they lie there.  FLOW_EAGAIN: it is of a process that has been
+ * replaced, and was dropped.  FLOW_EPROTO, FLOW_ENOMEM.
  */
-FLOW_NODISCARD enum flow_status flow_frames_accept(zmq_msg_t *raw, const struct flow_wire *wire,
-                                                   struct flow_pool *pool,
-                                                   struct flow_message *message,
+FLOW_NODISCARD enum flow_status flow_frames_accept(struct flow_frames_reader *reader,
+                                                   zmq_msg_t *raw, struct flow_message *message,
                                                    struct flow_error *err);
 
 #endif /* FLOW_LINK_FRAMES_H */

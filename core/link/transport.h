@@ -33,6 +33,7 @@ struct flow_transport_options {
     uint64_t run_id;
     size_t sockets;                   /* the most inboxes and outboxes that will be open at once */
     const struct flow_memory *memory; /* what the run's processes share; borrowed; NULL: nothing */
+    uint32_t incarnation;             /* how often this process has been replaced */
 };
 
 /* The real one: ZeroMQ, inproc between threads and ipc between processes. */
@@ -60,6 +61,14 @@ FLOW_NODISCARD enum flow_status flow_inbox_open(struct flow_transport *transport
                                                 struct flow_inbox **inbox, struct flow_error *err);
 void flow_inbox_close(struct flow_inbox *inbox);
 
+/* The other end of this link may be replaced: what its former incarnations sent is then dropped.
+ * FLOW_ENOMEM. */
+FLOW_NODISCARD enum flow_status flow_inbox_fence(struct flow_inbox *inbox, uint32_t link,
+                                                 struct flow_error *err);
+
+/* Has something that was lent by this link, which is fenced, not been returned yet? */
+bool flow_inbox_holds(const struct flow_inbox *inbox, uint32_t link);
+
 /*
  * The next message, if there is one.  FLOW_OK, FLOW_EAGAIN (nothing there), FLOW_EPROTO (bytes from
  * another process that are no frame of this run), FLOW_ENOMEM, FLOW_EIO.
@@ -83,6 +92,14 @@ FLOW_NODISCARD enum flow_status flow_outbox_open(struct flow_transport *transpor
 /* With `abandon`, what has not gone out yet is thrown away.  What was lent is forgotten, so the
  * pool must not give its memory to anybody any more. */
 void flow_outbox_close(struct flow_outbox *outbox, bool abandon);
+
+/*
+ * The process at the other end has been replaced by this incarnation: send there from now on.  What
+ * the former one had not taken yet is thrown away, and what was lent to it is returned, so nobody
+ * may read that any more.  Nothing is done if it is known already.  FLOW_EIO.
+ */
+FLOW_NODISCARD enum flow_status flow_outbox_reopen(struct flow_outbox *outbox, uint32_t incarnation,
+                                                   struct flow_error *err);
 
 bool flow_outbox_is_remote(const struct flow_outbox *outbox);
 

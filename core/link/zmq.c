@@ -22,7 +22,7 @@
  */
 
 #define LINGER_MS 2000 /* for what was sent to another process and is still on its way */
-#define SPARE_SOCKETS 8
+#define SPARE_SOCKETS 256 /* closed ones count until another thread has seen to them */
 #define POLL_MOST 8
 #define ENDPOINT_SIZE 160
 
@@ -34,7 +34,7 @@ struct flow_transport {
 
 struct flow_inbox {
     struct flow_transport *transport;
-    struct flow_pool *pool;
+    struct flow_frames_reader reader;
     void *local;  /* PULL, from threads of this process; NULL: there are none */
     void *remote; /* PULL, from other processes; NULL: there are none */
     int local_fd, remote_fd;
@@ -44,6 +44,8 @@ struct flow_inbox {
 struct flow_outbox {
     struct flow_transport *transport;
     void *socket; /* PUSH */
+    size_t replica;
+    uint32_t incarnation; /* of the process at the other end */
     bool remote;
     struct flow_loans loans; /* remote: what its readers hold */
 };
@@ -55,7 +57,7 @@ enum flow_status flow_transport_new(const struct flow_transport_options *options
     if (made == NULL)
         return flow_fail(err, FLOW_ENOMEM, "out of memory for the transport");
 
-    made->wire = (struct flow_wire){options->run_id, options->memory};
+    made->wire = (struct flow_wire){options->run_id, options->memory, options->incarnation};
     const int io_threads = options->folder != NULL ? 1 : 0;
     made->context = zmq_ctx_new();
     /* libzmq aborts the process when it cannot start its threads, which are one more than these. */
@@ -93,13 +95,18 @@ void flow_transport_free(struct flow_transport *transport)
     free(transport);
 }
 
+/* A second listener at the path of a socket would take it from the first: each has its own. */
 static enum flow_status endpoint_of(const struct flow_transport *transport, size_t replica,
-                                    bool remote, char endpoint[ENDPOINT_SIZE],
+                                    const uint32_t *incarnation, char endpoint[ENDPOINT_SIZE],
                                     struct flow_error *err)
 {
-    const int size =
-        remote ? snprintf(endpoint, ENDPOINT_SIZE, "ipc://%s/r%zu", transport->folder, replica)
-               : snprintf(endpoint, ENDPOINT_SIZE, "inproc://r%zu", replica);
+    char again[16] = "";
+    if (incarnation != NULL && *incarnation > 0)
+        (void)snprintf(again, sizeof(again), ".%" PRIu32, *incarnation);
+    const int size = incarnation != NULL
+                         ? snprintf(endpoint, ENDPOINT_SIZE, "ipc://%s/r%zu%s", transport->folder,
+                                    replica, again)
+                         : snprintf(endpoint, ENDPOINT_SIZE, "inproc://r%zu", replica);
     if (size < 0 || size >= ENDPOINT_SIZE)
         return flow_fail(err, FLOW_EIO, "the path of a socket, '%s/r%zu', is too long",
                          transport->folder, replica);
@@ -130,7 +137,8 @@ static enum flow_status bind_inbox(struct flow_transport *transport, size_t repl
                                    void **socket, int *fd, struct flow_error *err)
 {
     char endpoint[ENDPOINT_SIZE];
-    enum flow_status rc = endpoint_of(transport, replica, remote, endpoint, err);
+    const uint32_t *incarnation = remote ? &transport->wire.incarnation : NULL;
+    enum flow_status rc = endpoint_of(transport, replica, incarnation, endpoint, err);
     if (rc != FLOW_OK)
         return rc;
 
@@ -154,7 +162,7 @@ enum flow_status flow_inbox_open(struct flow_transport *transport, size_t replic
         return flow_fail(err, FLOW_ENOMEM, "out of memory for an inbox");
 
     made->transport = transport;
-    made->pool = pool;
+    made->reader = (struct flow_frames_reader){.wire = &transport->wire, .pool = pool};
     enum flow_status rc = FLOW_OK;
     if ((reach & FLOW_REACH_THREADS) != 0)
         rc = bind_inbox(transport, replica, false, &made->local, &made->local_fd, err);
@@ -190,7 +198,18 @@ void flow_inbox_close(struct flow_inbox *inbox)
     }
     if (inbox->remote != NULL)
         (void)zmq_close(inbox->remote);
+    flow_fence_clear(&inbox->reader.fence);
     free(inbox);
+}
+
+enum flow_status flow_inbox_fence(struct flow_inbox *inbox, uint32_t link, struct flow_error *err)
+{
+    return flow_fence_add(&inbox->reader.fence, link, err);
+}
+
+bool flow_inbox_holds(const struct flow_inbox *inbox, uint32_t link)
+{
+    return flow_fence_holds(&inbox->reader.fence, link, inbox->transport->wire.memory);
 }
 
 static enum flow_status receive_local(struct flow_inbox *inbox, struct flow_message *message,
@@ -212,8 +231,9 @@ static enum flow_status receive_local(struct flow_inbox *inbox, struct flow_mess
     }
 }
 
-static enum flow_status receive_remote(struct flow_inbox *inbox, struct flow_message *message,
-                                       struct flow_error *err)
+/* FLOW_EAGAIN with `*more`: it was not for us, look again. */
+static enum flow_status receive_one(struct flow_inbox *inbox, struct flow_message *message,
+                                    bool *more, struct flow_error *err)
 {
     zmq_msg_t raw;
     (void)zmq_msg_init(&raw);
@@ -223,13 +243,24 @@ static enum flow_status receive_remote(struct flow_inbox *inbox, struct flow_mes
     } while (size < 0 && errno == EINTR);
 
     enum flow_status rc;
+    *more = size >= 0;
     if (size >= 0)
-        rc = flow_frames_accept(&raw, &inbox->transport->wire, inbox->pool, message, err);
+        rc = flow_frames_accept(&inbox->reader, &raw, message, err);
     else if (errno == EAGAIN)
         rc = FLOW_EAGAIN;
     else
         rc = flow_fail(err, FLOW_EIO, "cannot receive: %s", zmq_strerror(errno));
     (void)zmq_msg_close(&raw);
+    return rc;
+}
+
+static enum flow_status receive_remote(struct flow_inbox *inbox, struct flow_message *message,
+                                       struct flow_error *err)
+{
+    bool more = true;
+    enum flow_status rc = FLOW_EAGAIN;
+    while (rc == FLOW_EAGAIN && more)
+        rc = receive_one(inbox, message, &more, err);
     return rc;
 }
 
@@ -270,31 +301,50 @@ enum flow_status flow_inbox_wait(struct flow_inbox *inbox, struct pollfd *fds, s
     return ready == 0 ? FLOW_EAGAIN : FLOW_OK;
 }
 
+static enum flow_status connect_outbox(struct flow_outbox *outbox, struct flow_error *err)
+{
+    char endpoint[ENDPOINT_SIZE];
+    const enum flow_status rc =
+        endpoint_of(outbox->transport, outbox->replica,
+                    outbox->remote ? &outbox->incarnation : NULL, endpoint, err);
+    if (rc != FLOW_OK)
+        return rc;
+    outbox->socket = open_socket(outbox->transport, ZMQ_PUSH, err);
+    if (outbox->socket == NULL)
+        return FLOW_EIO;
+    if (zmq_connect(outbox->socket, endpoint) != 0)
+        return flow_fail(err, FLOW_EIO, "cannot connect to %s: %s", endpoint, zmq_strerror(errno));
+    return FLOW_OK;
+}
+
 enum flow_status flow_outbox_open(struct flow_transport *transport, size_t replica, bool remote,
                                   struct flow_outbox **outbox, struct flow_error *err)
 {
-    char endpoint[ENDPOINT_SIZE];
-    enum flow_status rc = endpoint_of(transport, replica, remote, endpoint, err);
-    if (rc != FLOW_OK)
-        return rc;
-
     struct flow_outbox *made = flow_alloc(sizeof(*made));
     if (made == NULL)
         return flow_fail(err, FLOW_ENOMEM, "out of memory for an outbox");
     made->transport = transport;
+    made->replica = replica;
     made->remote = remote;
-    made->socket = open_socket(transport, ZMQ_PUSH, err);
-    if (made->socket == NULL) {
-        rc = FLOW_EIO;
-    } else if (zmq_connect(made->socket, endpoint) != 0) {
-        rc = flow_fail(err, FLOW_EIO, "cannot connect to %s: %s", endpoint, zmq_strerror(errno));
-    }
+    const enum flow_status rc = connect_outbox(made, err);
     if (rc != FLOW_OK) {
         flow_outbox_close(made, true);
         return rc;
     }
     *outbox = made;
     return FLOW_OK;
+}
+
+enum flow_status flow_outbox_reopen(struct flow_outbox *outbox, uint32_t incarnation,
+                                    struct flow_error *err)
+{
+    if (incarnation <= outbox->incarnation || !outbox->remote)
+        return FLOW_OK;
+    flow_loans_clear(&outbox->loans);
+    (void)zmq_close(outbox->socket); /* which does not linger */
+    outbox->socket = NULL;
+    outbox->incarnation = incarnation;
+    return connect_outbox(outbox, err);
 }
 
 void flow_outbox_close(struct flow_outbox *outbox, bool abandon)
@@ -333,6 +383,6 @@ enum flow_status flow_outbox_send(struct flow_outbox *outbox, const struct flow_
                                 pool, err);
 
     uint8_t frame[FLOW_FRAME_HEADER];
-    flow_frame_write(message, outbox->transport->wire.run_id, frame);
+    flow_frame_write(message, &outbox->transport->wire, frame);
     return flow_frames_send_bytes(outbox->socket, frame, sizeof(frame), err);
 }

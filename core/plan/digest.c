@@ -34,6 +34,7 @@ static void mix_stage(uint64_t *digest, const struct flow_plan_stage *stage)
     mix_text(digest, stage->name);
     mix(digest, stage->replica_count);
     mix(digest, stage->numbered);
+    mix(digest, stage->recovers);
     mix(digest, stage->graph != NULL);
     if (stage->graph == NULL)
         return;
@@ -44,6 +45,7 @@ static void mix_stage(uint64_t *digest, const struct flow_plan_stage *stage)
     mix(digest, errors->retries);
     mix(digest, (uint64_t)errors->backoff_ns);
     mix(digest, (uint64_t)errors->backoff_max_ns);
+    mix(digest, (uint64_t)stage->graph->timeout_ns);
     mix(digest, stage->graph->with != NULL);
     /* Only a lack of memory fails it: then the digest is of use to nobody, and fits no other. */
     if (stage->graph->with != NULL &&

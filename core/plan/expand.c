@@ -13,12 +13,14 @@
 struct survey {
     size_t inputs;          /* edges into it */
     size_t upstream;        /* replicas that feed it, counted once for each of those edges */
+    size_t writers;         /* ... without regard to sequencers between */
     size_t results;         /* edges out of its own ports, those of errors not counted */
     size_t balanced, keyed; /* of `inputs` */
     unsigned port;          /* the input port of its first edge */
     bool more_ports;        /* another one is connected too */
     unsigned replicas;
     bool numbered;
+    bool recovers;
     bool sequenced;
     size_t place;    /* in the plan's stages */
     size_t cuts;     /* of its input edges, those with a sequencer of their own */
@@ -28,6 +30,7 @@ struct survey {
 /* An expansion under way. */
 struct survey_all {
     struct survey *stages; /* as in the graph */
+    const bool *recovers;  /* ... those that shall; NULL: none */
     bool *cut;             /* for each edge of the graph: does it get a sequencer of its own? */
 };
 
@@ -73,12 +76,16 @@ static bool takes_numbers(const struct survey *from, const struct survey *to,
 
 /*
  * Readers that take results by number need every one of them, so nothing may be dropped on the way.
- * An edge that may drop gets a sequencer, which takes them all, and drops behind it.
+ * An edge that may drop gets a sequencer, which takes them all, and drops behind it.  So does one
+ * out of a stage whose processes are replaced, and one that deals to several workers: what each
+ * reader gets must be the same the second time.
  */
 static bool is_cut(const struct survey *from, const struct survey *to,
                    const struct flow_graph_edge *edge)
 {
-    return takes_numbers(from, to, edge) && edge->queue.when_full != FLOW_BLOCK;
+    const bool drops = edge->queue.when_full != FLOW_BLOCK;
+    const bool deals = edge->share == FLOW_BALANCE && to->replicas > 1 && !to->sequenced;
+    return (takes_numbers(from, to, edge) && drops) || (from->recovers && (drops || deals));
 }
 
 /* What "auto" stands for: all CPUs, or those that the stage has for itself. */
@@ -88,6 +95,49 @@ static unsigned cpus_for(const struct flow_plan *plan, const struct flow_graph_s
         return plan->cpus;
     return stage->cpu_count < FLOW_GRAPH_MAX_WORKERS ? (unsigned)stage->cpu_count
                                                      : FLOW_GRAPH_MAX_WORKERS;
+}
+
+/* One replica that is not replaced itself holds what has not been acknowledged: is there one? */
+static void find_holders(const struct flow_graph *graph, struct survey *surveys)
+{
+    for (size_t i = 0; i < graph->stage_count; i++) {
+        surveys[i].sequenced = false;
+        surveys[i].writers = 0;
+    }
+    for (size_t i = 0; i < graph->edge_count; i++) {
+        const struct survey *from = &surveys[graph->edges[i].from];
+        struct survey *to = &surveys[graph->edges[i].to];
+        to->writers += from->replicas;
+        to->sequenced = to->recovers && (from->recovers || to->writers > 1 || to->sequenced);
+    }
+}
+
+/* A sequencer can only deal, or hand all to the one there is. */
+static bool can_sequence(const struct survey *s)
+{
+    return s->replicas == 1 || s->balanced == s->inputs;
+}
+
+/*
+ * A stage that cannot have the sequencer that it needs is not replaced; that may spare others
+ * theirs.
+ */
+static void choose_recovering(const struct flow_graph *graph, struct survey_all *all)
+{
+    bool changed = all->recovers != NULL;
+    for (size_t i = 0; i < graph->stage_count && all->recovers != NULL; i++)
+        all->stages[i].recovers = all->recovers[i];
+    while (changed) {
+        changed = false;
+        find_holders(graph, all->stages);
+        for (size_t i = 0; i < graph->stage_count; i++) {
+            struct survey *s = &all->stages[i];
+            if (s->sequenced && !can_sequence(s)) {
+                s->recovers = false;
+                changed = true;
+            }
+        }
+    }
 }
 
 static void survey_graph(const struct flow_plan *plan, struct survey_all *all)
@@ -107,6 +157,7 @@ static void survey_graph(const struct flow_plan *plan, struct survey_all *all)
                           : flow_plan_auto_workers(stage->type, by_key, cpus_for(plan, stage));
         s->numbered = is_numbered(s, stage);
     }
+    choose_recovering(graph, all);
     for (size_t i = 0; i < graph->edge_count; i++) {
         const struct flow_graph_edge *edge = &graph->edges[i];
         struct survey *to = &surveys[edge->to];
@@ -115,14 +166,20 @@ static void survey_graph(const struct flow_plan *plan, struct survey_all *all)
         to->upstream += all->cut[i] ? 1 : surveys[edge->from].replicas;
     }
     for (size_t i = 0; i < graph->stage_count; i++)
-        surveys[i].sequenced = surveys[i].numbered && surveys[i].upstream > 1;
+        surveys[i].sequenced |= surveys[i].numbered && surveys[i].upstream > 1;
 }
 
-/* The name of the sequencer on a cut edge: of its reader, its writer, and ".order". */
-static size_t cut_name_size(const struct flow_graph *graph, const struct flow_graph_edge *edge)
+/* The name of the sequencer on a cut edge: of its reader, its writer, the port if it is not the
+ * first, and ".order".  As for snprintf. */
+static size_t name_cut(const struct flow_graph *graph, const struct flow_graph_edge *edge,
+                       char *name, size_t size)
 {
-    return strlen(graph->stages[edge->to].name) + 1 + strlen(graph->stages[edge->from].name) +
-           sizeof(SEQUENCER_SUFFIX);
+    const struct flow_graph_stage *from = &graph->stages[edge->from];
+    const bool other = edge->from_port != 0;
+    return (size_t)snprintf(name, size, "%s.%s%s%s" SEQUENCER_SUFFIX, graph->stages[edge->to].name,
+                            from->name, other ? "." : "",
+                            other ? flow_output_name(from->type, edge->from_port) : "") +
+           1;
 }
 
 /* Give each stage its place, its sequencers right before it, and count what the plan will hold. */
@@ -141,7 +198,7 @@ static size_t place_stages(struct flow_plan *plan, struct survey_all *all)
             names_size += strlen(graph->stages[i].name) + sizeof(SEQUENCER_SUFFIX);
     }
     for (size_t i = 0; i < graph->edge_count; i++)
-        names_size += all->cut[i] ? cut_name_size(graph, &graph->edges[i]) : 0;
+        names_size += all->cut[i] ? name_cut(graph, &graph->edges[i], NULL, 0) : 0;
     return names_size;
 }
 
@@ -156,6 +213,7 @@ static void make_stages(struct flow_plan *plan, const struct survey *surveys, ch
             .type = stage->type,
             .replica_count = s->replicas,
             .numbered = s->numbered,
+            .recovers = s->recovers,
         };
         if (!s->sequenced)
             continue;
@@ -211,9 +269,8 @@ static size_t cut_edges(struct flow_plan *plan, struct survey_all *all, char *na
             continue;
         const struct flow_graph_edge *edge = &graph->edges[i];
         const size_t place = all->stages[edge->to].next_cut++;
-        const size_t size = cut_name_size(graph, edge);
-        (void)snprintf(names, size, "%s.%s" SEQUENCER_SUFFIX, graph->stages[edge->to].name,
-                       graph->stages[edge->from].name);
+        const size_t size = name_cut(graph, edge, NULL, 0);
+        (void)name_cut(graph, edge, names, size);
         plan->stages[place] = (struct flow_plan_stage){.name = names, .replica_count = 1};
         names += size;
         before[count++] = (struct flow_plan_edge){
@@ -223,7 +280,7 @@ static size_t cut_edges(struct flow_plan *plan, struct survey_all *all, char *na
             .to = place,
             .share = FLOW_BALANCE,
             .when_full = FLOW_BLOCK,
-            .merge_numbered = true,
+            .merge_numbered = edges[i].merge_numbered,
         };
         edges[i].from = place;
         edges[i].from_port = 0;
@@ -298,12 +355,14 @@ static enum flow_status count(struct flow_plan *plan, struct flow_error *err)
     return FLOW_OK;
 }
 
-enum flow_status flow_plan_expand(struct flow_plan *plan, struct flow_error *err)
+enum flow_status flow_plan_expand(struct flow_plan *plan, const bool *recovers,
+                                  struct flow_error *err)
 {
     enum flow_status rc = FLOW_ENOMEM;
     struct survey_all all = {
         .stages = flow_calloc(plan->graph->stage_count, sizeof(*all.stages)),
         .cut = flow_calloc(plan->graph->edge_count, sizeof(*all.cut)),
+        .recovers = recovers,
     };
     if (all.stages == NULL || all.cut == NULL)
         goto done;

@@ -14,10 +14,12 @@
 
 /*
  * Fill plan->stages and plan->edges from plan->graph and plan->cpus; replicas and links are counted
- * and placed one after the other, but not made.  FLOW_ENOMEM, or FLOW_ERANGE beyond the limits
- * above.
+ * and placed one after the other, but not made.  `recovers` says of each stage of the graph whether
+ * its processes are to be replaced when they die, where that can be done; NULL: of none.
+ * FLOW_ENOMEM, or FLOW_ERANGE beyond the limits above.
  */
-FLOW_NODISCARD enum flow_status flow_plan_expand(struct flow_plan *plan, struct flow_error *err);
+FLOW_NODISCARD enum flow_status flow_plan_expand(struct flow_plan *plan, const bool *recovers,
+                                                 struct flow_error *err);
 
 /* The replicas that "auto" makes of a stage; `shared_by_key`: all its input is. */
 unsigned flow_plan_auto_workers(const struct flow_stage_type *type, bool shared_by_key,

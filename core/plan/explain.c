@@ -113,7 +113,13 @@ static void add_sequencer(const struct flow_plan *plan, const struct flow_plan_e
 {
     const char *name = plan->stages[behind->from].name;
     const struct flow_plan_stage *reader = &plan->stages[behind->to];
-    if (behind->graph_edge != FLOW_NONE)
+    if (reader->recovers && !reader->numbered)
+        flow_str_addf(out, "  %s holds what %s has not acknowledged, should its process die\n",
+                      name, reader->name);
+    else if (behind->graph_edge != FLOW_NONE && behind->when_full == FLOW_BLOCK)
+        flow_str_addf(out, "  %s deals to %s what it would get in another way the second time\n",
+                      name, reader->name);
+    else if (behind->graph_edge != FLOW_NONE)
         flow_str_addf(out,
                       "  %s puts results in order before the edge to %s, which may drop some\n",
                       name, reader->name);
@@ -243,6 +249,21 @@ static void add_memory(const struct flow_plan *plan, struct flow_str *out)
     flow_str_clear(&cells);
 }
 
+/* What becomes of each stage when one of its processes dies. */
+static void add_restarts(const struct flow_plan *plan, struct flow_str *out)
+{
+    if (!plan->recovers)
+        return;
+    struct flow_str cells = {0};
+    flow_str_add(&cells, "STAGE\tWHEN ITS PROCESS DIES\n");
+    for (size_t i = 0; i < plan->stage_count; i++)
+        flow_str_addf(&cells, "%s\t%s%s\n", plan->stages[i].name,
+                      plan->stages[i].recovers ? "it is replaced" : "the run ends: ",
+                      plan->stages[i].recovers ? "" : flow_plan_loss_words(plan, i));
+    flow_columns(&cells, out);
+    flow_str_clear(&cells);
+}
+
 void flow_plan_explain(const struct flow_plan *plan, struct flow_str *out)
 {
     add_head(plan, out);
@@ -255,4 +276,5 @@ void flow_plan_explain(const struct flow_plan *plan, struct flow_str *out)
     flow_str_add(out, "\nIf something crashes\n");
     for (const char *const *line = flow_plan_crash_words(plan); *line != NULL; line++)
         flow_str_addf(out, "  %s\n", *line);
+    add_restarts(plan, out);
 }

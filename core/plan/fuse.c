@@ -50,7 +50,8 @@ static bool can_call(const struct flow_plan *plan, const struct flow_plan_edge *
     const struct flow_plan_stage *from = &plan->stages[edge->from];
     const struct flow_plan_stage *to = &plan->stages[edge->to];
     return from->replica_count == 1 && to->replica_count == 1 && !is_isolated(from) &&
-           !is_isolated(to) && !has_queue(plan, edge) && has_same_cpus(from, to);
+           !is_isolated(to) && !from->recovers && !to->recovers && !has_queue(plan, edge) &&
+           has_same_cpus(from, to);
 }
 
 /* The task that all input of a stage comes from; FLOW_NONE: there is no such. */

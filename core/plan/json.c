@@ -36,12 +36,12 @@ static json_t *stage_json(const struct flow_plan *plan, size_t index)
 {
     const struct flow_plan_stage *stage = &plan->stages[index];
     return json_pack(
-        "{s:s, s:s?, s:s, s:I, s:s, s:b, s:b, s:s?, s:s?, s:s, s:o}", "name", stage->name, "type",
-        stage->type != NULL ? stage->type->name : NULL, "role", flow_plan_role(plan, index),
+        "{s:s, s:s?, s:s, s:I, s:s, s:b, s:b, s:b, s:s?, s:s?, s:s, s:o}", "name", stage->name,
+        "type", stage->type != NULL ? stage->type->name : NULL, "role", flow_plan_role(plan, index),
         "workers", number(stage->replica_count), "workers_reason",
-        flow_plan_workers_reason(plan, index), "numbered", (int)stage->numbered, "isolate",
-        (int)(stage->graph != NULL && stage->graph->isolate), "fused_into",
-        stage->task_of != index ? plan->stages[stage->task_of].name : NULL, "order",
+        flow_plan_workers_reason(plan, index), "numbered", (int)stage->numbered, "restarts",
+        (int)stage->recovers, "isolate", (int)(stage->graph != NULL && stage->graph->isolate),
+        "fused_into", stage->task_of != index ? plan->stages[stage->task_of].name : NULL, "order",
         stage->graph != NULL ? flow_order_name(stage->graph->order) : NULL, "order_of_results",
         flow_plan_order_words(plan, index), "errors", policy_json(stage));
 }

@@ -9,6 +9,7 @@
 #include "plan/expand.h"
 #include "plan/fuse.h"
 #include "plan/place.h"
+#include "plan/recover.h"
 #include "plan/wire.h"
 
 static unsigned choose_cpus(const struct flow_plan_options *options)
@@ -28,10 +29,13 @@ struct flow_plan *flow_plan_new(const struct flow_graph *graph,
     plan->mode = graph->mode;
     plan->cpus = choose_cpus(options);
 
-    rc = flow_plan_expand(plan, err);
+    rc = flow_plan_expand(plan, NULL, err);
     if (rc != FLOW_OK)
         goto fail;
     rc = flow_plan_fuse(plan, err);
+    if (rc != FLOW_OK)
+        goto fail;
+    rc = flow_plan_recover(plan, err);
     if (rc != FLOW_OK)
         goto fail;
     rc = flow_plan_wire(plan);

@@ -42,6 +42,7 @@ struct flow_plan_stage {
     const struct flow_graph_stage *graph; /* NULL: a sequencer */
     const struct flow_stage_type *type;   /* NULL: a sequencer, which forwards all from in to out */
     size_t first_replica, replica_count;  /* replicas of a stage are adjacent */
+    bool recovers;  /* its processes are replaced when they die, see plan/recover.h */
     bool numbered;  /* parallel and ordered: results carry the number of their input batch */
     size_t task_of; /* the stage that its task begins with: itself, unless it is fused */
     size_t turn;    /* its place in an order in which writers stand before readers */
@@ -103,6 +104,7 @@ struct flow_plan_task {
 
 struct flow_plan_group {
     bool spawned;  /* a process of its own; else the launcher's process */
+    bool recovers; /* of a stage that does: one task of one replica */
     size_t *tasks; /* ascending */
     size_t task_count;
     size_t replica_count;
@@ -125,6 +127,7 @@ struct flow_plan {
     size_t task_count;
     struct flow_plan_group *groups; /* in threads mode group 0 is the launcher's own process */
     size_t group_count;
+    bool recovers;   /* some group does */
     char *names;     /* private: of the sequencers */
     uint32_t *order; /* private: CPUs that replicas are dealt to */
     size_t *indices; /* private: what the index lists of replicas, tasks and groups point into */

@@ -121,6 +121,10 @@ static void make_lists(struct flow_plan *plan)
         struct flow_plan_group *group = &plan->groups[task->group];
         group->tasks[group->task_count++] = i;
     }
+    for (size_t i = 0; i < plan->replica_count; i++) {
+        if (plan->stages[plan->replicas[i].stage].recovers)
+            plan->recovers = plan->groups[plan->replicas[i].group].recovers = true;
+    }
 }
 
 /* Writers before readers, which is the order of `turn`. */

@@ -2,6 +2,7 @@
 #include "plan/words.h"
 
 #include "base/units.h"
+#include "plan/recover.h"
 
 /* The lists of a stage's first replica hold at least one link of each edge of the stage. */
 static const struct flow_plan_replica *first_replica(const struct flow_plan *plan, size_t stage)
@@ -150,6 +151,18 @@ void flow_plan_task_words(const struct flow_plan *plan, size_t task, struct flow
                       plan->stages[plan->replicas[self->replicas[i]].stage].name);
 }
 
+const char *flow_plan_loss_words(const struct flow_plan *plan, size_t stage)
+{
+    const struct flow_plan_stage *self = &plan->stages[stage];
+    const struct flow_plan_task *task = &plan->tasks[plan->replicas[self->first_replica].task];
+    if (task->replica_count > 1)
+        return "it shares a thread";
+    if (self->graph == NULL)
+        return "it is a sequencer";
+    const char *obstacle = flow_plan_obstacle(plan, self->graph);
+    return obstacle != NULL ? obstacle : "no one replica can hold what it has not acknowledged";
+}
+
 const char *const *flow_plan_crash_words(const struct flow_plan *plan)
 {
     static const char *const one[] = {
@@ -174,6 +187,16 @@ const char *const *flow_plan_crash_words(const struct flow_plan *plan)
         "What was in flight is lost, and nothing is delivered again: start the run anew.",
         NULL,
     };
+    static const char *const replaced[] = {
+        "A process is replaced where the table says so, and what it had not passed on is delivered "
+        "again.",
+        "Any other one ends the run, with its stage, its pid and its signal in the message; what "
+        "was "
+        "in flight is then lost.",
+        NULL,
+    };
+    if (plan->recovers)
+        return replaced;
     if (plan->mode == FLOW_PROCESSES)
         return plan->task_count < plan->replica_count ? fused : all;
     return plan->group_count > 1 ? some : one;

@@ -29,6 +29,9 @@ void flow_plan_input_words(const struct flow_plan *plan, const struct flow_plan_
 /* "gen" or, where stages are fused, "gen + copy + null". */
 void flow_plan_task_words(const struct flow_plan *plan, size_t task, struct flow_str *out);
 
+/* Why a stage is not replaced when its process dies: "it keeps state" and its like. */
+const char *flow_plan_loss_words(const struct flow_plan *plan, size_t stage);
+
 /* What a crash loses, a sentence each; NULL ends the list. */
 const char *const *flow_plan_crash_words(const struct flow_plan *plan);
 

@@ -28,6 +28,7 @@ struct flow_pool {
     struct shelf shared;
     size_t total;             /* blocks that exist */
     struct flow_arena *arena; /* NULL: none */
+    bool leaves_arena;        /* it is no longer taken from */
     struct flow_lender *lenders;
     _Alignas(
         64) _Atomic(struct flow_block *) returned; /* pushed by anyone, taken whole by the owner */
@@ -45,6 +46,17 @@ void flow_pool_use_arena(struct flow_pool *pool, struct flow_arena *arena)
 {
     assert(pool->arena == NULL);
     pool->arena = arena;
+}
+
+void flow_pool_leave_arena(struct flow_pool *pool)
+{
+    pool->leaves_arena = true;
+}
+
+void flow_pool_poll(struct flow_pool *pool)
+{
+    for (struct flow_lender *lender = pool->lenders; lender != NULL; lender = lender->next)
+        flow_lender_poll(lender);
 }
 
 void flow_pool_add_lender(struct flow_pool *pool, struct flow_lender *lender)
@@ -100,9 +112,7 @@ static bool is_surplus(const struct shelf *shelf, unsigned size_class)
 /* Sort what has come back, from other threads and other processes, into the free lists. */
 static void collect(struct flow_pool *pool)
 {
-    for (struct flow_lender *lender = pool->lenders; lender != NULL; lender = lender->next)
-        flow_lender_poll(lender);
-
+    flow_pool_poll(pool);
     struct flow_block *block =
         atomic_exchange_explicit(&pool->returned, NULL, memory_order_acquire);
     while (block != NULL) {
@@ -228,7 +238,7 @@ struct flow_block *flow_pool_take_private(struct flow_pool *pool, size_t capacit
 struct flow_block *flow_pool_take(struct flow_pool *pool, size_t capacity)
 {
     struct flow_block *block = NULL;
-    if (pool->arena != NULL && capacity >= FLOW_SHARE_MIN)
+    if (pool->arena != NULL && !pool->leaves_arena && capacity >= FLOW_SHARE_MIN)
         block = take(pool, capacity, true);
     return block != NULL ? block : take(pool, capacity, false);
 }

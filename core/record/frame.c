@@ -58,7 +58,7 @@ static uint32_t checksum_of(const struct header *header)
     return sum;
 }
 
-static struct header header_of(const struct flow_message *message, uint64_t run_id)
+static struct header header_of(const struct flow_message *message, const struct flow_wire *wire)
 {
     struct header header = {
         .magic = MAGIC,
@@ -66,8 +66,9 @@ static struct header header_of(const struct flow_message *message, uint64_t run_
         .kind = message->kind,
         .flags = message->flags,
         .link = message->link,
-        .run_id = run_id,
+        .run_id = wire->run_id,
         .frame_size = FLOW_FRAME_HEADER,
+        .incarnation = wire->incarnation,
     };
     if (message->kind == FLOW_MESSAGE_CREDIT) {
         header.received = message->credit.received;
@@ -86,10 +87,10 @@ static size_t word_aligned(size_t size)
     return (size + WORD - 1) & ~(WORD - 1);
 }
 
-size_t flow_frame_seal(const struct flow_message *message, uint64_t run_id)
+size_t flow_frame_seal(const struct flow_message *message, const struct flow_wire *wire)
 {
     const struct flow_block *block = message->batch.block;
-    struct header header = header_of(message, run_id);
+    struct header header = header_of(message, wire);
     header.count = block->count;
     header.data_size = (uint32_t)block->size;
     header.frame_size = (uint32_t)(FLOW_FRAME_HEADER + (size_t)(block->top - block->data));
@@ -100,9 +101,10 @@ size_t flow_frame_seal(const struct flow_message *message, uint64_t run_id)
     return header.frame_size;
 }
 
-void flow_frame_write(const struct flow_message *message, uint64_t run_id, uint8_t *frame)
+void flow_frame_write(const struct flow_message *message, const struct flow_wire *wire,
+                      uint8_t *frame)
 {
-    struct header header = header_of(message, run_id);
+    struct header header = header_of(message, wire);
     header.checksum = checksum_of(&header);
     memcpy(frame, &header, sizeof(header));
 }
@@ -131,14 +133,14 @@ static enum flow_status check_header(const struct header *header, size_t size, u
     if (header->frame_size != size)
         return flow_fail(err, FLOW_EPROTO, "a frame of %zu bytes says that it has %u", size,
                          header->frame_size);
-    if (header->kind < FLOW_MESSAGE_BATCH || header->kind > FLOW_MESSAGE_END)
+    if (header->kind < FLOW_MESSAGE_BATCH || header->kind > FLOW_MESSAGE_HELLO)
         return flow_fail(err, FLOW_EPROTO, "a frame has the unknown kind %u", header->kind);
     if ((header->flags & ~flags_of(header)) != 0)
         return flow_fail(err, FLOW_EPROTO, "a frame of kind %u has the flags %02x", header->kind,
                          header->flags);
     if (header->kind != FLOW_MESSAGE_CREDIT && header->sequence > UINT32_MAX)
         return flow_fail(err, FLOW_EPROTO, "a frame's sequence number has more than 32 bits");
-    if (header->epoch != 0 || header->incarnation != 0 || header->reserved != 0)
+    if (header->epoch != 0 || header->reserved != 0)
         return flow_fail(err, FLOW_EPROTO, "a frame uses reserved fields of its header");
     return FLOW_OK;
 }
@@ -154,7 +156,7 @@ void flow_frame_write_lease(const struct flow_message *message, const struct flo
         .slot = (uint32_t)(view->lease.slot - flow_memory_slots(wire->memory, message->link)),
         .tag = view->lease.tag,
     };
-    struct header header = header_of(message, wire->run_id);
+    struct header header = header_of(message, wire);
     header.count = view->count;
     header.data_size = (uint32_t)view->size;
     header.frame_size = FLOW_FRAME_LEASE;
@@ -312,4 +314,11 @@ enum flow_status flow_frame_read(const uint8_t *frame, size_t size, const struct
         (header.flags & (FLAG_KEYED | FLAG_LENT)) != 0)
         return flow_fail(err, FLOW_EPROTO, "a frame without records has %zu bytes", size);
     return FLOW_OK;
+}
+
+uint32_t flow_frame_incarnation(const uint8_t *frame)
+{
+    uint32_t incarnation;
+    memcpy(&incarnation, frame + offsetof(struct header, incarnation), sizeof(incarnation));
+    return incarnation;
 }

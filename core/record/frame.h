@@ -13,7 +13,7 @@
  *     a lease: 64 data  72 top of the column  80 first record  84 slot  88 tag  92 reserved, 0
  *
  * A credit frame puts received, done, acked and cost in place of sequence, number; see frame.c.
- * `epoch` and `incarnation` are 0 until processes can be replaced.
+ * `incarnation` is how often the sender's process has been replaced; `epoch` is 0.
  *
  * The decoder trusts nothing: a frame that is not exactly as described here, down to every end in
  * the column, is refused before a record of it is looked at.  The column of a batch that is lent
@@ -32,6 +32,8 @@ enum flow_message_kind {
     FLOW_MESSAGE_BATCH = 1, /* records, from upstream */
     FLOW_MESSAGE_CREDIT,    /* what the reader has done, from downstream */
     FLOW_MESSAGE_END,       /* nothing more on this link; `sequence` says how much there was */
+    FLOW_MESSAGE_HELLO,     /* the sender's process has taken the place of another, its incarnation
+                               is `sequence`; or the answer, from where batch.number says */
 };
 
 enum flow_message_flag {
@@ -74,22 +76,24 @@ static inline uint64_t flow_sequence_expand(uint64_t near, uint32_t low)
 /* The most records in one batch. */
 #define FLOW_BATCH_RECORDS_MAX 16384u
 
-/*
- * Write the header of a batch into its block, which has no gap before its column, and return the
- * frame's size; the frame starts at block->frame.  The whole block is sent: message->first is 0.
- */
-size_t flow_frame_seal(const struct flow_message *message, uint64_t run_id);
-
-/* Write a message without records into `frame`, FLOW_FRAME_HEADER bytes. */
-void flow_frame_write(const struct flow_message *message, uint64_t run_id, uint8_t *frame);
-
-#define FLOW_FRAME_LEASE (FLOW_FRAME_HEADER + 32u)
-
 /* What the frames of a run have in common. */
 struct flow_wire {
     uint64_t run_id;
     const struct flow_memory *memory; /* NULL: nothing is lent in this run */
+    uint32_t incarnation;             /* of this process */
 };
+
+/*
+ * Write the header of a batch into its block, which has no gap before its column, and return the
+ * frame's size; the frame starts at block->frame.  The whole block is sent: message->first is 0.
+ */
+size_t flow_frame_seal(const struct flow_message *message, const struct flow_wire *wire);
+
+/* Write a message without records into `frame`, FLOW_FRAME_HEADER bytes. */
+void flow_frame_write(const struct flow_message *message, const struct flow_wire *wire,
+                      uint8_t *frame);
+
+#define FLOW_FRAME_LEASE (FLOW_FRAME_HEADER + 32u)
 
 /*
  * Write the frame of records that are lent: `view` has their count, size and keyed, and a lease
@@ -122,5 +126,8 @@ FLOW_NODISCARD enum flow_status flow_frame_read(const uint8_t *frame, size_t siz
                                                 const struct flow_wire *wire,
                                                 struct flow_message *message,
                                                 struct flow_block *view, struct flow_error *err);
+
+/* The incarnation of the sender of a frame that flow_frame_read has accepted. */
+uint32_t flow_frame_incarnation(const uint8_t *frame);
 
 #endif /* FLOW_RECORD_FRAME_H */

@@ -46,8 +46,9 @@ static struct header expected_header(const struct flow_board_size *size)
 /* Bytes of a board of this size; false when no memory could hold it. */
 static bool board_bytes(const struct flow_board_size *size, size_t *bytes)
 {
-    const size_t most = SIZE_MAX / 8 / sizeof(struct flow_board_link);
-    _Static_assert(sizeof(struct flow_board_replica) <= 2 * sizeof(struct flow_board_link),
+    const size_t most = SIZE_MAX / 32 / sizeof(struct flow_board_link);
+    _Static_assert(sizeof(struct flow_board_replica) <= 8 * sizeof(struct flow_board_link) &&
+                       sizeof(struct flow_board_group) <= 8 * sizeof(struct flow_board_link),
                    "four terms of at most a quarter of SIZE_MAX do not overflow");
     if (size->replicas > most || size->links > most || size->groups > most)
         return false;

@@ -31,6 +31,8 @@ enum flow_replica_state {
     FLOW_STATE_FAILED,
 };
 
+#define FLOW_KEPT 13 /* counters of a replica, from `records_in` to `unread` */
+
 typedef _Atomic uint64_t flow_counter; /* written with flow_count, read with flow_read */
 
 /* Two cache lines' worth and more, so that writers do not share one. */
@@ -60,25 +62,53 @@ struct flow_board_replica {
     /* Of FLOW_STATE_WAIT_SELF: */
     flow_counter wait_fd;       /* the descriptor waited for, plus one; 0: none */
     flow_counter wait_until_ns; /* when it ends in any case; 0: never */
+    /* What outlives the process, see engine/keep.h: the batch in hand, and the counts above as they
+     * were when all up to some batch had arrived, twice, so that one is whole at any time. */
+    flow_counter hand_batch;    /* its sequence and 1 more; 0: none is in a callback */
+    flow_counter hand_record;   /* the number of the record; FLOW_WHOLE_BATCH: not known */
+    flow_counter kept_turn;     /* how often they were kept; its lowest bit says which is whole */
+    flow_counter kept_batch[2]; /* the sequence of the next batch; 0: none has been kept */
+    flow_counter kept[2][FLOW_KEPT];
 };
+
+#define FLOW_WHOLE_BATCH UINT64_MAX
 
 /* The two ends of a link are two writers: a cache line for each. */
 struct flow_board_link {
     _Alignas(64) flow_counter sent; /* records handed to the link, dropped ones not among them */
     flow_counter sent_batches;
     flow_counter sent_bytes;
-    flow_counter dropped; /* records that the edge's queue policy dropped */
+    flow_counter dropped;      /* records that the edge's queue policy dropped */
+    flow_counter redelivered;  /* records sent once more, to a process that took another's place */
+    flow_counter kept_sent[2]; /* see the replica's `kept` */
+    flow_counter kept_bytes[2];
     /* While the writer waits for room on this link: */
-    flow_counter full_batches;          /* under way then: sent and not reported as done */
-    flow_counter full_records;          /* ... in them */
+    flow_counter full_batches; /* under way then: sent and not reported as done */
+    flow_counter full_records; /* ... in them */
     _Alignas(64) flow_counter received; /* records taken from the link by its reader */
     flow_counter received_batches;
+    flow_counter closed; /* the last result that is complete here, and 1 more */
+    flow_counter ended;  /* 1: the reader needs nothing more of the writer, not even to stay */
 };
 
-/* Per group: the peak resident set of its process. */
+/* A record that is not to be tried again, since it has killed its worker. */
+struct flow_board_aside {
+    flow_counter number; /* of the record, and 1 more; 0: the entry is free */
+    flow_counter tries;
+    flow_counter cause; /* the signal of the last death; or FLOW_CAUSE_TIMEOUT and the like */
+};
+
+#define FLOW_CAUSE_TIMEOUT 1000u
+#define FLOW_CAUSE_EXIT 2000u /* and the exit code */
+#define FLOW_ASIDE_MOST 32
+
+/* Per group: the peak resident set of its process; and what the coordinator says of it. */
 struct flow_board_group {
     _Alignas(64) flow_counter peak_bytes;
     flow_counter pid;
+    _Alignas(64) flow_counter restarts; /* how often its process was replaced: the incarnation */
+    flow_counter careful; /* hand out the records of this batch one by one; see hand_batch */
+    struct flow_board_aside aside[FLOW_ASIDE_MOST];
 };
 
 struct flow_board {

@@ -136,6 +136,9 @@ static struct flow_figures_stage sum_stage(const struct flow_plan *plan,
         const int64_t ended = end_of(counts);
         add_counts(&sum, counts);
         sum.out -= flow_count_routed(stage, counts);
+        if (stage->recovers)
+            sum.restarts +=
+                flow_read(&board->groups[plan->replicas[stage->first_replica + i].group].restarts);
         add_shares(&sum, counts, elapsed_ns);
         if (started != 0 && started < start)
             start = started;
@@ -162,6 +165,7 @@ static void sum_edges(struct flow_figures *figures, const struct flow_plan *plan
         edge->received += flow_read(&counts->received);
         edge->bytes += flow_read(&counts->sent_bytes);
         edge->dropped += dropped;
+        edge->redelivered += flow_read(&counts->redelivered);
         figures->stages[plan->edges[link->edge].from].dropped += dropped;
     }
 }

@@ -30,6 +30,7 @@ struct flow_figures_stage {
     bool producer, consumer;               /* nothing comes in; nothing goes out */
     uint64_t in, out, bytes_in, bytes_out; /* errors are not among `out` */
     uint64_t filtered, skipped, routed, failed, retried, unkeyed, dropped, unread;
+    uint64_t restarts;         /* of its processes */
     double seconds;            /* from the start of its first replica to the end of its last */
     double rate;               /* records per second of the run: taken in, by a producer emitted */
     struct flow_shares shares; /* on average of its replicas */
@@ -39,6 +40,7 @@ struct flow_figures_stage {
 
 struct flow_figures_edge {
     uint64_t sent, received, dropped, bytes;
+    uint64_t redelivered; /* sent once more, to processes that took the place of others */
 };
 
 struct flow_figures {

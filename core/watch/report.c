@@ -12,15 +12,16 @@
 #include "watch/table.h"
 
 static const struct flow_table_column stage_columns[] = {
-    {"stage", false},    {"workers", false}, {"in", false},      {"out", false},
-    {"filtered", true},  {"skipped", true},  {"routed", true},   {"failed", true},
-    {"retried", true},   {"unkeyed", true},  {"dropped", true},  {"unread", true},
-    {"rate", false},     {"busy", false},    {"wait in", false}, {"wait out", false},
-    {"wait self", true}, {"CPU", false},
+    {"stage", false},    {"workers", false},  {"in", false},     {"out", false},
+    {"filtered", true},  {"skipped", true},   {"routed", true},  {"failed", true},
+    {"retried", true},   {"unkeyed", true},   {"dropped", true}, {"unread", true},
+    {"restarts", true},  {"rate", false},     {"busy", false},   {"wait in", false},
+    {"wait out", false}, {"wait self", true}, {"CPU", false},
 };
 
 static const struct flow_table_column edge_columns[] = {
-    {"edge", false}, {"share", false}, {"sent", false}, {"received", false}, {"dropped", true},
+    {"edge", false},     {"share", false},  {"sent", false},
+    {"received", false}, {"dropped", true}, {"redelivered", true},
 };
 
 static void add_share(struct flow_table *table, double share)
@@ -44,8 +45,9 @@ static void add_stage(struct flow_table *table, const struct flow_figures_stage 
     else
         flow_table_count(table, stage->out);
 
-    const uint64_t counts[] = {stage->filtered, stage->skipped, stage->routed,  stage->failed,
-                               stage->retried,  stage->unkeyed, stage->dropped, stage->unread};
+    const uint64_t counts[] = {stage->filtered, stage->skipped, stage->routed,
+                               stage->failed,   stage->retried, stage->unkeyed,
+                               stage->dropped,  stage->unread,  stage->restarts};
     for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
         flow_table_count(table, counts[i]);
 
@@ -99,6 +101,7 @@ static void print_edges(struct flow_str *out, const struct flow_plan *plan,
         flow_table_count(&table, figures->edges[i].sent);
         flow_table_count(&table, figures->edges[i].received);
         flow_table_count(&table, figures->edges[i].dropped);
+        flow_table_count(&table, figures->edges[i].redelivered);
     }
     flow_table_print(&table, out);
     flow_table_clear(&table);

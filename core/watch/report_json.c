@@ -59,6 +59,7 @@ static bool set_stage(json_t *object, const struct flow_figures_stage *stage)
         {"unkeyed", stage->unkeyed},
         {"dropped", stage->dropped},
         {"unread", stage->unread},
+        {"restarts", stage->restarts},
     };
     const struct real reals[] = {
         {"seconds", stage->seconds},          {"rate", stage->rate},
@@ -74,10 +75,8 @@ static bool set_edge(json_t *object, const struct flow_plan *plan, size_t index,
                      const struct flow_figures_edge *edge)
 {
     const struct count counts[] = {
-        {"sent", edge->sent},
-        {"received", edge->received},
-        {"dropped", edge->dropped},
-        {"bytes", edge->bytes},
+        {"sent", edge->sent},   {"received", edge->received},       {"dropped", edge->dropped},
+        {"bytes", edge->bytes}, {"redelivered", edge->redelivered},
     };
     char *name = flow_edge_name(plan, index);
     const bool ok = name != NULL && set(object, "name", json_string(name)) &&

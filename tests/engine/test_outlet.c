@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "engine/outlet.h"
+#include "engine/outlet_link.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +19,7 @@ struct flow_outbox {
 
 static struct flow_message sent[512];
 static size_t sent_count;
+static uint32_t reopened; /* the incarnation that the outbox was opened to again */
 static size_t waits;      /* times that the outlet wanted to sleep */
 static size_t wait_limit; /* ... after which it is told to abort */
 
@@ -36,6 +37,15 @@ void flow_outbox_close(struct flow_outbox *outbox, bool abandon)
 {
     (void)abandon;
     free(outbox);
+}
+
+enum flow_status flow_outbox_reopen(struct flow_outbox *outbox, uint32_t incarnation,
+                                    struct flow_error *err)
+{
+    (void)outbox;
+    (void)err;
+    reopened = incarnation;
+    return FLOW_OK;
 }
 
 bool flow_outbox_is_remote(const struct flow_outbox *outbox)
@@ -369,6 +379,115 @@ TEST(the_end_tells_every_reader_what_it_was_sent)
     tear_down(&f);
 }
 
+/* ---- replaced processes ---- */
+
+static void make_recovering(struct fixture *f)
+{
+    f->outlet.links[0].recovers = true;
+}
+
+TEST(a_new_reader_gets_what_the_old_one_had_not_acknowledged)
+{
+    struct fixture f;
+    set_up(&f, 1, (struct flow_queue){0}, true);
+    make_recovering(&f);
+    (void)warm_up(&f, 1);
+    const struct flow_outlet_link *link = &f.outlet.links[0];
+    const uint64_t acked = link->acked;
+    assert_int_equal(offer(&f, 0, 40), FLOW_OK);
+    assert_int_equal(offer(&f, 40, 60), FLOW_OK);
+    const uint64_t number = f.outlet.number;
+    sent_count = 0;
+
+    const struct flow_message hello = {.kind = FLOW_MESSAGE_HELLO, .sequence = 3};
+    assert_int_equal(flow_outlet_redeliver(&f.outlet, 0, &hello), FLOW_OK);
+    assert_int_equal(reopened, 3);
+    assert_int_equal(sent_count, 3);
+    assert_int_equal(sent[0].kind, FLOW_MESSAGE_HELLO);
+    assert_int_equal(sent[0].batch.number, acked);
+    assert_int_equal(sent[1].first, 0);
+    assert_int_equal(sent[1].count, 40);
+    assert_int_equal(sent[1].sequence, acked);
+    assert_int_equal(sent[2].first, 40);
+    assert_int_equal(sent[2].count, 60);
+    assert_int_equal(sent[2].batch.number, number - 60);
+    assert_int_equal(flow_read(&link->slot->redelivered), 100);
+
+    /* It counts from there on. */
+    assert_int_equal(report(&f, 0, 2, 2, 1000), FLOW_OK);
+    assert_int_equal(link->acked, acked + 2);
+    assert_int_equal(atomic_load(&f.block->refs), 1);
+    assert_false(flow_outlet_is_settled(&f.outlet));
+    flow_set(&f.board.links[0].ended, 1);
+    assert_true(flow_outlet_is_settled(&f.outlet));
+    tear_down(&f);
+}
+
+TEST(a_new_reader_hears_of_the_end_too)
+{
+    struct fixture f;
+    set_up(&f, 1, (struct flow_queue){0}, true);
+    make_recovering(&f);
+    assert_int_equal(offer(&f, 0, 8), FLOW_OK);
+    assert_int_equal(flow_outlet_end(&f.outlet, 0), FLOW_OK);
+    sent_count = 0;
+    const struct flow_message hello = {.kind = FLOW_MESSAGE_HELLO, .sequence = 1};
+    assert_int_equal(flow_outlet_redeliver(&f.outlet, 0, &hello), FLOW_OK);
+    assert_int_equal(sent[sent_count - 1].kind, FLOW_MESSAGE_END);
+    assert_int_equal(sent[sent_count - 1].sequence, sent_count - 2);
+    tear_down(&f);
+}
+
+TEST(a_reader_that_stays_cannot_be_new)
+{
+    struct fixture f;
+    set_up(&f, 1, (struct flow_queue){0}, true);
+    const struct flow_message hello = {.kind = FLOW_MESSAGE_HELLO, .sequence = 1};
+    assert_int_equal(flow_outlet_redeliver(&f.outlet, 0, &hello), FLOW_EPROTO);
+    tear_down(&f);
+}
+
+TEST(a_new_writer_counts_what_the_reader_has_had_and_does_not_send_it)
+{
+    struct fixture f;
+    bool any = false;
+    set_up(&f, 1, (struct flow_queue){0}, true);
+    struct flow_board_link *slot = &f.board.links[0];
+    flow_set(&slot->received, 6);
+    assert_false(flow_outlet_is_answered(&f.outlet));
+    flow_outlet_note_answer(&f.outlet, 0);
+    assert_true(flow_outlet_is_answered(&f.outlet));
+    flow_outlet_resume(&f.outlet, &any);
+    assert_false(any);
+
+    assert_int_equal(offer(&f, 0, 4), FLOW_OK);
+    assert_int_equal(sent_count, 0);
+    assert_int_equal(offer(&f, 4, 4), FLOW_OK);
+    assert_int_equal(sent_count, 1);
+    assert_int_equal(sent[0].first, 6);
+    assert_int_equal(sent[0].count, 2);
+    assert_int_equal(offer(&f, 8, 1), FLOW_OK);
+    assert_int_equal(sent[1].first, 8);
+    assert_int_equal(flow_read(&slot->sent), 9);
+    tear_down(&f);
+}
+
+TEST(a_reader_that_had_the_end_is_left_alone)
+{
+    struct fixture f;
+    bool any = false;
+    set_up(&f, 1, (struct flow_queue){0}, true);
+    flow_set(&f.board.links[0].ended, 1);
+    assert_int_equal(flow_outlet_greet(&f.outlet, 1), FLOW_OK);
+    assert_true(flow_outlet_is_answered(&f.outlet));
+    flow_outlet_resume(&f.outlet, &any);
+    assert_true(any);
+    assert_int_equal(offer(&f, 0, 8), FLOW_OK);
+    assert_int_equal(flow_outlet_end(&f.outlet, 0), FLOW_OK);
+    assert_int_equal(sent_count, 0);
+    tear_down(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -384,6 +503,11 @@ int main(void)
         cmocka_unit_test(drop_old_keeps_the_newest_and_sends_them_when_there_is_room),
         cmocka_unit_test(fail_says_which_edge_is_full),
         cmocka_unit_test(what_leaves_the_process_is_held_until_it_is_acknowledged),
+        cmocka_unit_test(a_new_reader_gets_what_the_old_one_had_not_acknowledged),
+        cmocka_unit_test(a_new_reader_hears_of_the_end_too),
+        cmocka_unit_test(a_reader_that_stays_cannot_be_new),
+        cmocka_unit_test(a_new_writer_counts_what_the_reader_has_had_and_does_not_send_it),
+        cmocka_unit_test(a_reader_that_had_the_end_is_left_alone),
         cmocka_unit_test(a_report_that_cannot_be_is_refused),
         cmocka_unit_test(the_end_tells_every_reader_what_it_was_sent),
     };

@@ -97,7 +97,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             flow_memory_own(&memory, 0, ARENA, &arena, NULL) != FLOW_OK)
             abort();
     }
-    const struct flow_wire wire = {RUN, &memory};
+    const struct flow_wire wire = {.run_id = RUN, .memory = &memory};
     if (size < FLOW_FRAME_LEASE)
         return 0;
 

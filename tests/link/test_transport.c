@@ -177,7 +177,7 @@ TEST(a_message_of_several_frames_is_refused)
     struct flow_error err = {0};
     uint8_t frame[FLOW_FRAME_HEADER];
     const struct flow_message end = {.kind = FLOW_MESSAGE_END};
-    flow_frame_write(&end, RUN, frame);
+    flow_frame_write(&end, &(struct flow_wire){.run_id = RUN}, frame);
 
     send_raw(&ends, frame, sizeof(frame), 2);
 

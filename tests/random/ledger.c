@@ -88,8 +88,9 @@ static const json_t *find_edge(const struct rt_graph *graph, const struct rt_edg
     if (found != NULL)
         return found;
     static const char *const ends[] = {"", ".order"};
-    for (size_t i = 0; i < 2 && strcmp(suffix, ".errors") != 0; i++) {
-        snprintf(name, (size_t)4 * RT_KEY_SIZE, "%s.%s.order -> %s%s", to, from, to, ends[i]);
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(name, (size_t)4 * RT_KEY_SIZE, "%s.%s%s.order -> %s%s", to, from, suffix, to,
+                 ends[i]);
         found = find_named(edges, name);
         if (found != NULL)
             return found;

@@ -45,7 +45,7 @@ static void set_up(struct fixture *f, bool keyed)
 {
     const struct flow_memory_size size = {.links = 2, .arena_bytes = ARENA};
     assert_int_equal(flow_memory_new(&size, &f->memory, NULL), FLOW_OK);
-    f->wire = (struct flow_wire){RUN, &f->memory};
+    f->wire = (struct flow_wire){.run_id = RUN, .memory = &f->memory};
     f->pool = flow_pool_new();
     flow_pool_use_arena(f->pool, flow_arena_new(&f->memory, 0, ARENA, NULL));
     struct flow_builder builder = {.pool = f->pool, .target = 131072, .most = 10000};

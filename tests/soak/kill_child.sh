@@ -10,7 +10,7 @@ graph() {
     cat >"$GRAPH" <<END
 { "flowrun": 1, "stages": {
     "numbers": { "use": "gen.sequence", "with": { "count": 1000000000000 } },
-    "work": { "use": "$PLUGIN:rt.map", "from": "numbers", "workers": 2, "isolate": $1,
+    "work": { "use": "$PLUGIN:rt.map", "from": "numbers", "workers": 2, "isolate": $1, "restart": false,
               "with": { "spin": 100 } },
     "sink": { "use": "$PLUGIN:rt.sink", "from": "work", "with": { "path": "$WORK/sink" } } } }
 END

@@ -9,6 +9,9 @@
  *                      -- COMMAND...
  *         runs the command; once FILE has something in it, and MS later, the signal goes to the
  *         command or to the process of the run with that label (and a second one after --again)
+ *     soak_tool hail OUT WHEN TIMES MS LABEL... -- COMMAND...
+ *         runs the command and, once the file WHEN has something in it, kills its processes with
+ *         those labels, one by chance TIMES times, at intervals of 0 to 2 * MS
  *     soak_tool field FILE KEY...
  *         prints a value of the JSON object that begins a line of FILE; KEY in an array is a "name"
  *
@@ -31,6 +34,7 @@
 #define SAMPLE_MS 100
 #define LOOK_MS 2         /* between looks whether something has come about */
 #define PATIENCE_MS 60000 /* for a command that has been struck */
+#define LONG_MS 600000    /* for one that goes on to its end */
 #define ORPHANS_MS 5000   /* for what outlives it */
 
 static int complain(const char *what)
@@ -194,6 +198,65 @@ static int strike(int argc, char **argv)
     return fclose(out) == 0 ? 0 : complain(argv[2]);
 }
 
+/* hail */
+
+struct hail {
+    char **labels;
+    size_t label_count;
+    long times, ms;
+};
+
+static bool parse_hail(int argc, char **argv, struct hail *hail, char ***command)
+{
+    int i = 6;
+    if (argc < 9)
+        return false;
+    *hail = (struct hail){
+        .labels = argv + 6, .times = strtol(argv[4], NULL, 10), .ms = strtol(argv[5], NULL, 10)};
+    for (; i < argc && strcmp(argv[i], "--") != 0; i++)
+        hail->label_count++;
+    *command = argv + i + 1;
+    return hail->ms > 0 && hail->label_count > 0 && i + 1 < argc;
+}
+
+/* Kills that found their victim. */
+static long rain(const struct marked *marked, const struct hail *hail)
+{
+    unsigned seed = (unsigned)now_ms();
+    long killed = 0;
+    while (killed < hail->times && !marked_ends(marked, rand_r(&seed) % (int)(2 * hail->ms) + 1)) {
+        const char *label = hail->labels[(size_t)rand_r(&seed) % hail->label_count];
+        const pid_t victim = marked_labelled(marked, label);
+        if (victim != 0 && kill(victim, SIGKILL) == 0)
+            killed++;
+    }
+    return killed;
+}
+
+static int hail(int argc, char **argv)
+{
+    struct hail what;
+    struct marked marked;
+    char **command;
+    FILE *out = argc > 3 ? fopen(argv[2], "w") : NULL;
+    if (out == NULL || !parse_hail(argc, argv, &what, &command) || !marked_start(&marked, command))
+        return complain("hail");
+    const int64_t start = now_ms();
+    (void)await_moment(&marked, &(struct strike){.when = argv[3]});
+    const long killed = rain(&marked, &what);
+    const int64_t last = now_ms();
+    const bool hung = !marked_ends(&marked, LONG_MS);
+    const int64_t ended = now_ms();
+    if (hung)
+        marked_kill_all(&marked);
+    print_status(out, marked_status(&marked));
+    fprintf(out, "KILLED=%ld\nHUNG=%d\nTOOK_MS=%lld\nAFTER_LAST_MS=%lld\nLEFT=%zu\n", killed, hung,
+            (long long)(ended - start), (long long)(ended - last),
+            marked_gone(&marked, ORPHANS_MS));
+    marked_kill_all(&marked);
+    return fclose(out) == 0 ? 0 : complain(argv[2]);
+}
+
 /* field */
 
 static json_t *load_report(const char *path)
@@ -256,8 +319,10 @@ int main(int argc, char **argv)
         return watch(argc, argv);
     if (strcmp(verb, "strike") == 0)
         return strike(argc, argv);
+    if (strcmp(verb, "hail") == 0)
+        return hail(argc, argv);
     if (strcmp(verb, "field") == 0)
         return field(argc, argv);
-    fputs("usage: soak_tool watch|strike|field ...\n", stderr);
+    fputs("usage: soak_tool watch|strike|hail|field ...\n", stderr);
     return 2;
 }

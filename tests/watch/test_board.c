@@ -157,12 +157,19 @@ TEST(a_board_of_another_size_is_refused)
         assert_true(is_open(board.fd));
     }
 
-    /* As many bytes, laid out otherwise: groups in the place of a replica. */
-    const size_t groups_per_replica =
-        sizeof(struct flow_board_replica) / sizeof(struct flow_board_group);
-    const struct flow_board_size same_bytes = {2, 5, 2 + groups_per_replica};
+    flow_board_close(&board);
+}
+
+TEST(a_board_of_the_same_size_that_is_laid_out_otherwise_is_refused)
+{
+    const size_t replica = sizeof(struct flow_board_replica) / 64;
+    const size_t group = sizeof(struct flow_board_group) / 64;
+    const struct flow_board_size made = {3 + group, 5, 2};
+    const struct flow_board_size same_bytes = {3, 5, 2 + replica};
+    struct flow_board board;
     struct flow_board other;
     struct flow_error err = {0};
+    assert_int_equal(flow_board_new(&made, true, &board, NULL), FLOW_OK);
     assert_int_equal(flow_board_open(board.fd, &same_bytes, &other, &err), FLOW_EPROTO);
     assert_non_null(strstr(err.text, "is no board of this run: another header"));
     flow_board_close(&board);
@@ -228,6 +235,7 @@ int main(void)
         cmocka_unit_test(another_process_sees_what_is_written_and_its_counts_outlive_it),
         cmocka_unit_test(the_descriptor_is_inherited_and_closed_with_the_board),
         cmocka_unit_test(a_board_of_another_size_is_refused),
+        cmocka_unit_test(a_board_of_the_same_size_that_is_laid_out_otherwise_is_refused),
         cmocka_unit_test(a_descriptor_that_is_no_board_is_refused),
         cmocka_unit_test(a_board_cannot_be_cut_under_its_readers),
         cmocka_unit_test(a_board_that_no_memory_could_hold_is_refused),

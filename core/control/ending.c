@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+#include "control/supervisor.h"
+
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "control/channel.h"
+
+/* Groups that end, well or not, and those whose process is replaced. */
+
+#define FORCED_NS (10000 * FLOW_MS)  /* after SIGKILL: only what hangs in the kernel takes longer  \
+                                      */
+#define LEAVING_NS (60000 * FLOW_MS) /* after the last ENDED, for processes to have exited */
+
+void flow_supervisor_end(struct supervisor *sup, size_t i)
+{
+    if (sup->states[i].ended)
+        return;
+    sup->states[i].ended = true;
+    sup->working--;
+    sup->end_ns = flow_now_ns();
+    if (sup->phase != RUNNING && !sup->aborting)
+        flow_supervisor_fail(sup, FLOW_EPROTO, "a group of the run ended before it was started");
+    if (sup->working == 0 && !sup->aborting)
+        sup->force_ns = sup->end_ns + LEAVING_NS;
+}
+
+static void mark_gone(struct supervisor *sup, size_t i)
+{
+    if (!sup->states[i].ended) {
+        sup->working--;
+        sup->end_ns = flow_now_ns();
+    }
+    sup->states[i].ended = true;
+    sup->states[i].gone = true;
+    sup->live--;
+}
+
+static void describe(const struct supervisor *sup, size_t i, const struct flow_death *death,
+                     struct flow_str *text)
+{
+    static const enum flow_death_moment moments[] = {[BINDING] = FLOW_DIED_STARTING,
+                                                     [OPENING] = FLOW_DIED_OPENING,
+                                                     [RUNNING] = FLOW_DIED_RUNNING};
+    const struct flow_launch *launch = sup->launch;
+    const struct member_state *state = &sup->states[i];
+    if (state->revival.overdue) {
+        flow_group_describe(launch->plan, sup->crews[i].group, text);
+        flow_sight_describe(launch, state->revival.late, text);
+        flow_str_add(text, " and was killed");
+        return;
+    }
+    const enum run_phase phase = state->replaced ? state->joined : sup->phase;
+    flow_death_describe(death, state->ended ? FLOW_DIED_LEAVING : moments[phase], launch->plan,
+                        launch->board, sup->crews[i].group, text);
+}
+
+/* Start it again, if that is to be done; what is done is added to `text`. */
+static bool replace(struct supervisor *sup, size_t i, const struct flow_death *death,
+                    struct flow_str *text)
+{
+    struct member_state *state = &sup->states[i];
+    if (!flow_revival_decide(&state->revival, sup->launch, &sup->crews[i], death, flow_now_ns(),
+                             text))
+        return false;
+    state->down = true;
+    if (state->revival.due_ns < sup->revive_ns)
+        sup->revive_ns = state->revival.due_ns;
+    if (!text->failed)
+        flow_supervisor_tell(sup, text->text);
+    return true;
+}
+
+static void mourn(struct supervisor *sup, size_t i, const struct flow_death *death)
+{
+    struct flow_str text = {0};
+    const bool recovers =
+        sup->launch->plan->groups[sup->crews[i].group].recovers && sup->phase == RUNNING;
+    /* Between its last word and its end there was nothing left that could be lost. */
+    const bool done = recovers && flow_revival_is_done(sup->launch, sup->crews[i].group);
+    describe(sup, i, death, &text);
+    if (!done && (!recovers || !replace(sup, i, death, &text)))
+        flow_supervisor_fail(sup, FLOW_EIO,
+                             text.failed ? "a process of the run has died" : text.text);
+    flow_str_clear(&text);
+}
+
+/* Its channel is closed. */
+void flow_supervisor_lose(struct supervisor *sup, size_t i)
+{
+    struct flow_death death = {.known = true};
+    sup->crews[i].launcher->collect(&sup->crews[i], &death);
+    const bool well = sup->states[i].ended && death.signal == 0 && death.code == 0;
+    if (!well && !sup->aborting)
+        mourn(sup, i, &death);
+    if (!sup->states[i].down)
+        mark_gone(sup, i);
+}
+
+void flow_supervisor_drop_dead(struct supervisor *sup)
+{
+    for (size_t i = 0; i < sup->count; i++) {
+        if (!sup->states[i].down)
+            continue;
+        sup->states[i].down = false;
+        mark_gone(sup, i);
+    }
+    sup->revive_ns = FLOW_NEVER;
+}
+
+static void start_again(struct supervisor *sup, size_t i)
+{
+    struct flow_error why = {0};
+    struct member_state *state = &sup->states[i];
+    flow_revival_begin(&state->revival, sup->launch, sup->crews[i].group);
+    state->replaced = true;
+    state->joined = BINDING;
+    if (sup->crews[i].launcher->start(sup->launch, &sup->crews[i], &why) != FLOW_OK) {
+        flow_supervisor_fail(sup, why.status, why.text);
+        return;
+    }
+    state->down = false;
+    (void)flow_channel_send(sup->crews[i].fd, FLOW_SAY_NEW, FLOW_OK, NULL);
+}
+
+void flow_supervisor_revive(struct supervisor *sup)
+{
+    const int64_t now_ns = flow_now_ns();
+    sup->revive_ns = FLOW_NEVER;
+    for (size_t i = 0; i < sup->count && !sup->aborting; i++) {
+        const struct flow_revival *revival = &sup->states[i].revival;
+        if (sup->states[i].down && revival->due_ns <= now_ns)
+            start_again(sup, i);
+        else if (sup->states[i].down && revival->due_ns < sup->revive_ns)
+            sup->revive_ns = revival->due_ns;
+    }
+}
+
+/* A group with stuck stages: a process is about to end itself, threads are left behind. */
+void flow_supervisor_leave(struct supervisor *sup, size_t i, const char *text)
+{
+    flow_supervisor_tell(sup, text);
+    sup->states[i].stuck = true;
+    if (!sup->aborting)
+        flow_supervisor_fail(sup, FLOW_EPROTO, text);
+    if (sup->crews[i].launcher != &flow_thread_launcher)
+        return;
+    sup->outcome->stuck = true;
+    sup->crews[i].launcher->collect(&sup->crews[i], NULL);
+    mark_gone(sup, i);
+}
+
+static void tell_forced(struct supervisor *sup, size_t i)
+{
+    struct flow_str text = {0};
+    flow_group_describe(sup->launch->plan, sup->crews[i].group, &text);
+    flow_str_add(&text, sup->crews[i].launcher == &flow_thread_launcher
+                            ? " does not come back from a callback and is left behind"
+                            : " did not end in time and is killed");
+    if (!text.failed)
+        flow_supervisor_tell(sup, text.text);
+    flow_str_clear(&text);
+}
+
+/* Time is up: end by force what is still there; if even that did not help, leave it. */
+void flow_supervisor_force(struct supervisor *sup)
+{
+    for (size_t i = 0; i < sup->count; i++) {
+        struct flow_crew *crew = &sup->crews[i];
+        if (sup->states[i].gone)
+            continue;
+        if (!sup->forced && !sup->states[i].stuck)
+            tell_forced(sup, i);
+        if (sup->forced) {
+            close(crew->fd);
+            mark_gone(sup, i);
+        } else if (!crew->launcher->force(crew)) {
+            sup->outcome->stuck = true;
+            mark_gone(sup, i);
+        }
+    }
+    sup->forced = true;
+    sup->force_ns = flow_now_ns() + FORCED_NS;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FLOW_ENGINE_ASIDE_H
+#define FLOW_ENGINE_ASIDE_H
+
+/*
+ * Records that have killed their worker, or hung in it, as often as is tried: the coordinator has
+ * put them on the board (control/revive.h), and the next process handles them by the error policy
+ * without calling the stage.
+ *
+ * Threads: the replica's own.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "watch/board.h"
+
+struct flow_fatal {
+    uint64_t number; /* of the record */
+    unsigned tries;
+    uint64_t cause; /* see struct flow_board_aside */
+};
+
+struct flow_aside {
+    struct flow_fatal records[FLOW_ASIDE_MOST];
+    size_t count;     /* 0: the usual */
+    uint64_t careful; /* the batch whose records are handed out one by one, and 1 more; 0: none */
+};
+
+/* What the board says for a process that begins. */
+void flow_aside_read(struct flow_aside *aside, const struct flow_board_group *orders);
+
+/* The first record set aside among `count` from `number` on; NULL: none. */
+const struct flow_fatal *flow_aside_find(const struct flow_aside *aside, uint64_t number,
+                                         uint64_t count);
+
+/* "it killed its worker by signal 11 (Segmentation fault)" */
+void flow_fatal_describe(const struct flow_fatal *fatal, char *text, size_t size);
+
+/* The signal of the last death; 0: it was none. */
+int flow_fatal_signal(const struct flow_fatal *fatal);
+
+#endif /* FLOW_ENGINE_ASIDE_H */
