@@ -162,6 +162,25 @@ static enum flow_status sequence_produce(void *self, struct flow_stage *stage)
     return s->text != NULL ? emit_texts(s, stage) : emit_numbers(s, stage);
 }
 
+static enum flow_status sequence_save(void *self, struct flow_stage *stage, struct flow_saver *to)
+{
+    const struct sequence *s = self;
+    (void)stage;
+    return flow_save_number(to, s->next);
+}
+
+static enum flow_status sequence_restore(void *self, struct flow_stage *stage,
+                                         struct flow_loader *from)
+{
+    struct sequence *s = self;
+    const enum flow_status rc = flow_load_number(from, &s->next);
+    if (rc != FLOW_OK)
+        return rc;
+    free(s->text);
+    s->text = NULL;
+    return start_text(s, stage);
+}
+
 static void sequence_close(void *self, struct flow_stage *stage)
 {
     struct sequence *s = self;
@@ -179,6 +198,8 @@ static const struct flow_stage_type sequence = {
     .open = sequence_open,
     .produce = sequence_produce,
     .close = sequence_close,
+    .save = sequence_save,
+    .restore = sequence_restore,
 };
 
 FLOW_PLUGIN(&sequence);

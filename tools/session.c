@@ -59,6 +59,8 @@ int graph_open(const struct arguments *arguments, struct opened *opened)
         .mode = arguments->mode,
         .fuse = arguments->fuse,
         .pin = arguments->pin,
+        .state = arguments->state == NULL && arguments->resume ? "" : arguments->state,
+        .checkpoint = arguments->checkpoint,
     };
     struct flow_error err = {0};
     char *messages = NULL;

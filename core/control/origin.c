@@ -90,6 +90,11 @@ static bool copy_options(const struct flow_load_options *options, struct flow_gr
         return false;
     if (options->pin != NULL && (origin->pin = flow_strdup(options->pin)) == NULL)
         return false;
+    if (options->state != NULL && (origin->state = flow_strdup(options->state)) == NULL)
+        return false;
+    if (options->checkpoint != NULL &&
+        (origin->checkpoint = flow_strdup(options->checkpoint)) == NULL)
+        return false;
     return copy_texts(options->params, &origin->params) &&
            copy_texts(options->sets, &origin->sets) &&
            copy_texts(options->workers, &origin->workers);
@@ -122,6 +127,8 @@ void flow_origin_free(struct flow_graph_origin *origin)
     free(origin->mode);
     free(origin->fuse);
     free(origin->pin);
+    free(origin->state);
+    free(origin->checkpoint);
     flow_texts_free(origin->params);
     flow_texts_free(origin->sets);
     flow_texts_free(origin->workers);
@@ -139,6 +146,8 @@ struct flow_graph *flow_origin_read_graph(const struct flow_graph_origin *origin
         .mode = origin->mode,
         .fuse = origin->fuse,
         .pin = origin->pin,
+        .state = origin->state,
+        .checkpoint = origin->checkpoint,
     };
     return flow_graph_read(origin->text, origin->size, &options, types, diag);
 }

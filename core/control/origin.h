@@ -18,9 +18,11 @@ struct flow_graph_origin {
     char *path; /* as the user wrote it; "<stdin>" for "-" */
     char *text; /* `size` bytes and a zero */
     size_t size;
-    char *mode;    /* NULL: as the graph says */
-    char *fuse;    /* likewise */
-    char *pin;     /* likewise */
+    char *mode;  /* NULL: as the graph says */
+    char *fuse;  /* likewise */
+    char *pin;   /* likewise */
+    char *state; /* likewise; only in the coordinator, as the next */
+    char *checkpoint;
     char **params; /* these three end with NULL; NULL: none */
     char **sets;
     char **workers;

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/task.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "engine/barrier.h"
 #include "engine/pin.h"
 
 #define SLOW_PRODUCE_NS 1000000 /* after a call this long, what it emitted is sent at once */
@@ -26,9 +30,8 @@ static struct flow_replica *first_of(const struct flow_task *task)
     return task->members[0];
 }
 
-/* A member has failed: the first reason stays, and the callers learn only that it is over. */
-static enum flow_status blame(struct flow_task *task, struct flow_replica *member,
-                              enum flow_status rc)
+enum flow_status flow_task_blame(struct flow_task *task, struct flow_replica *member,
+                                 enum flow_status rc)
 {
     /* A call that returns a pointer can only say that there is none: the stage then returns this.
      */
@@ -61,11 +64,11 @@ static enum flow_status take_in(struct flow_task *task, const struct flow_messag
     const bool credit = message->kind == FLOW_MESSAGE_CREDIT;
     struct flow_replica *member = member_at(task, message->link, credit);
     if (!credit)
-        return blame(task, member, flow_input_accept(&member->input, message));
+        return flow_task_blame(task, member, flow_input_accept(&member->input, message));
     double work_ns = 0;
     const enum flow_status rc = flow_output_credit(&member->output, message, &work_ns);
     flow_input_keep_pace(&first_of(task)->input, message->link, work_ns);
-    return blame(task, member, rc);
+    return flow_task_blame(task, member, rc);
 }
 
 /* The next message, if there is one. */
@@ -80,7 +83,7 @@ static enum flow_status receive(struct flow_task *task, bool *arrived)
     if (rc == FLOW_EAGAIN)
         return FLOW_OK;
     *arrived = true;
-    return rc == FLOW_OK ? take_in(task, &message) : blame(task, first, rc);
+    return rc == FLOW_OK ? take_in(task, &message) : flow_task_blame(task, first, rc);
 }
 
 enum flow_status flow_task_pump(struct flow_task *task, bool *arrived)
@@ -96,21 +99,39 @@ enum flow_status flow_task_pump(struct flow_task *task, bool *arrived)
     return FLOW_OK;
 }
 
+void flow_task_notice(const struct flow_task *task)
+{
+    const uint64_t one = 1;
+    while (task->notice_fd >= 0 && write(task->notice_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+        continue;
+}
+
+/* Whoever sleeps next looks for himself what there is to do. */
+static void take_notice(const struct flow_task *task)
+{
+    uint64_t count;
+    const ssize_t got = read(task->notice_fd, &count, sizeof(count));
+    (void)got;
+}
+
 enum flow_status flow_task_sleep(struct flow_replica *who, enum flow_replica_state why,
                                  struct pollfd *fds, size_t count, int64_t timeout_ns)
 {
-    struct pollfd all[4] = {{.fd = who->env->abort_fd, .events = POLLIN}};
+    struct pollfd all[5] = {{.fd = who->env->abort_fd, .events = POLLIN},
+                            {.fd = who->task->notice_fd, .events = POLLIN}};
     for (size_t i = 0; i < count; i++)
-        all[i + 1] = fds[i];
+        all[i + 2] = fds[i];
 
     const int64_t start = flow_replica_rest(who, why);
-    const enum flow_status rc = flow_inbox_wait(who->task->inbox, all, count + 1, timeout_ns);
+    const enum flow_status rc = flow_inbox_wait(who->task->inbox, all, count + 2, timeout_ns);
     const int64_t passed = flow_replica_wake(who, why, start);
     if (why == FLOW_STATE_WAIT_OUT)
         first_of(who->task)->waited_out_ns += passed;
 
     for (size_t i = 0; i < count; i++)
-        fds[i].revents = all[i + 1].revents;
+        fds[i].revents = all[i + 2].revents;
+    if (all[1].revents != 0)
+        take_notice(who->task);
     return is_aborting(who->task) ? FLOW_EABORT : rc;
 }
 
@@ -119,7 +140,8 @@ enum flow_status flow_task_sleep(struct flow_replica *who, enum flow_replica_sta
 static enum flow_status report_due(struct flow_task *task)
 {
     struct flow_replica *first = first_of(task);
-    return first->input.due ? blame(task, first, flow_input_report(&first->input)) : FLOW_OK;
+    return first->input.due ? flow_task_blame(task, first, flow_input_report(&first->input))
+                            : FLOW_OK;
 }
 
 static enum flow_status wait_room(void *context)
@@ -152,7 +174,7 @@ static enum flow_status answer(struct flow_replica *member, const struct flow_me
     member->ended_ns = start_ns;
     enum flow_status rc = flow_input_accept(&member->input, message);
     while (rc == FLOW_OK && flow_input_next(&member->input, &member->item)) {
-        rc = flow_replica_process(member, member->ended_ns);
+        rc = flow_replica_take(member, member->ended_ns);
         flow_block_unref(member->item.block);
         member->item.block = NULL;
     }
@@ -180,7 +202,7 @@ static enum flow_status call(void *context, const struct flow_message *message)
     const enum flow_status rc = answer(member, message, start);
     flow_replica_leave(member, member->ended_ns);
     flow_count(&caller->host.slot->wait_out_ns, (uint64_t)(member->ended_ns - start));
-    return blame(task, member, rc);
+    return flow_task_blame(task, member, rc);
 }
 
 enum flow_status flow_task_flush(struct flow_replica *who, bool try_only)
@@ -188,7 +210,8 @@ enum flow_status flow_task_flush(struct flow_replica *who, bool try_only)
     struct flow_task *task = who->task;
     enum flow_status rc = FLOW_OK;
     for (size_t i = who->place; i < task->member_count && rc == FLOW_OK; i++)
-        rc = blame(task, task->members[i], flow_output_flush(&task->members[i]->output, try_only));
+        rc = flow_task_blame(task, task->members[i],
+                             flow_output_flush(&task->members[i]->output, try_only));
     return rc;
 }
 
@@ -219,6 +242,17 @@ static enum flow_status make_members(struct flow_task *task, struct flow_error *
     return FLOW_OK;
 }
 
+static enum flow_status open_notice(struct flow_task *task, struct flow_error *err)
+{
+    if (task->env->epochs == NULL)
+        return FLOW_OK;
+    task->epoch = task->committed = task->env->epochs->session;
+    task->notice_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return task->notice_fd >= 0
+               ? FLOW_OK
+               : flow_fail(err, FLOW_EIO, "cannot make an eventfd: %s", strerror(errno));
+}
+
 enum flow_status flow_task_new(const struct flow_replica_env *env, size_t id,
                                struct flow_task **task, struct flow_error *err)
 {
@@ -227,7 +261,10 @@ enum flow_status flow_task_new(const struct flow_replica_env *env, size_t id,
         return flow_fail(err, FLOW_ENOMEM, "out of memory for a task");
     made->env = env;
     made->id = id;
-    enum flow_status rc = make_members(made, err);
+    made->notice_fd = -1;
+    enum flow_status rc = open_notice(made, err);
+    if (rc == FLOW_OK)
+        rc = make_members(made, err);
     if (rc == FLOW_OK)
         rc = flow_inbox_open(env->transport, id, reach_of(env->plan, plan_of(made)),
                              first_of(made)->host.pool, &made->inbox, err);
@@ -256,20 +293,22 @@ void flow_task_free(struct flow_task *task)
     for (size_t i = 0; i < task->member_count; i++)
         flow_replica_free(task->members[i]);
     free(task->members);
+    if (task->notice_fd >= 0)
+        (void)close(task->notice_fd);
     free(task);
 }
 
 enum flow_status flow_task_open(struct flow_task *task)
 {
     struct flow_replica *first = first_of(task);
-    enum flow_status rc =
-        blame(task, first, flow_pin_thread(task->env->plan, first->host.replica, &first->host.err));
+    enum flow_status rc = flow_task_blame(
+        task, first, flow_pin_thread(task->env->plan, first->host.replica, &first->host.err));
     if (rc == FLOW_OK)
-        rc = blame(task, first,
-                   flow_peers_connect(&task->peers, task->env->plan, task->id, task->env->transport,
-                                      &first->host.err));
+        rc = flow_task_blame(task, first,
+                             flow_peers_connect(&task->peers, task->env->plan, task->id,
+                                                task->env->transport, &first->host.err));
     for (size_t i = 0; i < task->member_count && rc == FLOW_OK; i++)
-        rc = blame(task, task->members[i], flow_replica_open(task->members[i]));
+        rc = flow_task_blame(task, task->members[i], flow_replica_open(task->members[i]));
     if (task->culprit == NULL)
         return rc;
     flow_replica_explain(task->culprit, task->failure);
@@ -304,7 +343,7 @@ static enum flow_status tell_writers(struct flow_task *task, bool all)
         const uint64_t own = flow_output_oldest(&task->members[i]->output);
         oldest = own < oldest ? own : oldest;
     }
-    return blame(task, first, flow_input_acknowledge(&first->input, oldest, all));
+    return flow_task_blame(task, first, flow_input_acknowledge(&first->input, oldest, all));
 }
 
 static enum flow_status check_missing(struct flow_task *task)
@@ -312,9 +351,9 @@ static enum flow_status check_missing(struct flow_task *task)
     struct flow_replica *first = first_of(task);
     if (flow_input_is_complete(&first->input))
         return FLOW_OK;
-    return blame(task, first,
-                 flow_replica_fail(first, FLOW_EPROTO, NULL,
-                                   "its input has ended, but some of it has not come"));
+    return flow_task_blame(task, first,
+                           flow_replica_fail(first, FLOW_EPROTO, NULL,
+                                             "its input has ended, but some of it has not come"));
 }
 
 /* Nothing is ready and the inbox is empty. */
@@ -326,7 +365,7 @@ static enum flow_status idle(struct flow_task *task)
         rc = report_due(task);
     if (rc == FLOW_OK)
         rc = tell_writers(task, false);
-    if (rc != FLOW_OK || first->input.ready_count > 0)
+    if (rc != FLOW_OK || first->input.ready_count > 0 || flow_barrier_has_commit(task))
         return rc;
     if (first->input.ended == first->input.link_count)
         return check_missing(task);
@@ -338,7 +377,7 @@ static enum flow_status idle(struct flow_task *task)
 static enum flow_status process_next(struct flow_task *task)
 {
     struct flow_replica *first = first_of(task);
-    enum flow_status rc = blame(task, first, flow_replica_process(first, flow_now_ns()));
+    enum flow_status rc = flow_task_blame(task, first, flow_replica_take(first, flow_now_ns()));
     flow_block_unref(first->item.block);
     first->item.block = NULL;
     if (rc == FLOW_OK && first->ended_ns - task->told_ns > TELL_AFTER_NS) {
@@ -353,6 +392,10 @@ static enum flow_status consume_input(struct flow_task *task)
     struct flow_replica *first = first_of(task);
     enum flow_status rc = FLOW_OK;
     while (rc == FLOW_OK && !flow_input_is_complete(&first->input)) {
+        if (flow_barrier_has_commit(task))
+            rc = flow_barrier_commit(task);
+        if (rc != FLOW_OK)
+            break;
         if (first->input.ready_count > 0) {
             rc = report_due(task);
             if (rc == FLOW_OK && flow_input_next(&first->input, &first->item))
@@ -368,19 +411,40 @@ static enum flow_status consume_input(struct flow_task *task)
     return rc;
 }
 
+static bool is_draining(const struct flow_task *task)
+{
+    return atomic_load_explicit(task->env->draining, memory_order_relaxed);
+}
+
+/* One call of produce, and what is due after it. */
+static enum flow_status produce_some(struct flow_task *task)
+{
+    struct flow_replica *first = first_of(task);
+    const int64_t start = flow_now_ns();
+    enum flow_status rc = flow_replica_produce(first);
+    if (rc == FLOW_OK && flow_now_ns() - start > SLOW_PRODUCE_NS)
+        rc = flow_task_flush(first, false);
+    if (rc == FLOW_OK && flow_barrier_is_due(task))
+        rc = flow_barrier_begin(task);
+    if (rc == FLOW_OK && flow_barrier_has_commit(task))
+        rc = flow_barrier_commit(task);
+    return rc;
+}
+
 static enum flow_status produce_all(struct flow_task *task)
 {
     struct flow_replica *first = first_of(task);
-    enum flow_status rc = FLOW_OK;
-    while (rc == FLOW_OK && !atomic_load_explicit(task->env->draining, memory_order_relaxed)) {
+    enum flow_status rc = first->was_finished ? FLOW_ECLOSED : FLOW_OK;
+    while (rc == FLOW_OK && !is_draining(task)) {
         if (is_aborting(task) || task->culprit != NULL)
             return FLOW_EABORT;
-        const int64_t start = flow_now_ns();
-        rc = flow_replica_produce(first);
-        if (rc == FLOW_OK && flow_now_ns() - start > SLOW_PRODUCE_NS)
-            rc = flow_task_flush(first, false);
+        rc = produce_some(task);
     }
-    return rc == FLOW_ECLOSED ? FLOW_OK : blame(task, first, rc);
+    /* With checkpoints a run that is stopped can be gone on with, so nothing is finished. */
+    if ((rc == FLOW_OK || rc == FLOW_ECLOSED) && task->env->epochs != NULL && is_draining(task) &&
+        !first->was_finished)
+        return flow_barrier_stop(task);
+    return rc == FLOW_ECLOSED ? FLOW_OK : flow_task_blame(task, first, rc);
 }
 
 static bool is_settled(const struct flow_task *task)
@@ -428,11 +492,15 @@ enum flow_status flow_task_run(struct flow_task *task)
     for (size_t i = 0; i < task->member_count; i++)
         flow_replica_begin(task->members[i]);
 
-    enum flow_status rc = first->input.link_count > 0 ? consume_input(task) : produce_all(task);
+    enum flow_status rc = flow_barrier_recommit(task);
     if (rc == FLOW_OK)
-        rc = blame(task, first, flow_replica_finish(first));
+        rc = first->input.link_count > 0 ? consume_input(task) : produce_all(task);
+    if (rc == FLOW_OK)
+        rc = flow_task_blame(task, first, flow_replica_finish(first));
     if (rc == FLOW_OK)
         rc = settle(task);
+    if (rc == FLOW_OK)
+        rc = flow_barrier_settle(task);
     if (task->culprit != NULL) {
         flow_replica_explain(task->culprit, task->failure);
         rc = task->failure;

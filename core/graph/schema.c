@@ -86,7 +86,15 @@ static const struct part definitions[] = {
                 ", \"default\": \"threads\"") ","
                                               "    \"memory\": { \"$ref\": \"#/$defs/size\" },"
                                               "    \"drain\": { \"$ref\": \"#/$defs/duration\" },"
-                                              "    \"fuse\": " FUSE " } }"},
+                                              "    \"fuse\": " FUSE ","
+                                              "    \"state\": { \"type\": [\"string\", "
+                                              "\"boolean\"], \"minLength\": 1 },"
+                                              "    \"checkpoint\": { \"$ref\": "
+                                              "\"#/$defs/duration\" },"
+                                              "    \"delivery\": " ONE_OF(
+                                                  "\"none\", \"at-most-once\", \"at-least-once\", "
+                                                  "\"exactly-once\"",
+                                                  ", \"default\": \"none\"") " } }"},
     {"defaults", "{ \"type\": \"object\", \"additionalProperties\": false, \"properties\": {"
                  "    \"queue\": { \"$ref\": \"#/$defs/queue\" },"
                  "    \"errors\": { \"$ref\": \"#/$defs/errors\" } } }"},

@@ -123,7 +123,7 @@ static enum flow_status check_header(const struct header *header, size_t size, u
     if (header->frame_size != size)
         return flow_fail(err, FLOW_EPROTO, "a frame of %zu bytes says that it has %u", size,
                          header->frame_size);
-    if (header->kind < FLOW_MESSAGE_BATCH || header->kind > FLOW_MESSAGE_END)
+    if (header->kind < FLOW_MESSAGE_BATCH || header->kind > FLOW_MESSAGE_BARRIER)
         return flow_fail(err, FLOW_EPROTO, "a frame has the unknown kind %u", header->kind);
     if (header->epoch != 0 || header->incarnation != 0 || header->reserved != 0)
         return flow_fail(err, FLOW_EPROTO, "a frame uses reserved fields of its header");

@@ -32,6 +32,7 @@ enum flow_message_kind {
     FLOW_MESSAGE_BATCH = 1, /* records, from upstream */
     FLOW_MESSAGE_CREDIT,    /* what the reader has done, from downstream */
     FLOW_MESSAGE_END,       /* nothing more on this link; `sequence` says how much there was */
+    FLOW_MESSAGE_BARRIER,   /* of checkpoint batch.number; `sequence` batches lie before it */
 };
 
 enum flow_message_flag {
