@@ -34,6 +34,7 @@ struct writer {
     char *target;     /* what the temporary file becomes; NULL: written directly */
     char *temporary;  /* exists as long as this is not NULL */
     bool finished;    /* nothing more will come */
+    uint64_t length;  /* at the last checkpoint */
     bool named;       /* the folder holds the temporary file's name for good */
     size_t newline_size;
     char *buf;
@@ -254,11 +255,15 @@ static enum flow_status writer_finish(void *self, struct flow_stage *stage)
     return show(w, stage);
 }
 
-/* All that was written is on the disk, under a name that lasts. */
+/* All that was written is on the disk, under a name that lasts; how much that is. */
 static enum flow_status make_durable(struct writer *w, struct flow_stage *stage)
 {
-    if (fsync(w->fd) != 0 || (!w->named && !flow_file_sync_folder(w->temporary)))
+    if (!w->writing) /* it has got its name */
+        return FLOW_OK;
+    const off_t length = lseek(w->fd, 0, SEEK_CUR);
+    if (length < 0 || fsync(w->fd) != 0 || (!w->named && !flow_file_sync_folder(w->temporary)))
         return flow_file_fail(stage, "write", w->temporary);
+    w->length = (uint64_t)length;
     w->named = true;
     return FLOW_OK;
 }
@@ -270,12 +275,9 @@ static enum flow_status writer_save(void *self, struct flow_stage *stage, struct
     if (rc != FLOW_OK || w->target == NULL)
         return rc;
     rc = make_durable(w, stage);
-    const off_t length = lseek(w->fd, 0, SEEK_CUR);
-    if (rc == FLOW_OK && length < 0)
-        rc = flow_file_fail(stage, "write", w->temporary);
     if (rc == FLOW_OK)
         rc = flow_save_number(to, w->finished);
-    return rc == FLOW_OK ? flow_save_number(to, (uint64_t)length) : rc;
+    return rc == FLOW_OK ? flow_save_number(to, w->length) : rc;
 }
 
 static enum flow_status writer_restore(void *self, struct flow_stage *stage,
@@ -283,12 +285,11 @@ static enum flow_status writer_restore(void *self, struct flow_stage *stage,
 {
     struct writer *w = self;
     uint64_t finished;
-    uint64_t length;
     if (w->target == NULL)
         return FLOW_OK;
     enum flow_status rc = flow_load_number(from, &finished);
     if (rc == FLOW_OK)
-        rc = flow_load_number(from, &length);
+        rc = flow_load_number(from, &w->length);
     if (rc != FLOW_OK)
         return rc;
     w->finished = finished != 0;
@@ -297,7 +298,7 @@ static enum flow_status writer_restore(void *self, struct flow_stage *stage,
         access(w->target, F_OK) == 0)
         return FLOW_OK;
     rc = part_open(w, stage, 0);
-    return rc == FLOW_OK ? part_cut(w, stage, length) : rc;
+    return rc == FLOW_OK ? part_cut(w, stage, w->length) : rc;
 }
 
 /* Nothing more will come, and that is known for good. */

@@ -27,9 +27,12 @@ const struct option *all_options(void)
     return options;
 }
 
-static void print_options(FILE *to, unsigned wanted)
+/* What the first page has no room for. */
+#define LESS_USED (OPTION_FUSE | OPTION_PIN | OPTION_CHECKPOINT)
+
+static void print_options(FILE *to, unsigned wanted, const char *heading)
 {
-    (void)fputs("\nOptions, before or after the other words:\n", to);
+    (void)fprintf(to, "\n%s\n", heading);
     for (const struct option *option = options; option->name != NULL; option++) {
         if ((option->id & wanted) == 0)
             continue;
@@ -51,7 +54,8 @@ static void print_program(FILE *to, const struct verb *verbs)
     for (const struct verb *verb = verbs; verb->name != NULL; verb++)
         (void)fprintf(to, "  %-9s%-6s  %s\n", verb->name,
                       verb->operand != NULL ? verb->operand : "", verb->help);
-    print_options(to, verbs->options);
+    print_options(to, verbs->options & ~(unsigned)LESS_USED,
+                  "Options, before or after the other words; flowrun run --help has more:");
 }
 
 void print_help(FILE *to, const struct verb *verbs, const struct verb *verb)
@@ -63,5 +67,5 @@ void print_help(FILE *to, const struct verb *verbs, const struct verb *verb)
     (void)fprintf(to, "flowrun %s: %s\n\nusage: flowrun %s [OPTION]...%s%s\n", verb->name,
                   verb->help, verb->name, verb->operand != NULL ? " " : "",
                   verb->operand != NULL ? verb->operand : "");
-    print_options(to, verb->options);
+    print_options(to, verb->options, "Options, before or after the other words:");
 }
