@@ -6,7 +6,7 @@
 
 #include "bytes.h"
 
-#define BURST 4096         /* records a call of produce emits at most */
+#define BURST 1024         /* records a call of produce emits at most */
 #define BURST_BYTES 262144 /* and about as many bytes */
 #define DIGITS 20          /* of the largest 64-bit number, with its sign */
 #define LARGEST ((int64_t)1 << 53)

@@ -11,6 +11,7 @@
 #include "file.h"
 
 #define CHUNK ((size_t)256 << 10)
+#define BURST 512 /* lines that a call of produce emits at most: checkpoints fall between calls */
 
 struct reader {
     struct flow_list path;
@@ -29,6 +30,7 @@ struct reader {
     char *buf;        /* `start` to `end` is read but not emitted */
     size_t capacity;
     size_t start, end;
+    bool more;       /* whole lines may be among it */
     size_t searched; /* that many bytes from `start` hold no line end */
     uint64_t offset; /* in the file, of `end` */
 };
@@ -155,6 +157,7 @@ static enum flow_status file_open(struct reader *r, struct flow_stage *stage, co
     r->waits = !S_ISREG(st.st_mode);
     r->line = 0;
     r->start = r->end = r->searched = 0;
+    r->more = false;
     r->offset = 0;
     return FLOW_OK;
 }
@@ -191,8 +194,10 @@ static enum flow_status emit_lines(struct reader *r, struct flow_stage *stage)
     const char *stop = r->buf + r->end;
     struct flow_writer writer = flow_writer_begin(stage, 0);
     enum flow_status rc = FLOW_OK;
-    while (rc == FLOW_OK) {
+    r->more = true;
+    for (int left = BURST; rc == FLOW_OK && left > 0; left--) {
         const char *end = memchr(from, '\n', (size_t)(stop - from));
+        r->more = end != NULL;
         if (end == NULL)
             break;
         if (r->line % 256 == 0 && flow_stopping(stage)) {
@@ -205,7 +210,7 @@ static enum flow_status emit_lines(struct reader *r, struct flow_stage *stage)
     }
     flow_writer_end(&writer);
     r->start = (size_t)(line - r->buf);
-    r->searched = (size_t)(stop - line);
+    r->searched = r->more ? 0 : (size_t)(stop - line);
     return rc;
 }
 
@@ -246,6 +251,8 @@ static enum flow_status reader_produce(void *self, struct flow_stage *stage)
 {
     struct reader *r = self;
     enum flow_status rc = FLOW_OK;
+    if (r->reading && r->more)
+        return emit_lines(r, stage);
     if (!r->reading) {
         if (r->next_file == r->file_count)
             return FLOW_ECLOSED;
@@ -271,8 +278,9 @@ static enum flow_status reader_produce(void *self, struct flow_stage *stage)
 
 /* ---- checkpoints: the files, and how far the one in hand was emitted ---- */
 
-#define TRACE ((size_t)4096) /* so many bytes before that place tell whether it is the same file   \
-                              */
+#define TRACE                                                                                      \
+    ((size_t)4096) /* so many bytes before that place tell whether it is the same file             \
+                    */
 
 /* A hash of the bytes of the file before `offset`, FNV-1a; false: they are not there. */
 static bool trace(int fd, uint64_t offset, uint64_t *hash)

@@ -11,7 +11,7 @@ add_library(test_where MODULE support/where.c)
 target_link_libraries(test_where PRIVATE flowrun_headers flowrun_flags)
 set_target_properties(test_where PROPERTIES PREFIX "" SUFFIX ".so")
 
-foreach(name IN ITEMS cli docs idle place)
+foreach(name IN ITEMS cli docs idle place resume)
   add_test(NAME scripts/${name} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/${name}.sh)
   set_tests_properties(scripts/${name} PROPERTIES
     ENVIRONMENT "FLOWRUN=$<TARGET_FILE:flowrun>;JSON_GET=$<TARGET_FILE:json_get>;EXITS=$<TARGET_FILE:test_exits>;WHERE=$<TARGET_FILE:test_where>;HWLOC=$<BOOL:${HWLOC_FOUND}>"
