@@ -142,8 +142,10 @@ static enum flow_status emit_texts(struct sequence *s, struct flow_stage *stage)
 {
     struct flow_writer writer = flow_writer_begin(stage, 0);
     enum flow_status rc = FLOW_OK;
-    for (uint64_t i = 0; i < s->burst && rc == FLOW_OK; i++, s->next += s->stride)
+    for (uint64_t i = 0; i < s->burst && rc == FLOW_OK; i++) {
         rc = is_over(s, stage, i) ? FLOW_ECLOSED : emit_text(s, &writer);
+        s->next += rc == FLOW_OK ? s->stride : 0; /* what was not emitted is what comes next */
+    }
     flow_writer_end(&writer);
     return rc;
 }
@@ -151,8 +153,10 @@ static enum flow_status emit_texts(struct sequence *s, struct flow_stage *stage)
 static enum flow_status emit_numbers(struct sequence *s, struct flow_stage *stage)
 {
     enum flow_status rc = FLOW_OK;
-    for (uint64_t i = 0; i < s->burst && rc == FLOW_OK; i++, s->next += s->stride)
+    for (uint64_t i = 0; i < s->burst && rc == FLOW_OK; i++) {
         rc = is_over(s, stage, i) ? FLOW_ECLOSED : emit_number(s, stage);
+        s->next += rc == FLOW_OK ? s->stride : 0;
+    }
     return rc;
 }
 
