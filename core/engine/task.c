@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/task.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "engine/barrier.h"
+#include "engine/notice.h"
 #include "engine/pin.h"
 
 #define SLOW_PRODUCE_NS 1000000 /* after a call this long, what it emitted is sent at once */
@@ -99,21 +97,6 @@ enum flow_status flow_task_pump(struct flow_task *task, bool *arrived)
     return FLOW_OK;
 }
 
-void flow_task_notice(const struct flow_task *task)
-{
-    const uint64_t one = 1;
-    while (task->notice_fd >= 0 && write(task->notice_fd, &one, sizeof(one)) < 0 && errno == EINTR)
-        continue;
-}
-
-/* Whoever sleeps next looks for himself what there is to do. */
-static void take_notice(const struct flow_task *task)
-{
-    uint64_t count;
-    const ssize_t got = read(task->notice_fd, &count, sizeof(count));
-    (void)got;
-}
-
 enum flow_status flow_task_sleep(struct flow_replica *who, enum flow_replica_state why,
                                  struct pollfd *fds, size_t count, int64_t timeout_ns)
 {
@@ -131,7 +114,7 @@ enum flow_status flow_task_sleep(struct flow_replica *who, enum flow_replica_sta
     for (size_t i = 0; i < count; i++)
         fds[i].revents = all[i + 2].revents;
     if (all[1].revents != 0)
-        take_notice(who->task);
+        flow_notice_take(who->task);
     return is_aborting(who->task) ? FLOW_EABORT : rc;
 }
 
@@ -242,17 +225,6 @@ static enum flow_status make_members(struct flow_task *task, struct flow_error *
     return FLOW_OK;
 }
 
-static enum flow_status open_notice(struct flow_task *task, struct flow_error *err)
-{
-    if (task->env->epochs == NULL)
-        return FLOW_OK;
-    task->epoch = task->committed = task->env->epochs->session;
-    task->notice_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    return task->notice_fd >= 0
-               ? FLOW_OK
-               : flow_fail(err, FLOW_EIO, "cannot make an eventfd: %s", strerror(errno));
-}
-
 enum flow_status flow_task_new(const struct flow_replica_env *env, size_t id,
                                struct flow_task **task, struct flow_error *err)
 {
@@ -261,8 +233,7 @@ enum flow_status flow_task_new(const struct flow_replica_env *env, size_t id,
         return flow_fail(err, FLOW_ENOMEM, "out of memory for a task");
     made->env = env;
     made->id = id;
-    made->notice_fd = -1;
-    enum flow_status rc = open_notice(made, err);
+    enum flow_status rc = flow_notice_open(made, err);
     if (rc == FLOW_OK)
         rc = make_members(made, err);
     if (rc == FLOW_OK)
@@ -293,8 +264,7 @@ void flow_task_free(struct flow_task *task)
     for (size_t i = 0; i < task->member_count; i++)
         flow_replica_free(task->members[i]);
     free(task->members);
-    if (task->notice_fd >= 0)
-        (void)close(task->notice_fd);
+    flow_notice_close(task);
     free(task);
 }
 

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,26 +37,60 @@ void flow_state_blob_name(uint64_t epoch, size_t replica, bool finished, char na
 
 /* ---- the folder and its locks ---- */
 
-static enum flow_status refuse_locked(const struct flow_state *state, int fd,
+/* The pid that the lock's file names; 0: none. */
+static long holder_of(int fd)
+{
+    char pid[24];
+    const ssize_t size = pread(fd, pid, sizeof(pid) - 1, 0);
+    pid[size > 0 ? size : 0] = '\0';
+    return strtol(pid, NULL, 10);
+}
+
+/*
+ * The processes of a run whose coordinator was killed end by themselves, within milliseconds; but
+ * until then they may write, or, if they were being started, have its lock.  The kernel tells
+ * nobody when a lock becomes free, but who sleeps in flock, which has no limit of time: so this
+ * looks again and again, for a while, unless the lock's file names a holder that lives.  An errno.
+ */
+static int lock_soon(int fd, bool has_holder)
+{
+    for (int waited = 0;; waited += DYING_STEP_MS) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+            return 0;
+        const int cause = errno;
+        const long holder = has_holder ? holder_of(fd) : 0;
+        const bool lives = holder > 0 && (kill((pid_t)holder, 0) == 0 || errno == EPERM);
+        if (cause != EWOULDBLOCK || lives || waited >= DYING_MS)
+            return cause;
+        (void)poll(NULL, 0, DYING_STEP_MS);
+    }
+}
+
+static enum flow_status refuse_locked(const struct flow_state *state, int cause, long holder,
                                       struct flow_error *err)
 {
-    char pid[24] = "";
-    const ssize_t size = pread(fd, pid, sizeof(pid) - 1, 0);
-    pid[size > 0 ? strspn(pid, "0123456789") : 0] = '\0';
-    return flow_fail(err, FLOW_EIO, "the state folder '%s' is in use by another run%s%s",
-                     state->path, pid[0] != '\0' ? ", process " : "", pid);
+    if (cause != EWOULDBLOCK)
+        return flow_state_refuse(err, cause, "cannot lock the state folder '%s'", state->path);
+    return flow_fail(err, FLOW_EIO, "the state folder '%s' is in use by another run, process %ld",
+                     state->path, holder);
+}
+
+static int open_lock(const struct flow_state *state, const char *name, struct flow_error *err)
+{
+    const int fd = openat(state->fd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+    if (fd < 0)
+        (void)flow_state_refuse(err, errno, "cannot lock the state folder '%s'", state->path);
+    return fd;
 }
 
 static enum flow_status take_lock(struct flow_state *state, struct flow_error *err)
 {
-    const int fd = openat(state->fd, LOCK, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+    const int fd = open_lock(state, LOCK, err);
     if (fd < 0)
-        return flow_state_refuse(err, errno, "cannot lock the state folder '%s'", state->path);
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        const enum flow_status rc =
-            errno == EWOULDBLOCK
-                ? refuse_locked(state, fd, err)
-                : flow_state_refuse(err, errno, "cannot lock the state folder '%s'", state->path);
+        return FLOW_EIO;
+    const int cause = lock_soon(fd, true);
+    if (cause != 0) {
+        const enum flow_status rc = refuse_locked(state, cause, holder_of(fd), err);
         close(fd);
         return rc;
     }
@@ -67,24 +102,14 @@ static enum flow_status take_lock(struct flow_state *state, struct flow_error *e
     return FLOW_OK;
 }
 
-/*
- * The processes of a run whose coordinator was killed end by themselves, within milliseconds; but
- * until then they may write.  The kernel tells nobody when a lock becomes free, but who sleeps in
- * flock, which has no limit of time: so this looks again and again, for a while.
- */
 static enum flow_status wait_for_members(const struct flow_state *state, struct flow_error *err)
 {
-    const int fd = openat(state->fd, MEMBERS, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+    const int fd = open_lock(state, MEMBERS, err);
     if (fd < 0)
-        return flow_state_refuse(err, errno, "cannot lock the state folder '%s'", state->path);
-    int failed = flock(fd, LOCK_EX | LOCK_NB);
-    for (int waited = 0; failed != 0 && errno == EWOULDBLOCK && waited < DYING_MS;
-         waited += DYING_STEP_MS) {
-        (void)poll(NULL, 0, DYING_STEP_MS);
-        failed = flock(fd, LOCK_EX | LOCK_NB);
-    }
+        return FLOW_EIO;
+    const int cause = lock_soon(fd, false);
     close(fd);
-    if (failed == 0)
+    if (cause == 0)
         return FLOW_OK;
     return flow_fail(err, FLOW_EIO,
                      "processes of the run that used the state folder '%s' before are still there; "

@@ -376,6 +376,31 @@ TEST(whoever_goes_on_waits_for_the_processes_of_the_last_run_to_be_gone)
     teardown(&f);
 }
 
+/* A process that was being started when its coordinator was killed has the lock for a moment. */
+TEST(a_lock_whose_holder_is_dead_is_waited_for)
+{
+    struct fixture f;
+    setup(&f);
+    const pid_t dead = fork();
+    assert_true(dead >= 0);
+    if (dead == 0)
+        _exit(0);
+    assert_int_equal(waitpid(dead, NULL, 0), dead);
+    char pid[24];
+    const int size = snprintf(pid, sizeof(pid), "%ld\n", (long)dead);
+    assert_int_equal(ftruncate(f.state.lock, 0), 0);
+    assert_int_equal(pwrite(f.state.lock, pid, (size_t)size, 0), size);
+    const pid_t child = fork(); /* it has the lock as well */
+    assert_true(child >= 0);
+    if (child == 0) {
+        (void)poll(NULL, 0, 100);
+        _exit(0);
+    }
+    reopen(&f);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    teardown(&f);
+}
+
 TEST(a_folder_that_cannot_be_made_or_used_is_named)
 {
     struct flow_state none = FLOW_STATE_NONE;
@@ -516,6 +541,7 @@ int main(void)
         cmocka_unit_test(with_all_checkpoints_damaged_the_folder_is_refused),
         cmocka_unit_test(a_second_run_is_refused_with_the_pid_of_the_first),
         cmocka_unit_test(whoever_goes_on_waits_for_the_processes_of_the_last_run_to_be_gone),
+        cmocka_unit_test(a_lock_whose_holder_is_dead_is_waited_for),
         cmocka_unit_test(a_folder_that_cannot_be_made_or_used_is_named),
         cmocka_unit_test(states_of_finished_replicas_stay_as_long_as_their_session),
         cmocka_unit_test(another_graph_is_refused_with_what_differs),
