@@ -229,6 +229,21 @@ static enum flow_status counter_finish(void *self, struct flow_stage *stage)
     return rc;
 }
 
+static enum flow_status counter_save(void *self, struct flow_stage *stage, struct flow_saver *to)
+{
+    const struct counter *c = self;
+    (void)stage;
+    return flow_key_table_save(&c->table, to);
+}
+
+static enum flow_status counter_restore(void *self, struct flow_stage *stage,
+                                        struct flow_loader *from)
+{
+    struct counter *c = self;
+    (void)stage;
+    return flow_key_table_load(&c->table, from);
+}
+
 static void counter_close(void *self, struct flow_stage *stage)
 {
     struct counter *c = self;
@@ -249,6 +264,8 @@ static const struct flow_stage_type counter = {
     .process_batch = counter_process_batch,
     .finish = counter_finish,
     .close = counter_close,
+    .save = counter_save,
+    .restore = counter_restore,
 };
 
 FLOW_PLUGIN(&counter);

@@ -35,6 +35,21 @@ static enum flow_status counter_finish(void *self, struct flow_stage *stage)
     return flow_emit(stage, text, (size_t)size);
 }
 
+static enum flow_status counter_save(void *self, struct flow_stage *stage, struct flow_saver *to)
+{
+    const struct counter *c = self;
+    (void)stage;
+    return flow_save_number(to, c->count);
+}
+
+static enum flow_status counter_restore(void *self, struct flow_stage *stage,
+                                        struct flow_loader *from)
+{
+    struct counter *c = self;
+    (void)stage;
+    return flow_load_number(from, &c->count);
+}
+
 static const struct flow_stage_type counter = {
     .name = "count.records",
     .help = "counts records, emits the number at the end",
@@ -45,6 +60,8 @@ static const struct flow_stage_type counter = {
     .state_size = sizeof(struct counter),
     .process_batch = counter_process_batch,
     .finish = counter_finish,
+    .save = counter_save,
+    .restore = counter_restore,
 };
 
 FLOW_PLUGIN(&counter);

@@ -10,8 +10,10 @@
 #include <flowrun/stage.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/stat.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 /* Fail with errno's words: "cannot read 'a.txt': Permission denied".  `what` is a verb. */
@@ -93,6 +95,21 @@ static inline enum flow_status flow_file_write(struct flow_stage *stage, int fd,
 {
     struct flow_file_place place = {.fd = fd, .name = name};
     return flow_file_write_to(stage, &place, data, size);
+}
+
+/* Make the names in the folder of a file last.  False: errno says why not. */
+static inline bool flow_file_sync_folder(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = slash == NULL ? strdup(".") : strndup(path, (size_t)(slash - path) + 1);
+    const int fd = folder != NULL ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    const bool done = fd >= 0 && (fsync(fd) == 0 || errno == EINVAL);
+    const int cause = errno;
+    if (fd >= 0)
+        (void)close(fd);
+    free(folder);
+    errno = cause;
+    return done;
 }
 
 #endif /* FLOW_STAGES_FILE_H */

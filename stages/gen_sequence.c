@@ -6,7 +6,7 @@
 
 #include "bytes.h"
 
-#define BURST 4096         /* records a call of produce emits at most */
+#define BURST 1024         /* records a call of produce emits at most */
 #define BURST_BYTES 262144 /* and about as many bytes */
 #define DIGITS 20          /* of the largest 64-bit number, with its sign */
 #define LARGEST ((int64_t)1 << 53)
@@ -142,8 +142,10 @@ static enum flow_status emit_texts(struct sequence *s, struct flow_stage *stage)
 {
     struct flow_writer writer = flow_writer_begin(stage, 0);
     enum flow_status rc = FLOW_OK;
-    for (uint64_t i = 0; i < s->burst && rc == FLOW_OK; i++, s->next += s->stride)
+    for (uint64_t i = 0; i < s->burst && rc == FLOW_OK; i++) {
         rc = is_over(s, stage, i) ? FLOW_ECLOSED : emit_text(s, &writer);
+        s->next += rc == FLOW_OK ? s->stride : 0; /* what was not emitted is what comes next */
+    }
     flow_writer_end(&writer);
     return rc;
 }
@@ -151,8 +153,10 @@ static enum flow_status emit_texts(struct sequence *s, struct flow_stage *stage)
 static enum flow_status emit_numbers(struct sequence *s, struct flow_stage *stage)
 {
     enum flow_status rc = FLOW_OK;
-    for (uint64_t i = 0; i < s->burst && rc == FLOW_OK; i++, s->next += s->stride)
+    for (uint64_t i = 0; i < s->burst && rc == FLOW_OK; i++) {
         rc = is_over(s, stage, i) ? FLOW_ECLOSED : emit_number(s, stage);
+        s->next += rc == FLOW_OK ? s->stride : 0;
+    }
     return rc;
 }
 
@@ -160,6 +164,25 @@ static enum flow_status sequence_produce(void *self, struct flow_stage *stage)
 {
     struct sequence *s = self;
     return s->text != NULL ? emit_texts(s, stage) : emit_numbers(s, stage);
+}
+
+static enum flow_status sequence_save(void *self, struct flow_stage *stage, struct flow_saver *to)
+{
+    const struct sequence *s = self;
+    (void)stage;
+    return flow_save_number(to, s->next);
+}
+
+static enum flow_status sequence_restore(void *self, struct flow_stage *stage,
+                                         struct flow_loader *from)
+{
+    struct sequence *s = self;
+    const enum flow_status rc = flow_load_number(from, &s->next);
+    if (rc != FLOW_OK)
+        return rc;
+    free(s->text);
+    s->text = NULL;
+    return start_text(s, stage);
 }
 
 static void sequence_close(void *self, struct flow_stage *stage)
@@ -179,6 +202,8 @@ static const struct flow_stage_type sequence = {
     .open = sequence_open,
     .produce = sequence_produce,
     .close = sequence_close,
+    .save = sequence_save,
+    .restore = sequence_restore,
 };
 
 FLOW_PLUGIN(&sequence);

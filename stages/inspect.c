@@ -112,6 +112,27 @@ static enum flow_status inspector_process_batch(void *self, struct flow_stage *s
     return flow_forward_batch(stage, 0, batch);
 }
 
+static enum flow_status inspector_save(void *self, struct flow_stage *stage, struct flow_saver *to)
+{
+    const struct inspector *in = self;
+    (void)stage;
+    return flow_save_number(to, in->seen);
+}
+
+static enum flow_status inspector_restore(void *self, struct flow_stage *stage,
+                                          struct flow_loader *from)
+{
+    struct inspector *in = self;
+    (void)stage;
+    return flow_load_number(from, &in->seen);
+}
+
+static const char *inspector_weakness(const void *self)
+{
+    (void)self;
+    return "what is on standard output cannot be taken back";
+}
+
 static void inspector_close(void *self, struct flow_stage *stage)
 {
     struct inspector *in = self;
@@ -129,6 +150,9 @@ static const struct flow_stage_type inspector = {
     .state_size = sizeof(struct inspector),
     .process_batch = inspector_process_batch,
     .close = inspector_close,
+    .save = inspector_save,
+    .restore = inspector_restore,
+    .weakness = inspector_weakness,
 };
 
 FLOW_PLUGIN(&inspector);

@@ -12,6 +12,8 @@
  * Everything is inline, so that each stage still compiles alone, as a plugin.
  */
 
+#include <flowrun/stage.h>
+
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -156,6 +158,60 @@ static inline struct flow_key_slot *flow_key_table_slot(struct flow_key_table *t
             return slot;
     }
     return flow_key_table_insert(table, slot, key, hash);
+}
+
+/* Save keys and counts. */
+static inline enum flow_status flow_key_table_save(const struct flow_key_table *table,
+                                                   struct flow_saver *to)
+{
+    enum flow_status rc = flow_save_number(to, table->used);
+    for (size_t i = 0; rc == FLOW_OK && table->used > 0 && i < table->capacity; i++) {
+        const struct flow_key_slot *slot = &table->slots[i];
+        if (slot->key.words[2] == 0)
+            continue;
+        const size_t size = flow_key_size(&slot->key);
+        rc = flow_save_number(to, slot->count);
+        if (rc == FLOW_OK)
+            rc = flow_save_number(to, size);
+        if (rc == FLOW_OK)
+            rc = flow_save(to, flow_key_bytes(&slot->key), size);
+    }
+    return rc;
+}
+
+/* Load one key with its count. */
+static inline enum flow_status flow_key_table_load_one(struct flow_key_table *table,
+                                                       struct flow_loader *from)
+{
+    uint64_t count;
+    uint64_t size;
+    enum flow_status rc = flow_load_number(from, &count);
+    if (rc == FLOW_OK)
+        rc = flow_load_number(from, &size);
+    if (rc != FLOW_OK)
+        return rc;
+    const char *bytes = size <= from->left ? flow_load_bytes(from, (size_t)size) : NULL;
+    if (bytes == NULL)
+        return FLOW_EPROTO;
+    struct flow_key key;
+    const uint64_t hash =
+        flow_key_load(&key, bytes, (size_t)size, bytes + size + from->left, &table->seed);
+    struct flow_key_slot *slot = flow_key_table_slot(table, &key, hash);
+    if (slot == NULL)
+        return FLOW_ENOMEM;
+    slot->count = count;
+    return FLOW_OK;
+}
+
+/* Load into an empty table what was saved.  FLOW_EPROTO, FLOW_ENOMEM. */
+static inline enum flow_status flow_key_table_load(struct flow_key_table *table,
+                                                   struct flow_loader *from)
+{
+    uint64_t keys;
+    enum flow_status rc = flow_load_number(from, &keys);
+    for (; rc == FLOW_OK && keys > 0; keys--)
+        rc = flow_key_table_load_one(table, from);
+    return rc;
 }
 
 /* Free what it holds.  A table that was never initialised, but is all zeros, has nothing to free.

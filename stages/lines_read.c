@@ -11,6 +11,7 @@
 #include "file.h"
 
 #define CHUNK ((size_t)256 << 10)
+#define BURST 512 /* lines that a call of produce emits at most: checkpoints fall between calls */
 
 struct reader {
     struct flow_list path;
@@ -29,7 +30,9 @@ struct reader {
     char *buf;        /* `start` to `end` is read but not emitted */
     size_t capacity;
     size_t start, end;
+    bool more;       /* whole lines may be among it */
     size_t searched; /* that many bytes from `start` hold no line end */
+    uint64_t offset; /* in the file, of `end` */
 };
 
 static const struct flow_param params[] = {
@@ -132,6 +135,8 @@ static enum flow_status reader_open(void *self, struct flow_stage *stage)
 {
     struct reader *r = self;
     enum flow_status rc = FLOW_OK;
+    if (flow_stage_info(stage)->resumes) /* restore knows the files */
+        return FLOW_OK;
     for (size_t i = 0; rc == FLOW_OK && i < r->path.count; i++)
         rc = add_pattern(r, stage, r->path.items[i]);
     if (rc == FLOW_OK && r->file_count == 0)
@@ -152,6 +157,8 @@ static enum flow_status file_open(struct reader *r, struct flow_stage *stage, co
     r->waits = !S_ISREG(st.st_mode);
     r->line = 0;
     r->start = r->end = r->searched = 0;
+    r->more = false;
+    r->offset = 0;
     return FLOW_OK;
 }
 
@@ -187,8 +194,10 @@ static enum flow_status emit_lines(struct reader *r, struct flow_stage *stage)
     const char *stop = r->buf + r->end;
     struct flow_writer writer = flow_writer_begin(stage, 0);
     enum flow_status rc = FLOW_OK;
-    while (rc == FLOW_OK) {
+    r->more = true;
+    for (int left = BURST; rc == FLOW_OK && left > 0; left--) {
         const char *end = memchr(from, '\n', (size_t)(stop - from));
+        r->more = end != NULL;
         if (end == NULL)
             break;
         if (r->line % 256 == 0 && flow_stopping(stage)) {
@@ -201,7 +210,7 @@ static enum flow_status emit_lines(struct reader *r, struct flow_stage *stage)
     }
     flow_writer_end(&writer);
     r->start = (size_t)(line - r->buf);
-    r->searched = (size_t)(stop - line);
+    r->searched = r->more ? 0 : (size_t)(stop - line);
     return rc;
 }
 
@@ -242,6 +251,8 @@ static enum flow_status reader_produce(void *self, struct flow_stage *stage)
 {
     struct reader *r = self;
     enum flow_status rc = FLOW_OK;
+    if (r->reading && r->more)
+        return emit_lines(r, stage);
     if (!r->reading) {
         if (r->next_file == r->file_count)
             return FLOW_ECLOSED;
@@ -252,7 +263,7 @@ static enum flow_status reader_produce(void *self, struct flow_stage *stage)
     if (rc == FLOW_OK && r->waits)
         rc = flow_wait(stage, r->fd, POLLIN, -1);
     if (rc != FLOW_OK)
-        return rc;
+        return rc == FLOW_EAGAIN ? FLOW_OK : rc;
     const ssize_t got = read(r->fd, r->buf + r->end, r->capacity - r->end);
     if (got < 0 && (errno == EINTR || errno == EAGAIN))
         return FLOW_OK;
@@ -261,7 +272,177 @@ static enum flow_status reader_produce(void *self, struct flow_stage *stage)
     if (got == 0)
         return emit_rest(r, stage);
     r->end += (size_t)got;
+    r->offset += (size_t)got;
     return emit_lines(r, stage);
+}
+
+/* ---- checkpoints: the files, and how far the one in hand was emitted ---- */
+
+#define TRACE                                                                                      \
+    ((size_t)4096) /* so many bytes before that place tell whether it is the same file             \
+                    */
+
+/* A hash of the bytes of the file before `offset`, FNV-1a; false: they are not there. */
+static bool trace(int fd, uint64_t offset, uint64_t *hash)
+{
+    unsigned char bytes[TRACE];
+    const size_t size = offset < TRACE ? (size_t)offset : TRACE;
+    size_t at = 0;
+    while (at < size) {
+        const ssize_t got = pread(fd, bytes + at, size - at, (off_t)(offset - size + at));
+        if (got <= 0 && !(got < 0 && errno == EINTR))
+            return false;
+        at += got > 0 ? (size_t)got : 0;
+    }
+    *hash = UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; i < size; i++)
+        *hash = (*hash ^ bytes[i]) * UINT64_C(0x100000001b3);
+    return true;
+}
+
+static enum flow_status save_text(struct flow_saver *to, const char *text, size_t size)
+{
+    const enum flow_status rc = flow_save_number(to, size);
+    return rc == FLOW_OK ? flow_save(to, text, size) : rc;
+}
+
+/* Of a plain file the place, and what lies before it; of others what was read and not emitted. */
+static enum flow_status save_place(const struct reader *r, struct flow_stage *stage,
+                                   struct flow_saver *to)
+{
+    const size_t pending = r->end - r->start;
+    uint64_t hash = 0;
+    enum flow_status rc = flow_save_number(to, r->line);
+    if (rc != FLOW_OK || r->waits)
+        return rc == FLOW_OK ? save_text(to, r->buf + r->start, pending) : rc;
+    if (!trace(r->fd, r->offset - pending, &hash))
+        return flow_stage_fail(stage, FLOW_EIO, "'%s' has become shorter while it was read",
+                               r->name);
+    rc = flow_save_number(to, r->offset - pending);
+    return rc == FLOW_OK ? flow_save_number(to, hash) : rc;
+}
+
+static enum flow_status reader_save(void *self, struct flow_stage *stage, struct flow_saver *to)
+{
+    const struct reader *r = self;
+    enum flow_status rc = flow_save_number(to, r->file_count);
+    for (size_t i = 0; rc == FLOW_OK && i < r->file_count; i++)
+        rc = save_text(to, r->files[i], strlen(r->files[i]));
+    if (rc == FLOW_OK)
+        rc = flow_save_number(to, r->next_file);
+    if (rc == FLOW_OK)
+        rc = flow_save_number(to, r->reading ? (r->waits ? 2 : 1) : 0);
+    return rc == FLOW_OK && r->reading ? save_place(r, stage, to) : rc;
+}
+
+/* The files as they were found then, whatever a glob would find now. */
+static enum flow_status restore_files(struct reader *r, struct flow_stage *stage,
+                                      struct flow_loader *from)
+{
+    uint64_t count;
+    enum flow_status rc = flow_load_number(from, &count);
+    while (r->file_count > 0)
+        free(r->files[--r->file_count]);
+    for (; rc == FLOW_OK && count > 0; count--) {
+        uint64_t size;
+        rc = flow_load_number(from, &size);
+        const char *text =
+            rc == FLOW_OK && size <= from->left ? flow_load_bytes(from, (size_t)size) : NULL;
+        if (text == NULL)
+            return FLOW_EPROTO;
+        char *path = strndup(text, (size_t)size);
+        rc = path != NULL ? add_file(r, stage, path)
+                          : flow_stage_fail(stage, FLOW_ENOMEM, "no memory for a file name");
+        free(path);
+    }
+    return rc;
+}
+
+static enum flow_status changed(const struct reader *r, struct flow_stage *stage)
+{
+    return flow_stage_fail(stage, FLOW_EIO,
+                           "'%s' is not the file that was read before the checkpoint: what it held "
+                           "up to there has changed",
+                           r->name);
+}
+
+static enum flow_status restore_place(struct reader *r, struct flow_stage *stage,
+                                      struct flow_loader *from)
+{
+    uint64_t offset;
+    uint64_t hash;
+    uint64_t now;
+    enum flow_status rc = flow_load_number(from, &offset);
+    if (rc == FLOW_OK)
+        rc = flow_load_number(from, &hash);
+    if (rc != FLOW_OK)
+        return rc;
+    if (r->waits || !trace(r->fd, offset, &now) || now != hash)
+        return changed(r, stage);
+    if (lseek(r->fd, (off_t)offset, SEEK_SET) < 0)
+        return flow_file_fail(stage, "read", r->name);
+    r->offset = offset;
+    return FLOW_OK;
+}
+
+/* What comes by a pipe now goes on where it left off. */
+static enum flow_status restore_pending(struct reader *r, struct flow_stage *stage,
+                                        struct flow_loader *from)
+{
+    uint64_t size;
+    const enum flow_status rc = flow_load_number(from, &size);
+    const char *text =
+        rc == FLOW_OK && size <= from->left ? flow_load_bytes(from, (size_t)size) : NULL;
+    if (text == NULL)
+        return FLOW_EPROTO;
+    r->capacity = (size_t)size + CHUNK;
+    r->buf = malloc(r->capacity);
+    if (r->buf == NULL)
+        return flow_stage_fail(stage, FLOW_ENOMEM, "no memory for a line of '%s'", r->name);
+    memcpy(r->buf, text, (size_t)size);
+    r->end = (size_t)size;
+    return FLOW_OK;
+}
+
+static enum flow_status reader_restore(void *self, struct flow_stage *stage,
+                                       struct flow_loader *from)
+{
+    struct reader *r = self;
+    uint64_t next;
+    uint64_t reading;
+    uint64_t line;
+    enum flow_status rc = restore_files(r, stage, from);
+    if (rc == FLOW_OK)
+        rc = flow_load_number(from, &next);
+    if (rc == FLOW_OK)
+        rc = flow_load_number(from, &reading);
+    if (rc != FLOW_OK)
+        return rc;
+    if (next > r->file_count || (reading != 0 && next == 0))
+        return FLOW_EPROTO;
+    r->next_file = (size_t)next;
+    if (reading == 0)
+        return FLOW_OK;
+    rc = file_open(r, stage, r->files[next - 1]);
+    if (rc == FLOW_OK)
+        rc = flow_load_number(from, &line);
+    if (rc != FLOW_OK)
+        return rc;
+    r->line = line;
+    return reading == 1 ? restore_place(r, stage, from) : restore_pending(r, stage, from);
+}
+
+static const char *reader_weakness(const void *self)
+{
+    const struct reader *r = self;
+    for (size_t i = 0; i < r->path.count; i++) {
+        struct stat st;
+        if (strcmp(r->path.items[i], "-") == 0)
+            return "standard input is read once";
+        if (stat(r->path.items[i], &st) == 0 && !S_ISREG(st.st_mode))
+            return "a pipe or device is read once";
+    }
+    return NULL;
 }
 
 static void reader_close(void *self, struct flow_stage *stage)
@@ -286,6 +467,9 @@ static const struct flow_stage_type reader = {
     .open = reader_open,
     .produce = reader_produce,
     .close = reader_close,
+    .save = reader_save,
+    .restore = reader_restore,
+    .weakness = reader_weakness,
 };
 
 FLOW_PLUGIN(&reader);

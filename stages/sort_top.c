@@ -239,6 +239,66 @@ static enum flow_status top_finish(void *self, struct flow_stage *stage)
     return rc;
 }
 
+static enum flow_status save_item(const struct item *item, struct flow_saver *to)
+{
+    enum flow_status rc = flow_save_number(to, item->key_size);
+    if (rc == FLOW_OK)
+        rc = flow_save_number(to, item->size);
+    return rc == FLOW_OK ? flow_save(to, item->copy, item->key_size + item->size) : rc;
+}
+
+/* In the order in which they lie, so that the heap is one again. */
+static enum flow_status top_save(void *self, struct flow_stage *stage, struct flow_saver *to)
+{
+    const struct top *t = self;
+    (void)stage;
+    enum flow_status rc = flow_save_number(to, t->heaped);
+    if (rc == FLOW_OK)
+        rc = flow_save_number(to, t->count);
+    for (size_t i = 0; rc == FLOW_OK && i < t->count; i++)
+        rc = save_item(&t->heap[i], to);
+    return rc;
+}
+
+static enum flow_status load_item(struct top *t, struct flow_loader *from)
+{
+    uint64_t key_size;
+    uint64_t size;
+    if (flow_load_number(from, &key_size) != FLOW_OK || flow_load_number(from, &size) != FLOW_OK ||
+        key_size > from->left || size > from->left - key_size)
+        return FLOW_EPROTO;
+    const char *key = flow_load_bytes(from, (size_t)key_size);
+    const struct flow_record record = {
+        .data = flow_load_bytes(from, (size_t)size),
+        .size = (size_t)size,
+        .key = key,
+        .key_size = (size_t)key_size,
+    };
+    struct item item = {.data = record.data, .size = record.size};
+    if (!parse(item.data, item.size, &item.number))
+        return FLOW_EPROTO;
+    item.rank = rank(t, item.data, &item.number);
+    if (!reserve(t) || !own(&item, &record))
+        return FLOW_ENOMEM;
+    t->heap[t->count++] = item;
+    return FLOW_OK;
+}
+
+static enum flow_status top_restore(void *self, struct flow_stage *stage, struct flow_loader *from)
+{
+    struct top *t = self;
+    uint64_t heaped;
+    uint64_t count;
+    (void)stage;
+    enum flow_status rc = flow_load_number(from, &heaped);
+    if (rc == FLOW_OK)
+        rc = flow_load_number(from, &count);
+    for (; rc == FLOW_OK && count > 0; count--)
+        rc = load_item(t, from);
+    t->heaped = rc == FLOW_OK && heaped != 0;
+    return rc;
+}
+
 static void top_close(void *self, struct flow_stage *stage)
 {
     struct top *t = self;
@@ -260,6 +320,8 @@ static const struct flow_stage_type top = {
     .process = top_process,
     .finish = top_finish,
     .close = top_close,
+    .save = top_save,
+    .restore = top_restore,
 };
 
 FLOW_PLUGIN(&top);

@@ -277,6 +277,22 @@ static enum flow_status splitter_finish(void *self, struct flow_stage *stage)
     return emit_table(self, stage);
 }
 
+/* What is counted and has not been passed on. */
+static enum flow_status splitter_save(void *self, struct flow_stage *stage, struct flow_saver *to)
+{
+    const struct splitter *s = self;
+    (void)stage;
+    return flow_key_table_save(&s->table, to);
+}
+
+static enum flow_status splitter_restore(void *self, struct flow_stage *stage,
+                                         struct flow_loader *from)
+{
+    struct splitter *s = self;
+    (void)stage;
+    return flow_key_table_load(&s->table, from);
+}
+
 static void splitter_close(void *self, struct flow_stage *stage)
 {
     struct splitter *s = self;
@@ -297,6 +313,8 @@ static const struct flow_stage_type splitter = {
     .process_batch = splitter_process_batch,
     .finish = splitter_finish,
     .close = splitter_close,
+    .save = splitter_save,
+    .restore = splitter_restore,
 };
 
 FLOW_PLUGIN(&splitter);

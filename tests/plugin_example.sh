@@ -89,4 +89,16 @@ cairo' flowrun --quiet fields.json
 expect 'tick 1
 tick 2
 tick 3' flowrun --quiet clock.json
+
+# Killed once it has made a checkpoint, and gone on with.
+flowrun --quiet journal.json &
+pid=$!
+until ls journal.state 2>/dev/null | grep -q '^checkpoint-.*json$'; do :; done
+kill -KILL "$pid"
+wait "$pid" || true
+flowrun --report none journal.json --resume 2>"$work/stderr" || die "journal.json does not go on"
+grep -q '^journal: checkpoint [0-9]* is for good' "$work/stderr" || die "no commit was told"
+seq 1 20000 | sed 's/.*/& &/' >"$work/journal"
+cmp "$work/journal" journal.txt || die "the journal is not what it should be"
+passed=$((passed + 1))
 echo "$passed passed, 0 failed"

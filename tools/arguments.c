@@ -109,6 +109,15 @@ static void apply(struct arguments *to, const struct option *option, const char 
     case OPTION_NO_STACK:
         to->no_stack = true;
         break;
+    case OPTION_STATE:
+        to->state = value;
+        break;
+    case OPTION_CHECKPOINT:
+        to->checkpoint = value;
+        break;
+    case OPTION_RESUME:
+        to->resume = true;
+        break;
     case OPTION_REPORT:
         to->report = (enum report_form)(REPORT_TEXT + choice_of(option->choices, value));
         break;

@@ -25,10 +25,13 @@ struct arguments {
     const struct verb *verb;
     const char *operand; /* the graph or the stage type; NULL: the verb takes none */
     struct text_list params, sets, workers;
-    const char *mode;   /* NULL: as the graph says */
-    const char *fuse;   /* likewise */
-    const char *pin;    /* likewise */
-    const char *stall;  /* likewise */
+    const char *mode;       /* NULL: as the graph says */
+    const char *fuse;       /* likewise */
+    const char *pin;        /* likewise */
+    const char *stall;      /* likewise */
+    const char *state;      /* likewise */
+    const char *checkpoint; /* likewise */
+    bool resume;
     const char *format; /* "text", "dot", "mermaid" or "svg" */
     const char *output; /* NULL: standard output */
     enum report_form report;
@@ -61,11 +64,15 @@ enum option_id {
     OPTION_PIN = 1 << 12,
     OPTION_STALL = 1 << 13,
     OPTION_NO_STACK = 1 << 14,
+    OPTION_STATE = 1 << 15,
+    OPTION_CHECKPOINT = 1 << 16,
+    OPTION_RESUME = 1 << 17,
 };
 
 /* What stands before each graph's plan. */
 #define OPTIONS_GRAPH                                                                              \
-    (OPTION_PARAM | OPTION_SET | OPTION_WORKERS | OPTION_MODE | OPTION_FUSE | OPTION_PIN)
+    (OPTION_PARAM | OPTION_SET | OPTION_WORKERS | OPTION_MODE | OPTION_FUSE | OPTION_PIN |         \
+     OPTION_STATE | OPTION_CHECKPOINT)
 
 /*
  * Parse.  `verbs` ends with a row without a name; its first row is what a bare graph means. Returns

@@ -19,7 +19,8 @@
 
 static const struct verb verbs[] = {
     {"run", "GRAPH", "run the graph; the verb may be left out",
-     OPTIONS_GRAPH | OPTION_STALL | OPTION_REPORT | OPTION_QUIET | OPTION_HELP | OPTION_VERSION,
+     OPTIONS_GRAPH | OPTION_STALL | OPTION_RESUME | OPTION_REPORT | OPTION_QUIET | OPTION_HELP |
+         OPTION_VERSION,
      run_graph},
     {"check", "GRAPH", "say what is wrong with the graph", OPTIONS_GRAPH | OPTION_HELP,
      check_graph},

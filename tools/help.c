@@ -11,6 +11,9 @@ static const struct option options[] = {
      OPTION_PIN, 0},
     {"stall", "TIME", NULL, "say why nothing moves for so long; 0s: never", OPTION_STALL, 0},
     {"no-stack", NULL, NULL, "call no debugger for the stack of what is stuck", OPTION_NO_STACK, 0},
+    {"state", "FOLDER", NULL, "take checkpoints, and keep them there", OPTION_STATE, 0},
+    {"checkpoint", "TIME", NULL, "take one every so often (10s)", OPTION_CHECKPOINT, 0},
+    {"resume", NULL, NULL, "go on from the last checkpoint", OPTION_RESUME, 0},
     {"report", "FORM", "text|json|none", "text (default), json or none", OPTION_REPORT, 'r'},
     {"quiet", NULL, NULL, "no progress, report or messages, only errors", OPTION_QUIET, 'q'},
     {"json", NULL, NULL, "print JSON", OPTION_JSON, 0},
@@ -26,9 +29,12 @@ const struct option *all_options(void)
     return options;
 }
 
-static void print_options(FILE *to, unsigned wanted)
+/* What the first page has no room for. */
+#define LESS_USED (OPTION_FUSE | OPTION_PIN | OPTION_CHECKPOINT | OPTION_STALL | OPTION_NO_STACK)
+
+static void print_options(FILE *to, unsigned wanted, const char *heading)
 {
-    (void)fputs("Options, before or after the other words:\n", to);
+    (void)fprintf(to, "\n%s\n", heading);
     for (const struct option *option = options; option->name != NULL; option++) {
         if ((option->id & wanted) == 0)
             continue;
@@ -50,7 +56,8 @@ static void print_program(FILE *to, const struct verb *verbs)
     for (const struct verb *verb = verbs; verb->name != NULL; verb++)
         (void)fprintf(to, "  %-9s%-6s  %s\n", verb->name,
                       verb->operand != NULL ? verb->operand : "", verb->help);
-    print_options(to, verbs->options);
+    print_options(to, verbs->options & ~(unsigned)LESS_USED,
+                  "Options, before or after the other words; flowrun run --help has more:");
 }
 
 void print_help(FILE *to, const struct verb *verbs, const struct verb *verb)
@@ -62,5 +69,5 @@ void print_help(FILE *to, const struct verb *verbs, const struct verb *verb)
     (void)fprintf(to, "flowrun %s: %s\n\nusage: flowrun %s [OPTION]...%s%s\n\n", verb->name,
                   verb->help, verb->name, verb->operand != NULL ? " " : "",
                   verb->operand != NULL ? verb->operand : "");
-    print_options(to, verb->options);
+    print_options(to, verb->options, "Options, before or after the other words:");
 }

@@ -58,6 +58,7 @@ static int run_opened(const struct arguments *arguments, const struct opened *op
         .context = &line,
         .progress = line.wanted ? status_line_update : NULL,
         .log = arguments->quiet ? NULL : status_line_log,
+        .resume = arguments->resume,
     };
     struct flow_run_result result = {0};
     struct flow_error err = {0};

@@ -60,6 +60,8 @@ int graph_open(const struct arguments *arguments, struct opened *opened)
         .fuse = arguments->fuse,
         .pin = arguments->pin,
         .stall = arguments->stall,
+        .state = arguments->state == NULL && arguments->resume ? "" : arguments->state,
+        .checkpoint = arguments->checkpoint,
     };
     struct flow_error err = {0};
     char *messages = NULL;

@@ -32,10 +32,13 @@ enum flow_notice_kind {
     FLOW_SAY_START,   /* let records flow */
     FLOW_SAY_DRAIN,   /* producers end */
     FLOW_SAY_ABORT,   /* everything ends */
+    FLOW_SAY_EPOCH,   /* text, a number: this checkpoint begins */
+    FLOW_SAY_COMMIT,  /* text: it can no longer be lost; "N last": and it is the last one */
     FLOW_SAY_READY,   /* from a group: the answer to NEW */
     FLOW_SAY_OPENED,  /* the answer to OPEN */
     FLOW_SAY_FAILED,  /* status, text: the answer to NEW or OPEN, or at any time after START */
     FLOW_SAY_LOG,     /* text: a stage has something to say */
+    FLOW_SAY_SAVED,   /* text: a replica has saved its state; see control/rounds.h */
     FLOW_SAY_STUCK,   /* text: after ABORT, these stages do not come back; the last message */
     FLOW_SAY_ENDED,   /* all threads of the group have ended; the last message */
 };

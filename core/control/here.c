@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "control/here.h"
 
+#include "plan/delivery.h"
+
 struct flow_plan *flow_plan_here(const struct flow_graph *graph, struct flow_topology *topology,
                                  struct flow_error *err)
 {
@@ -8,5 +10,9 @@ struct flow_plan *flow_plan_here(const struct flow_graph *graph, struct flow_top
     if (flow_plan_places(graph) && flow_topology_load(topology, err) != FLOW_OK)
         return NULL;
     const struct flow_plan_options options = {.topology = topology};
-    return flow_plan_new(graph, &options, err);
+    struct flow_plan *plan = flow_plan_new(graph, &options, err);
+    if (plan == NULL || flow_delivery_check(plan, err) == FLOW_OK)
+        return plan;
+    flow_plan_free(plan);
+    return NULL;
 }

@@ -78,6 +78,8 @@ static void add_job(struct flow_str *out, const struct flow_job *job)
     add_list(out, job->origin->workers);
     add_list(out, job->plugin_folders);
     add_string(out, job->folder);
+    add_string(out, job->state);
+    add_number(out, job->session);
 }
 
 static bool write_all(int fd, const char *bytes, size_t size)
@@ -233,6 +235,8 @@ static void take_job(struct cursor *in, struct flow_job *job)
     job->origin->workers = take_list(in);
     job->plugin_folders = take_list(in);
     job->folder = take_text(in, NULL);
+    job->state = take_text(in, NULL);
+    job->session = take_number(in);
     const bool whole = in->size == 0 && job->origin->path != NULL && job->origin->text != NULL;
     if (in->status == FLOW_OK && !whole)
         in->status = FLOW_EPROTO;
@@ -271,5 +275,6 @@ void flow_job_clear(struct flow_job *job)
     flow_topology_clear(&job->topology);
     flow_texts_free(job->plugin_folders);
     free(job->folder);
+    free(job->state);
     *job = (struct flow_job){0};
 }

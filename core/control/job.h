@@ -28,6 +28,8 @@ struct flow_job {
     struct flow_graph_origin *origin;
     char **plugin_folders; /* all of them, in the order of the search */
     char *folder;          /* of the run's sockets; NULL: no link crosses groups */
+    char *state;           /* the state folder; NULL: the run takes no checkpoints */
+    uint64_t session;      /* the checkpoint that the run goes on from; 0: none */
 };
 
 /* A new sealed memfd, close-on-exec.  FLOW_EIO, FLOW_ENOMEM. */

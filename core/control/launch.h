@@ -15,6 +15,8 @@
 #include <sys/types.h>
 
 #include "control/death.h"
+#include "control/rounds.h"
+#include "engine/epochs.h"
 #include "flowrun/error.h"
 #include "plan/plan.h"
 #include "record/memory.h"
@@ -27,8 +29,11 @@ struct flow_launch {
     const struct flow_memory *memory; /* what processes share; NULL: nothing */
     const char *folder;               /* of the run's sockets; NULL: no link crosses groups */
     uint64_t run_id;
-    const char *program; /* what is started for a spawned group */
-    int job_fd;          /* see control/job.h; -1 when no group is spawned */
+    const struct flow_checkpoints *checkpoints; /* NULL: the run takes none; these groups of
+                                                   this process use them, others the job's */
+    struct flow_rounds *rounds;                 /* likewise NULL */
+    const char *program;                        /* what is started for a spawned group */
+    int job_fd;                                 /* see control/job.h; -1 when no group is spawned */
 };
 
 /* The coordinator's handle of a group. */

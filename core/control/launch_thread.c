@@ -68,6 +68,7 @@ static enum flow_status start(const struct flow_launch *launch, struct flow_crew
         .memory = launch->memory,
         .folder = launch->folder,
         .run_id = launch->run_id,
+        .checkpoints = launch->checkpoints,
         .fd = ends[1],
     };
     const int cause = create_quiet_thread(&crew->thread, body);

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "control/channel.h"
 #include "control/memory.h"
+#include "control/rounds.h"
 
 enum phase { WAITING, BOUND, OPENED, RUNNING, GONE, STUCK };
 
@@ -46,6 +47,17 @@ static void on_log(void *context, const char *line)
     (void)flow_channel_send(member->options.fd, FLOW_SAY_LOG, FLOW_OK, line);
 }
 
+static void on_saved(void *context, size_t replica, uint64_t epoch,
+                     const struct flow_manifest_replica *saved)
+{
+    const struct member *member = context;
+    char *text = flow_rounds_write(replica, epoch, saved);
+    (void)flow_channel_send(member->options.fd, text != NULL ? FLOW_SAY_SAVED : FLOW_SAY_FAILED,
+                            text != NULL ? FLOW_OK : FLOW_ENOMEM,
+                            text != NULL ? text : "no memory to tell of a saved state");
+    free(text);
+}
+
 /* ---- what the coordinator says ---- */
 
 static void say(const struct member *member, enum flow_notice_kind kind)
@@ -70,7 +82,12 @@ static void bind_group(struct member *member)
         .run_id = member->options.run_id,
         .incarnation =
             (uint32_t)flow_read(&member->options.board->groups[member->options.group].restarts),
-        .events = {.context = member, .failed = on_failed, .ended = on_ended, .log = on_log},
+        .checkpoints = member->options.checkpoints,
+        .events = {.context = member,
+                   .failed = on_failed,
+                   .ended = on_ended,
+                   .saved = on_saved,
+                   .log = on_log},
     };
     struct flow_error error = {0};
     if (flow_group_new(&options, &member->group, &error) != FLOW_OK) {
@@ -117,9 +134,23 @@ static void abort_group(struct member *member)
     finish(member, FLOW_MEMBER_JOIN_NS);
 }
 
-/* Does `kind` fit where the group is?  What does not is a fault of the coordinator: abort. */
-static void obey(struct member *member, enum flow_notice_kind kind)
+/* "12" or "12 last".  A group that has ended has nothing left to do with it. */
+static void tell_epoch(const struct member *member, const struct flow_notice *notice)
 {
+    char *end = NULL;
+    const uint64_t epoch = strtoull(notice->text, &end, 10);
+    if (member->phase != RUNNING)
+        return;
+    if (notice->kind == FLOW_SAY_EPOCH)
+        flow_group_begin_epoch(member->group, epoch);
+    else
+        flow_group_commit_epoch(member->group, epoch, strcmp(end, " last") == 0);
+}
+
+/* Does `kind` fit where the group is?  What does not is a fault of the coordinator: abort. */
+static void obey(struct member *member, const struct flow_notice *notice)
+{
+    const enum flow_notice_kind kind = notice->kind;
     if (kind == FLOW_SAY_NEW && member->phase == WAITING && member->group == NULL) {
         bind_group(member);
     } else if (kind == FLOW_SAY_OPEN && member->phase == BOUND && !member->opened) {
@@ -129,6 +160,9 @@ static void obey(struct member *member, enum flow_notice_kind kind)
         flow_group_start(member->group);
     } else if (kind == FLOW_SAY_DRAIN && member->phase == RUNNING) {
         flow_group_drain(member->group);
+    } else if ((kind == FLOW_SAY_EPOCH || kind == FLOW_SAY_COMMIT) &&
+               member->options.checkpoints != NULL) {
+        tell_epoch(member, notice);
     } else {
         abort_group(member);
     }
@@ -139,8 +173,11 @@ static void listen(struct member *member)
 {
     struct flow_notice notice;
     const enum flow_status rc = flow_channel_receive(member->options.fd, &notice, NULL);
-    if (rc != FLOW_EAGAIN)
-        obey(member, rc == FLOW_OK ? notice.kind : FLOW_SAY_ABORT);
+    if (rc == FLOW_EAGAIN)
+        return;
+    if (rc != FLOW_OK)
+        notice.kind = FLOW_SAY_ABORT;
+    obey(member, &notice);
 }
 
 static void serve(struct member *member)

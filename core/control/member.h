@@ -33,7 +33,8 @@ struct flow_member_options {
     const struct flow_memory *memory; /* what processes share; NULL: nothing */
     const char *folder;               /* of the run's sockets; NULL: no link crosses groups */
     uint64_t run_id;
-    int fd; /* the group's end of the channel; borrowed */
+    const struct flow_checkpoints *checkpoints; /* NULL: the run takes none */
+    int fd;                                     /* the group's end of the channel; borrowed */
 };
 
 /*

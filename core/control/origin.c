@@ -92,6 +92,11 @@ static bool copy_options(const struct flow_load_options *options, struct flow_gr
         return false;
     if (options->stall != NULL && (origin->stall = flow_strdup(options->stall)) == NULL)
         return false;
+    if (options->state != NULL && (origin->state = flow_strdup(options->state)) == NULL)
+        return false;
+    if (options->checkpoint != NULL &&
+        (origin->checkpoint = flow_strdup(options->checkpoint)) == NULL)
+        return false;
     return copy_texts(options->params, &origin->params) &&
            copy_texts(options->sets, &origin->sets) &&
            copy_texts(options->workers, &origin->workers);
@@ -125,6 +130,8 @@ void flow_origin_free(struct flow_graph_origin *origin)
     free(origin->fuse);
     free(origin->pin);
     free(origin->stall);
+    free(origin->state);
+    free(origin->checkpoint);
     flow_texts_free(origin->params);
     flow_texts_free(origin->sets);
     flow_texts_free(origin->workers);
@@ -143,6 +150,8 @@ struct flow_graph *flow_origin_read_graph(const struct flow_graph_origin *origin
         .fuse = origin->fuse,
         .pin = origin->pin,
         .stall = origin->stall,
+        .state = origin->state,
+        .checkpoint = origin->checkpoint,
     };
     return flow_graph_read(origin->text, origin->size, &options, types, diag);
 }

@@ -18,10 +18,12 @@ struct flow_graph_origin {
     char *path; /* as the user wrote it; "<stdin>" for "-" */
     char *text; /* `size` bytes and a zero */
     size_t size;
-    char *mode;    /* NULL: as the graph says */
-    char *fuse;    /* likewise */
-    char *pin;     /* likewise */
-    char *stall;   /* likewise; only the coordinator's business, and not part of a job */
+    char *mode;       /* NULL: as the graph says */
+    char *fuse;       /* likewise */
+    char *pin;        /* likewise */
+    char *stall;      /* likewise; only the coordinator's business, and not part of a job */
+    char *state;      /* likewise */
+    char *checkpoint; /* likewise */
     char **params; /* these three end with NULL; NULL: none */
     char **sets;
     char **workers;

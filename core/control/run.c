@@ -4,7 +4,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -17,6 +19,7 @@
 #include "control/launch.h"
 #include "control/limits.h"
 #include "control/session.h"
+#include "control/standing.h"
 #include "control/supervise.h"
 #include "control/system.h"
 #include "watch/report.h"
@@ -31,6 +34,7 @@ struct run {
     bool has_board;
     struct flow_memory memory; /* map NULL: none */
     struct flow_folder folder;
+    struct flow_standing standing;
     char *program;
     struct flow_launch launch;
 };
@@ -104,6 +108,8 @@ static enum flow_status make_job(struct run *run, struct flow_error *err)
         .origin = run->graph->origin,
         .plugin_folders = run->session->plugin_folders,
         .folder = run->folder.path,
+        .state = run->standing.state.path,
+        .session = run->standing.from.epoch,
     };
     return flow_job_write(&job, &run->launch.job_fd, err);
 }
@@ -142,14 +148,18 @@ static enum flow_status prepare_spawning(struct run *run, struct flow_error *err
     return rc;
 }
 
-static enum flow_status prepare(struct run *run, struct flow_error *err)
+static enum flow_status prepare(struct run *run, const struct flow_run_options *options,
+                                struct flow_error *err)
 {
     run->plan = flow_plan_here(run->graph, &run->topology, err);
     if (run->plan == NULL)
         return err != NULL && err->status != FLOW_OK ? err->status : FLOW_ENOMEM;
 
     const bool spawning = has_spawned_group(run->plan);
-    enum flow_status rc = flow_limits_raise(run->plan, err);
+    enum flow_status rc = flow_standing_open(run->plan, options, &run->standing, err);
+    if (rc != FLOW_OK || run->standing.done)
+        return rc;
+    rc = flow_limits_raise(run->plan, err);
     if (rc == FLOW_OK && getrandom(&run->launch.run_id, sizeof(run->launch.run_id), 0) < 0)
         rc = flow_system_fail(err, errno, "no random numbers for the run's id");
     if (rc == FLOW_OK)
@@ -165,6 +175,8 @@ static enum flow_status prepare(struct run *run, struct flow_error *err)
     run->launch.board = &run->board;
     run->launch.folder = run->folder.path;
     run->launch.program = run->program;
+    run->launch.rounds = run->standing.rounds;
+    run->launch.checkpoints = run->standing.rounds != NULL ? &run->standing.checkpoints : NULL;
     return rc;
 }
 
@@ -179,6 +191,26 @@ static const char *status_word(enum flow_status rc, const struct flow_outcome *o
     return outcome->stopped ? "stopped" : "done";
 }
 
+/* A run that ended well leaves nothing to go on with; any other says from where it can. */
+static enum flow_status leave_state(struct run *run, enum flow_status rc,
+                                    const struct flow_outcome *outcome,
+                                    struct flow_run_result *result, struct flow_error *err)
+{
+    struct flow_rounds *rounds = run->standing.rounds;
+    if (rounds == NULL)
+        return rc;
+    result->checkpoint = flow_rounds_last(rounds);
+    if (rc == FLOW_OK && !outcome->held)
+        return flow_rounds_close(rounds, err);
+    if (rc != FLOW_OK && err != NULL && result->checkpoint != 0) {
+        const size_t used = strlen(err->text);
+        (void)snprintf(err->text + used, sizeof(err->text) - used,
+                       "; --resume goes on from checkpoint %" PRIu64 " in '%s'", result->checkpoint,
+                       run->standing.state.path);
+    }
+    return rc;
+}
+
 /* Check the books of a run that ended well, and write the report of any that has begun. */
 static enum flow_status conclude(struct run *run, enum flow_status rc,
                                  const struct flow_outcome *outcome, struct flow_run_result *result,
@@ -188,8 +220,9 @@ static enum flow_status conclude(struct run *run, enum flow_status rc,
     result->stuck = outcome->stuck;
     if (!outcome->opened)
         return rc;
-    if (rc == FLOW_OK)
+    if (rc == FLOW_OK && !outcome->held)
         rc = flow_ledger_check(run->plan, &run->board, err);
+    rc = leave_state(run, rc, outcome, result, err);
 
     const struct flow_report_info info = {
         .elapsed_ns = outcome->elapsed_ns,
@@ -203,6 +236,18 @@ static enum flow_status conclude(struct run *run, enum flow_status rc,
     return rc;
 }
 
+/* Somebody has stopped the run, and may want to know what has become of it. */
+static void tell_held(const struct run *run, const struct flow_run_options *options)
+{
+    char line[512];
+    if (options->log == NULL)
+        return;
+    (void)snprintf(line, sizeof(line),
+                   "stopped at checkpoint %" PRIu64 ": --resume goes on from there",
+                   flow_rounds_last(run->standing.rounds));
+    options->log(options->context, line);
+}
+
 static void free_run(struct run *run)
 {
     if (run->launch.job_fd >= 0)
@@ -213,6 +258,7 @@ static void free_run(struct run *run)
         flow_board_close(&run->board);
     flow_plan_free(run->plan);
     flow_topology_clear(&run->topology);
+    flow_standing_clear(&run->standing);
     free(run->program);
     free(run);
 }
@@ -229,13 +275,17 @@ enum flow_status flow_run(struct flow_session *session, const struct flow_graph 
         .session = session,
         .graph = graph,
         .folder = FLOW_FOLDER_NONE,
+        .standing = FLOW_STANDING_NONE,
         .launch = {.job_fd = -1},
     };
 
     struct flow_outcome outcome = {0};
-    enum flow_status rc = prepare(run, err);
-    if (rc == FLOW_OK) {
+    enum flow_status rc = prepare(run, options, err);
+    result->checkpoint = run->standing.from.epoch;
+    if (rc == FLOW_OK && !run->standing.done) {
         rc = flow_supervise(&run->launch, options, &outcome, err);
+        if (outcome.held)
+            tell_held(run, options);
         rc = conclude(run, rc, &outcome, result, err);
     }
     if (!outcome.stuck)

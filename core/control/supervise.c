@@ -38,7 +38,9 @@
  */
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -94,10 +96,13 @@ void flow_supervisor_tell(struct supervisor *sup, const char *line)
         sup->options->log(sup->options->context, line);
 }
 
+/* With checkpoints a run is stopped at one. */
 static void drain_all(struct supervisor *sup)
 {
     const int64_t limit = sup->launch->plan->graph->drain_ns;
     say_all(sup, FLOW_SAY_DRAIN);
+    if (sup->launch->rounds != NULL)
+        flow_rounds_stop(sup->launch->rounds, flow_now_ns());
     if (limit > 0)
         sup->drain_ns = flow_now_ns() + limit;
 }
@@ -117,6 +122,8 @@ static void begin_running(struct supervisor *sup)
 {
     sup->start_ns = flow_now_ns();
     enter(sup, RUNNING, FLOW_SAY_START);
+    if (sup->launch->rounds != NULL)
+        flow_rounds_start(sup->launch->rounds, sup->start_ns);
     if (sup->options->progress != NULL) {
         sup->sampler = flow_sampler_new(sup->launch->plan, sup->launch->board, sup->start_ns);
         sup->tick_ns = sup->sampler != NULL ? sup->start_ns + TICK_NS : FLOW_NEVER;
@@ -162,6 +169,52 @@ static void answer(struct supervisor *sup, size_t i, enum run_phase phase)
     }
 }
 
+/* ---- checkpoints ---- */
+
+static void say_epoch(struct supervisor *sup, enum flow_notice_kind kind, uint64_t epoch, bool last)
+{
+    char text[40];
+    (void)snprintf(text, sizeof(text), "%" PRIu64 "%s", epoch, last ? " last" : "");
+    for (size_t i = 0; i < sup->count; i++)
+        if (!sup->states[i].gone && !sup->states[i].ended)
+            (void)flow_channel_send(sup->crews[i].fd, kind, FLOW_OK, text);
+}
+
+static void hear_saved(struct supervisor *sup, const char *text)
+{
+    struct flow_round round;
+    struct flow_error why = {0};
+    if (sup->aborting)
+        return;
+    if (sup->launch->rounds == NULL || sup->phase != RUNNING) {
+        flow_supervisor_fail(sup, FLOW_EPROTO, "a group of the run saved what it was not asked for");
+        return;
+    }
+    const enum flow_status rc =
+        flow_rounds_hear(sup->launch->rounds, text, flow_now_ns(), &round, &why);
+    if (rc != FLOW_OK) {
+        flow_supervisor_fail(sup, rc, why.text);
+        return;
+    }
+    if (round.committed != 0)
+        say_epoch(sup, FLOW_SAY_COMMIT, round.committed, round.last);
+    sup->outcome->held = round.stop;
+    if (round.stop)
+        abort_all(sup);
+}
+
+static void begin_epoch(struct supervisor *sup)
+{
+    if (!sup->aborting)
+        say_epoch(sup, FLOW_SAY_EPOCH, flow_rounds_begin(sup->launch->rounds), false);
+}
+
+static int64_t epoch_due_ns(const struct supervisor *sup)
+{
+    return sup->launch->rounds != NULL && !sup->aborting ? flow_rounds_due_ns(sup->launch->rounds)
+                                                         : FLOW_NEVER;
+}
+
 /* ---- what arrives ---- */
 
 static void hear(struct supervisor *sup, size_t i, const struct flow_notice *notice)
@@ -178,6 +231,9 @@ static void hear(struct supervisor *sup, size_t i, const struct flow_notice *not
         break;
     case FLOW_SAY_LOG:
         flow_supervisor_tell(sup, notice->text);
+        break;
+    case FLOW_SAY_SAVED:
+        hear_saved(sup, notice->text);
         break;
     case FLOW_SAY_STUCK:
         flow_supervisor_leave(sup, i, notice->text);
@@ -272,6 +328,8 @@ static void look_at_clock(struct supervisor *sup)
         flow_supervisor_watch(sup, now_ns);
     if (now_ns >= sup->revive_ns)
         flow_supervisor_revive(sup);
+    if (now_ns >= epoch_due_ns(sup))
+        begin_epoch(sup);
     if (now_ns >= sup->drain_ns)
         give_up_draining(sup);
     if (now_ns >= sup->force_ns)
@@ -285,6 +343,8 @@ static int next_timeout(const struct supervisor *sup)
     int64_t at = sup->tick_ns;
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
         at = others[i] < at ? others[i] : at;
+    if (epoch_due_ns(sup) < at)
+        at = epoch_due_ns(sup);
     if (!sup->aborting && flow_watchdog_due(sup->watchdog) < at)
         at = flow_watchdog_due(sup->watchdog);
     if (at == FLOW_NEVER)

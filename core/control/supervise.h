@@ -17,6 +17,7 @@ struct flow_outcome {
     bool opened;  /* all groups were ready, and were told to open their stages */
     bool stopped; /* somebody asked for a stop, and the run had not ended before */
     bool stuck;   /* threads of this process are left behind: what `launch` points to must stay */
+    bool held;    /* it was stopped at a checkpoint, from which it can go on */
     int64_t elapsed_ns; /* from START to the end; 0: never started */
 };
 

@@ -48,6 +48,9 @@ struct work {
     struct flow_board board;
     bool has_board;
     struct flow_memory memory; /* map NULL: none */
+    int state_fd;              /* a descriptor of the state folder; -1: none */
+    struct flow_manifest from;
+    struct flow_checkpoints checkpoints;
 };
 
 struct guard {
@@ -188,6 +191,9 @@ static enum flow_status read_graph(struct work *work, struct flow_error *err)
                        "run: %s",
                        diag.items[0].message);
     flow_diag_clear(&diag);
+    /* Asked for on the command line, checkpoints are not in the text of the graph. */
+    if (rc == FLOW_OK)
+        work->graph->checkpoints = work->job.state != NULL;
     return rc;
 }
 
@@ -239,6 +245,25 @@ static enum flow_status open_memory(struct work *work, const struct orders *orde
     return rc;
 }
 
+/* Before a stage is opened: from then on it may write to what the checkpoints speak of. */
+static enum flow_status join_state(struct work *work, struct flow_error *err)
+{
+    if (work->job.state == NULL)
+        return FLOW_OK;
+    enum flow_status rc = flow_state_join(work->job.state, &work->state_fd, err);
+    if (rc == FLOW_OK && work->job.session != 0)
+        rc = flow_state_read(work->state_fd, work->job.session, &work->from, err);
+    if (rc == FLOW_OK && work->job.session != 0 &&
+        work->from.replica_count != work->plan->replica_count)
+        rc = flow_fail(err, FLOW_EPROTO, "a process of the run has read another checkpoint");
+    work->checkpoints = (struct flow_checkpoints){
+        .folder = work->state_fd,
+        .disk = &flow_disk_real,
+        .from = work->job.session != 0 ? &work->from : NULL,
+    };
+    return rc;
+}
+
 static enum flow_status prepare(struct work *work, const struct orders *orders,
                                 const struct flow_plugin *const *builtin, struct flow_error *err)
 {
@@ -253,11 +278,16 @@ static enum flow_status prepare(struct work *work, const struct orders *orders,
         rc = open_board(work, orders, err);
     if (rc == FLOW_OK)
         rc = open_memory(work, orders, err);
+    if (rc == FLOW_OK)
+        rc = join_state(work, err);
     return rc;
 }
 
 static void clear_work(struct work *work)
 {
+    if (work->state_fd >= 0)
+        close(work->state_fd);
+    flow_manifest_clear(&work->from);
     flow_memory_close(&work->memory);
     if (work->has_board)
         flow_board_close(&work->board);
@@ -277,6 +307,7 @@ static void serve(const struct work *work, const struct orders *orders)
         .memory = work->memory.map != NULL ? &work->memory : NULL,
         .folder = work->job.folder,
         .run_id = work->job.run_id,
+        .checkpoints = work->job.state != NULL ? &work->checkpoints : NULL,
         .fd = orders->channel,
     };
     if (!flow_member_serve(&options))
@@ -315,7 +346,7 @@ bool flow_worker_main(const struct flow_session_options *options, int argc, char
         return true;
 
     settle_signals();
-    struct work work = {0};
+    struct work work = {.state_fd = -1};
     struct flow_error error = {0};
     enum flow_status rc = flow_job_read(orders.job, &work.job, &error);
     close(orders.job);

@@ -30,11 +30,26 @@ void flow_backlog_add(struct flow_backlog *backlog, const struct flow_slice *sli
     backlog->bytes += flow_block_weight(slice->block, slice->first, slice->count);
 }
 
+void flow_backlog_add_barrier(struct flow_backlog *backlog, uint64_t epoch, uint64_t order)
+{
+    backlog->slices[(backlog->first + backlog->count) % FLOW_BACKLOG_MOST] =
+        (struct flow_slice){.barrier = epoch, .order = order};
+    backlog->count++;
+}
+
+static void go(struct flow_backlog *backlog)
+{
+    backlog->first = (backlog->first + 1) % FLOW_BACKLOG_MOST;
+    backlog->count--;
+}
+
 void flow_backlog_take(struct flow_backlog *backlog, uint32_t count)
 {
-    if (count == 0)
-        return;
     struct flow_slice *oldest = &backlog->slices[backlog->first];
+    if (oldest->barrier != 0)
+        go(backlog);
+    if (count == 0 || oldest->barrier != 0)
+        return;
     backlog->records -= count;
     backlog->bytes -= flow_block_weight(oldest->block, oldest->first, count);
     oldest->first += count;
@@ -42,6 +57,5 @@ void flow_backlog_take(struct flow_backlog *backlog, uint32_t count)
     if (oldest->count > 0)
         return;
     flow_block_unref(oldest->block);
-    backlog->first = (backlog->first + 1) % FLOW_BACKLOG_MOST;
-    backlog->count--;
+    go(backlog);
 }

@@ -19,11 +19,12 @@
 struct flow_slice {
     struct flow_block *block; /* NULL: no records, only a mark that a result is complete */
     uint32_t first, count;
-    uint64_t order;  /* when its first record was emitted, in the replica's own count */
-    uint64_t result; /* the input batch that it is a result of, where results are numbered */
-    bool last;       /* ... and the last of it */
-    bool gives;      /* the block's reference goes with the slice, whatever becomes of it; only
-                        where flow_outlet_takes */
+    uint64_t order;   /* when its first record was emitted, in the replica's own count */
+    uint64_t result;  /* the input batch that it is a result of, where results are numbered */
+    bool last;        /* ... and the last of it */
+    uint64_t barrier; /* no records, but the barrier of this epoch; 0: none */
+    bool gives;       /* the block's reference goes with the slice, whatever becomes of it; only
+                         where flow_outlet_takes */
 };
 
 struct flow_backlog {
@@ -45,7 +46,11 @@ static inline const struct flow_slice *flow_backlog_oldest(const struct flow_bac
 /* Add a slice behind the others, taking a reference to its block; there must be room for it. */
 void flow_backlog_add(struct flow_backlog *backlog, const struct flow_slice *slice);
 
-/* Take the first `count` records off the oldest slice; it goes when it has no more. */
+/* Add a barrier behind the others; there must be room for it. */
+void flow_backlog_add_barrier(struct flow_backlog *backlog, uint64_t epoch, uint64_t order);
+
+/* Take the first `count` records off the oldest slice; it goes when it has no more, a barrier at
+ * once. */
 void flow_backlog_take(struct flow_backlog *backlog, uint32_t count);
 
 #endif /* FLOW_ENGINE_BACKLOG_H */

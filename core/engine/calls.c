@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "engine/task.h"
+#include "engine/barrier.h"
 
 /* What a callback may call; the functions of flowrun/stage.h end here. */
 
@@ -208,6 +208,8 @@ static enum flow_status call_wait(struct flow_stage *stage, int fd, short events
     while (rc == FLOW_OK) {
         if (stops && atomic_load_explicit(replica->env->draining, memory_order_relaxed))
             return FLOW_ECLOSED;
+        if (stops && flow_barrier_is_due(replica->task))
+            return FLOW_EAGAIN;
         struct pollfd fds[2] = {{.fd = fd, .events = events},
                                 {.fd = stops ? replica->env->drain_fd : -1, .events = POLLIN}};
         int64_t left = timeout_ns < 0 ? -1 : until - flow_now_ns();

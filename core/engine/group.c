@@ -31,6 +31,7 @@ struct flow_group {
     struct flow_replica_env env;
     atomic_bool aborting;
     atomic_bool draining;
+    struct flow_epochs epochs;
     struct member *members;
     size_t member_count;
 
@@ -86,6 +87,29 @@ static void log_line(void *context, const char *line)
         group->options.events.log(group->options.events.context, line);
 }
 
+static void on_saved(void *context, size_t replica, uint64_t epoch,
+                     const struct flow_manifest_replica *saved)
+{
+    const struct flow_group *group = context;
+    group->options.events.saved(group->options.events.context, replica, epoch, saved);
+}
+
+static void init_epochs(struct flow_group *group)
+{
+    const struct flow_checkpoints *options = group->options.checkpoints;
+    if (options == NULL)
+        return;
+    const uint64_t session = options->from != NULL ? options->from->epoch : 0;
+    group->epochs.options = options;
+    group->epochs.session = session;
+    atomic_init(&group->epochs.begun, session);
+    atomic_init(&group->epochs.committed, session);
+    atomic_init(&group->epochs.last, false);
+    group->epochs.context = group;
+    group->epochs.saved = on_saved;
+    group->env.epochs = &group->epochs;
+}
+
 static enum flow_status make_members(struct flow_group *group, struct flow_error *err)
 {
     const struct flow_plan_group *plan = &group->options.plan->groups[group->options.group];
@@ -122,6 +146,7 @@ enum flow_status flow_group_new(const struct flow_group_options *options, struct
         .context = made,
         .log = log_line,
     };
+    init_epochs(made);
     const struct flow_transport_options transport = {
         .folder = options->folder,
         .run_id = options->run_id,
@@ -273,6 +298,26 @@ static void raise_flag(atomic_bool *flag, int fd)
     do {
         written = write(fd, &one, sizeof(one));
     } while (written < 0 && errno == EINTR);
+}
+
+static void notice_all(const struct flow_group *group)
+{
+    for (size_t i = 0; i < group->member_count; i++)
+        flow_task_notice(group->members[i].task);
+}
+
+void flow_group_begin_epoch(struct flow_group *group, uint64_t epoch)
+{
+    atomic_store(&group->epochs.begun, epoch);
+    notice_all(group);
+}
+
+void flow_group_commit_epoch(struct flow_group *group, uint64_t epoch, bool last)
+{
+    atomic_store(&group->epochs.committed, epoch);
+    if (last)
+        atomic_store(&group->epochs.last, true);
+    notice_all(group);
 }
 
 void flow_group_drain(struct flow_group *group)

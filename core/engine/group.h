@@ -21,6 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/epochs.h"
 #include "flowrun/error.h"
 #include "plan/plan.h"
 #include "watch/board.h"
@@ -34,6 +35,9 @@ struct flow_group_events {
     void (*failed)(void *context, const struct flow_error *error);
     /* The last replica has ended, well or not.  Once per group that was started. */
     void (*ended)(void *context);
+    /* A replica has saved its state; see engine/epochs.h. */
+    void (*saved)(void *context, size_t replica, uint64_t epoch,
+                  const struct flow_manifest_replica *saved);
     /* A stage has something to say to the operator. */
     void (*log)(void *context, const char *line);
 };
@@ -46,6 +50,7 @@ struct flow_group_options {
     const char *folder; /* private folder of the run's sockets; NULL when no link crosses groups */
     uint64_t run_id;    /* frames of another run are refused */
     uint32_t incarnation; /* how often the process of this group has been replaced */
+    const struct flow_checkpoints *checkpoints; /* NULL: the run takes none */
     struct flow_group_events events;
 };
 
@@ -58,7 +63,17 @@ FLOW_NODISCARD enum flow_status flow_group_open(struct flow_group *group, struct
 
 void flow_group_start(struct flow_group *group);
 
-/* Producers end as if they had no more; what is in flight arrives. */
+/*
+ * Checkpoint `epoch` begins: producers send its barrier.  It can no longer be lost; with `last`,
+ * that holds for all that the run does, and threads that have finished may end.
+ */
+void flow_group_begin_epoch(struct flow_group *group, uint64_t epoch);
+void flow_group_commit_epoch(struct flow_group *group, uint64_t epoch, bool last);
+
+/*
+ * Producers end as if they had no more; what is in flight arrives.  With checkpoints they only stop
+ * to emit and send one more barrier when it is due, and the group is to be aborted then.
+ */
 void flow_group_drain(struct flow_group *group);
 
 /* Everything ends at once: callbacks get FLOW_EABORT from the engine's calls; stages are closed. */

@@ -73,6 +73,9 @@ enum flow_status flow_input_init(struct flow_input *input, struct flow_host *hos
     input->edges = flow_calloc(self->in_count, sizeof(*input->edges));
     if (input->links == NULL || input->edges == NULL)
         return flow_fail(&host->err, FLOW_ENOMEM, "out of memory for %zu links", self->in_count);
+    const enum flow_status aligns = flow_align_init(&input->align, self->in_count, &host->err);
+    if (aligns != FLOW_OK)
+        return aligns;
     for (size_t i = 0; i < self->in_count; i++) {
         const enum flow_status rc = init_link(input, &input->links[i], self->in[i]);
         if (rc != FLOW_OK)
@@ -89,6 +92,7 @@ void flow_input_clear(struct flow_input *input)
         input->ready_first = (input->ready_first + 1) % input->ready_capacity;
     }
     free(input->ready);
+    flow_align_clear(&input->align);
     for (size_t i = 0; i < input->edge_count; i++)
         flow_merge_clear(&input->edges[i].merge);
     for (size_t i = 0; i < input->link_count; i++)
@@ -150,6 +154,44 @@ static enum flow_status bad_link(struct flow_input *input, const struct flow_inl
                      what, (unsigned long long)met, (unsigned long long)expected);
 }
 
+/* Once the barrier has come by all links that have not ended, it is next. */
+static enum flow_status align(struct flow_input *input)
+{
+    if (input->align.count == 0 || input->align.count + input->ended < input->link_count)
+        return FLOW_OK;
+    for (size_t i = 0; i < input->edge_count; i++) {
+        if (input->edges[i].merges && input->edges[i].merge.held > 0)
+            return flow_fail(&input->host->err, FLOW_EPROTO,
+                             "a barrier has come before a result that was sent before it");
+    }
+    const struct flow_arrival barrier = {
+        .message = {.kind = FLOW_MESSAGE_BARRIER, .batch = {NULL, input->align.epoch}},
+    };
+    struct flow_message *held = NULL;
+    size_t count = 0;
+    flow_align_release(&input->align, &held, &count);
+    enum flow_status rc = make_ready(input, &barrier);
+    for (size_t i = 0; i < count; i++) {
+        if (rc == FLOW_OK)
+            rc = flow_input_accept(input, &held[i]);
+        else if (held[i].kind == FLOW_MESSAGE_BATCH)
+            flow_block_unref(held[i].batch.block);
+    }
+    free(held);
+    return rc;
+}
+
+static enum flow_status accept_barrier(struct flow_input *input, struct flow_inlet *inlet,
+                                       size_t index, const struct flow_message *message)
+{
+    if (message->sequence != (uint32_t)inlet->received)
+        return bad_link(input, inlet, "the number of batches before a barrier is",
+                        message->sequence, (uint32_t)inlet->received);
+    const enum flow_status rc =
+        flow_align_reach(&input->align, index, message->batch.number, &input->host->err);
+    return rc == FLOW_OK ? align(input) : rc;
+}
+
 static enum flow_status accept_end(struct flow_input *input, struct flow_inlet *inlet,
                                    const struct flow_message *message)
 {
@@ -166,7 +208,12 @@ static enum flow_status accept_end(struct flow_input *input, struct flow_inlet *
     input->results = message->batch.number;
     inlet->ended = true;
     input->ended++;
-    return inlet->recovers ? flow_inlet_confirm_end(input, inlet) : FLOW_OK;
+    if (inlet->recovers) {
+        const enum flow_status rc = flow_inlet_confirm_end(input, inlet);
+        if (rc != FLOW_OK)
+            return rc;
+    }
+    return align(input);
 }
 
 static enum flow_status accept_batch(struct flow_input *input, struct flow_inlet *inlet,
@@ -217,8 +264,12 @@ enum flow_status flow_input_accept(struct flow_input *input, const struct flow_m
         return flow_fail(&input->host->err, FLOW_EPROTO, "a batch has come by link %u, which %s",
                          message->link, inlet == NULL ? "does not lead here" : "has ended");
     }
+    if (flow_align_holds(&input->align, index))
+        return flow_align_hold(&input->align, message, &input->host->err);
     if (message->kind == FLOW_MESSAGE_END)
         return accept_end(input, inlet, message);
+    if (message->kind == FLOW_MESSAGE_BARRIER)
+        return accept_barrier(input, inlet, index, message);
     return accept_batch(input, inlet, (uint32_t)index, message);
 }
 
@@ -236,6 +287,8 @@ bool flow_input_next(struct flow_input *input, struct flow_item *item)
         .number = arrival->message.batch.number,
         .sequence = arrival->sequence,
         .asks = (arrival->message.flags & FLOW_MESSAGE_ASK) != 0,
+        .barrier =
+            arrival->message.kind == FLOW_MESSAGE_BARRIER ? arrival->message.batch.number : 0,
     };
     input->ready_first = (input->ready_first + 1) % input->ready_capacity;
     input->ready_count--;

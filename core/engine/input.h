@@ -17,6 +17,7 @@
  * Threads: the replica's own.
  */
 
+#include "engine/align.h"
 #include "engine/host.h"
 #include "engine/merge.h"
 
@@ -30,7 +31,8 @@ struct flow_input {
     size_t link_count;
     struct flow_inlet_edge *edges;
     size_t edge_count;
-    size_t ended;               /* links */
+    size_t ended; /* links */
+    struct flow_align align;
     struct flow_arrival *ready; /* a ring */
     size_t ready_first, ready_count, ready_capacity;
     uint64_t results; /* numbered input: how many input batches there are in all, once known */
@@ -53,12 +55,14 @@ struct flow_item {
     uint64_t number;   /* of the first record */
     uint64_t sequence; /* of the batch, on its edge */
     bool asks;         /* its writer waits to hear that it is done */
+    uint64_t barrier;  /* no batch, but the barrier of this epoch, which all links have reached */
 };
 
 FLOW_NODISCARD enum flow_status flow_input_init(struct flow_input *input, struct flow_host *host);
 void flow_input_clear(struct flow_input *input);
 
-/* Take a batch or an end from the inbox; its block reference is taken over, also on failure. */
+/* Take a batch, an end or a barrier from the inbox; its block reference is taken over, also on
+ * failure. */
 FLOW_NODISCARD enum flow_status flow_input_accept(struct flow_input *input,
                                                   const struct flow_message *message);
 

@@ -283,8 +283,42 @@ static enum flow_status send_what_fits(struct flow_outlet *outlet, struct flow_s
     return rc;
 }
 
+static enum flow_status send_barrier(struct flow_outlet *outlet, struct flow_outlet_link *link,
+                                     uint64_t epoch)
+{
+    const struct flow_message message = {
+        .kind = FLOW_MESSAGE_BARRIER,
+        .link = link->id,
+        .sequence = (uint32_t)link->sent,
+        .batch = {NULL, epoch},
+    };
+    return flow_outlet_send(outlet, link, &message);
+}
+
+/* A barrier to one reader, or, where a queue stands for all of them, to all. */
+static enum flow_status send_barriers(struct flow_outlet *outlet, size_t reader, uint64_t epoch)
+{
+    if (outlet->edge->share != FLOW_BALANCE)
+        return send_barrier(outlet, &outlet->links[reader], epoch);
+    enum flow_status rc = FLOW_OK;
+    for (size_t i = 0; i < outlet->link_count && rc == FLOW_OK; i++)
+        rc = send_barrier(outlet, &outlet->links[i], epoch);
+    return rc;
+}
+
+/* Take what is oldest off a queue: records are dropped, a barrier is not. */
+static enum flow_status drop_oldest(struct flow_outlet *outlet, size_t reader)
+{
+    struct flow_backlog *queue = &outlet->links[reader].waiting;
+    const struct flow_slice oldest = *flow_backlog_oldest(queue);
+    count_dropped(outlet, reader, oldest.count);
+    flow_backlog_take(queue, oldest.count);
+    return oldest.barrier != 0 ? send_barriers(outlet, reader, oldest.barrier) : FLOW_OK;
+}
+
 /* Keep the newest records of `slice` that the queue may hold, at the cost of older ones. */
-static void keep_newest(struct flow_outlet *outlet, const struct flow_slice *slice, size_t reader)
+static enum flow_status keep_newest(struct flow_outlet *outlet, const struct flow_slice *slice,
+                                    size_t reader)
 {
     struct flow_outlet_link *link = &outlet->links[reader];
     struct flow_backlog *queue = &link->waiting;
@@ -298,11 +332,12 @@ static void keep_newest(struct flow_outlet *outlet, const struct flow_slice *sli
     while (queue->count > 0 &&
            (queue->count == FLOW_BACKLOG_MOST || queue->bytes >= link->credit.bytes ||
             queue->records + kept.count > link->credit.records)) {
-        const uint32_t oldest = flow_backlog_oldest(queue)->count;
-        count_dropped(outlet, reader, oldest);
-        flow_backlog_take(queue, oldest);
+        const enum flow_status rc = drop_oldest(outlet, reader);
+        if (rc != FLOW_OK)
+            return rc;
     }
     flow_backlog_add(queue, &kept);
+    return FLOW_OK;
 }
 
 static enum flow_status drain_reader(struct flow_outlet *outlet, size_t reader)
@@ -313,7 +348,9 @@ static enum flow_status drain_reader(struct flow_outlet *outlet, size_t reader)
     while (rc == FLOW_OK && moves && queue->count > 0) {
         struct flow_slice rest = *flow_backlog_oldest(queue);
         const uint32_t before = rest.count;
-        rc = send_what_fits(outlet, &rest, reader, &outlet->number);
+        if (rest.barrier != 0)
+            rc = send_barriers(outlet, reader, rest.barrier);
+        rc = rc == FLOW_OK ? send_what_fits(outlet, &rest, reader, &outlet->number) : rc;
         moves = rest.count == 0;
         flow_backlog_take(queue, before - rest.count);
     }
@@ -348,7 +385,7 @@ static enum flow_status offer_dropping(struct flow_outlet *outlet, const struct 
     if (outlet->edge->when_full == FLOW_DROP_NEW)
         count_dropped(outlet, reader, rest.count);
     else
-        keep_newest(outlet, &rest, reader);
+        return keep_newest(outlet, &rest, reader);
     return FLOW_OK;
 }
 
@@ -451,6 +488,29 @@ static bool is_drained(const struct flow_outlet *outlet)
             return false;
     }
     return true;
+}
+
+/* Behind what waits in the queue of a reader, if anything does. */
+static enum flow_status queue_barrier(struct flow_outlet *outlet, size_t reader, uint64_t epoch)
+{
+    struct flow_backlog *queue = &outlet->links[reader].waiting;
+    if (queue->count == 0)
+        return send_barriers(outlet, reader, epoch);
+    const enum flow_status rc =
+        queue->count == FLOW_BACKLOG_MOST ? drop_oldest(outlet, reader) : FLOW_OK;
+    if (rc == FLOW_OK)
+        flow_backlog_add_barrier(queue, epoch, *outlet->host->clock);
+    return rc;
+}
+
+enum flow_status flow_outlet_barrier(struct flow_outlet *outlet, uint64_t epoch)
+{
+    /* One queue stands for all readers of a balanced edge. */
+    const size_t queues = outlet->edge->share == FLOW_BALANCE ? 1 : outlet->link_count;
+    enum flow_status rc = FLOW_OK;
+    for (size_t i = 0; i < queues && rc == FLOW_OK; i++)
+        rc = queue_barrier(outlet, i, epoch);
+    return rc;
 }
 
 enum flow_status flow_outlet_end(struct flow_outlet *outlet, uint64_t total)

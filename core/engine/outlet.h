@@ -77,6 +77,9 @@ FLOW_NODISCARD enum flow_status flow_outlet_credit(struct flow_outlet *outlet, s
 /* Send what waits (drop_old) as far as there is room. */
 FLOW_NODISCARD enum flow_status flow_outlet_drain(struct flow_outlet *outlet);
 
+/* Send every reader a barrier, which waits for no room, but behind what waits (drop_old). */
+FLOW_NODISCARD enum flow_status flow_outlet_barrier(struct flow_outlet *outlet, uint64_t epoch);
+
 /* Send all that waits, then tell every reader that nothing more comes; `total` for results. */
 FLOW_NODISCARD enum flow_status flow_outlet_end(struct flow_outlet *outlet, uint64_t total);
 

@@ -139,6 +139,17 @@ enum flow_status flow_output_complete_result(struct flow_output *output)
     return rc;
 }
 
+enum flow_status flow_output_barrier(struct flow_output *output, uint64_t epoch)
+{
+    enum flow_status rc = FLOW_OK;
+    for (size_t p = 0; p < output->port_count; p++) {
+        struct flow_port_out *port = &output->ports[p];
+        for (size_t e = 0; e < port->edge_count && rc == FLOW_OK; e++)
+            rc = flow_outlet_barrier(&port->edges[e].outlet, epoch);
+    }
+    return rc;
+}
+
 enum flow_status flow_output_end(struct flow_output *output, uint64_t results)
 {
     enum flow_status rc = FLOW_OK;

@@ -69,6 +69,9 @@ FLOW_NODISCARD enum flow_status flow_output_flush(struct flow_output *output, bo
 /* Numbered: send what is left of result `shared.result`, and that it is complete. */
 FLOW_NODISCARD enum flow_status flow_output_complete_result(struct flow_output *output);
 
+/* After a flush: send the barrier of a checkpoint by every edge. */
+FLOW_NODISCARD enum flow_status flow_output_barrier(struct flow_output *output, uint64_t epoch);
+
 /* After the last flush: end every edge.  `results` is the number of results for numbered ones. */
 FLOW_NODISCARD enum flow_status flow_output_end(struct flow_output *output, uint64_t results);
 

@@ -21,6 +21,7 @@ struct flow_emission {
     uint64_t result;  /* the input batch in hand, where results are numbered */
     uint64_t emitted; /* records on ports that something takes from, as far as counted */
     uint64_t emitted_bytes;
+    uint64_t before;     /* ... before the checkpoint that the run goes on from */
     uint64_t unread;     /* records on ports that nothing takes from */
     uint64_t number;     /* of the record being put, on its port */
     struct flow_str key; /* scratch */

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "engine/barrier.h"
 #include "param/param.h"
 #include "record/arena.h"
 
@@ -139,6 +140,8 @@ static void describe(struct flow_replica *replica, const struct flow_replica_wai
         .replicas = (unsigned)stage->replica_count,
         .inputs = (unsigned)connected_inputs(plan, self),
         .folder = plan->graph->folder,
+        .checkpoints = replica->env->epochs != NULL,
+        .resumes = replica->env->epochs != NULL && replica->env->epochs->options->from != NULL,
     };
     replica->type = stage->type != NULL ? stage->type : &flow_sequencer_type;
     replica->policy = stage->graph != NULL ? &stage->graph->errors : &stop_policy;
@@ -293,6 +296,8 @@ enum flow_status flow_replica_open(struct flow_replica *replica)
     if (rc == FLOW_OK)
         rc = open_stage(replica);
     if (rc == FLOW_OK)
+        rc = flow_barrier_restore(replica);
+    if (rc == FLOW_OK)
         flow_set(&host->slot->state, FLOW_STATE_OPENED);
     return rc;
 }
@@ -329,6 +334,15 @@ static void publish_counts(struct flow_replica *replica)
     flow_set(&slot->records_out, replica->output.shared.emitted);
     flow_set(&slot->bytes_out, replica->output.shared.emitted_bytes);
     flow_set(&slot->unread, replica->output.shared.unread);
+}
+
+enum flow_status flow_replica_take(struct flow_replica *replica, int64_t start_ns)
+{
+    if (replica->item.barrier == 0)
+        return flow_replica_process(replica, start_ns);
+    const enum flow_status rc = flow_barrier_pass(replica, replica->item.barrier);
+    replica->ended_ns = flow_now_ns();
+    return rc;
 }
 
 enum flow_status flow_replica_process(struct flow_replica *replica, int64_t start_ns)
@@ -374,7 +388,8 @@ static enum flow_status refused_own(struct flow_replica *replica)
     }
     if (replica->policy->then == FLOW_ROUTE)
         return flow_policy_unkeyed(replica, &(struct flow_piece){.data = ""},
-                                   replica->output.shared.emitted, replica->reason);
+                                   replica->output.shared.before + replica->output.shared.emitted,
+                                   replica->reason);
     return flow_replica_fail(replica, FLOW_EBAD, NULL, "%s", replica->reason);
 }
 
@@ -392,7 +407,7 @@ enum flow_status flow_replica_finish(struct flow_replica *replica)
     const uint64_t results = replica->input.results;
     replica->has_reason = false;
     replica->output.shared.result = results + replica->info.replica;
-    if (replica->type->finish != NULL)
+    if (replica->type->finish != NULL && !replica->was_finished)
         rc = replica->type->finish(replica->self, &replica->stage);
     if (rc == FLOW_OK && replica->output.numbered)
         rc = flow_output_complete_result(&replica->output);
@@ -403,7 +418,7 @@ enum flow_status flow_replica_finish(struct flow_replica *replica)
         rc = flow_output_end(&replica->output, results + replica->info.replicas);
     if (rc == FLOW_OK)
         note_end(replica);
-    return rc;
+    return rc == FLOW_OK ? flow_barrier_finish(replica) : rc;
 }
 
 void flow_replica_close(struct flow_replica *replica)

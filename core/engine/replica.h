@@ -13,6 +13,7 @@
 
 #include "engine/aside.h"
 #include "engine/edit.h"
+#include "engine/epochs.h"
 #include "engine/host.h"
 #include "engine/input.h"
 #include "engine/keep.h"
@@ -26,9 +27,10 @@ struct flow_replica_env {
     const struct flow_memory *memory; /* what processes share; NULL: nothing */
     atomic_bool *aborting;            /* of the group */
     atomic_bool *draining;
-    uint32_t incarnation; /* how often this process has been replaced */
-    int abort_fd;         /* readable when aborting */
-    int drain_fd;         /* readable when draining */
+    uint32_t incarnation;             /* how often this process has been replaced */
+    int abort_fd;                     /* readable when aborting */
+    int drain_fd;                     /* readable when draining */
+    const struct flow_epochs *epochs; /* NULL: the run takes no checkpoints */
     void *context;
     void (*log)(void *context, const char *line);
 };
@@ -72,6 +74,9 @@ struct flow_replica {
     size_t refused_count, refused_capacity;
     char reason[512]; /* what the callback said last */
     bool has_reason;
+    bool was_finished;      /* ... already at the checkpoint that the run goes on from */
+    uint64_t saved_epoch;   /* of the last barrier that it passed */
+    uint64_t owed_epoch;    /* once this is committed its stage is to be told; 0: it has been */
     int64_t waited_out_ns;  /* first of a task: for room, by all its members */
     int64_t counted_out_ns; /* ... of which reported as time that records took */
     int64_t flushed_ns;     /* when open batches were last sent */
@@ -102,6 +107,10 @@ void flow_replica_end(struct flow_replica *replica, bool well);
 
 /* Call produce once.  FLOW_ECLOSED: it has no more. */
 FLOW_NODISCARD enum flow_status flow_replica_produce(struct flow_replica *replica);
+
+/* Do with replica->item, which may be a barrier, what is to be done, from now, `start_ns`, to
+ * ended_ns. */
+FLOW_NODISCARD enum flow_status flow_replica_take(struct flow_replica *replica, int64_t start_ns);
 
 /* Process replica->item, from now, `start_ns`, to ended_ns. */
 FLOW_NODISCARD enum flow_status flow_replica_process(struct flow_replica *replica,

@@ -6,6 +6,8 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "engine/barrier.h"
+#include "engine/notice.h"
 #include "engine/pin.h"
 #include "engine/rejoin.h"
 
@@ -29,9 +31,8 @@ static struct flow_replica *first_of(const struct flow_task *task)
     return task->members[0];
 }
 
-/* A member has failed: the first reason stays, and the callers learn only that it is over. */
-static enum flow_status blame(struct flow_task *task, struct flow_replica *member,
-                              enum flow_status rc)
+enum flow_status flow_task_blame(struct flow_task *task, struct flow_replica *member,
+                                 enum flow_status rc)
 {
     /* A call that returns a pointer can only say that there is none: the stage then returns this.
      */
@@ -65,7 +66,7 @@ static enum flow_status take_hello(struct flow_task *task, const struct flow_mes
     const bool writes = flow_task_writes(task, message->link);
     struct flow_replica *member = member_at(task, message->link, writes);
     first_of(task)->input.disturbed = writes;
-    return blame(task, member, flow_task_hello(member, message, writes));
+    return flow_task_blame(task, member, flow_task_hello(member, message, writes));
 }
 
 static enum flow_status take_in(struct flow_task *task, const struct flow_message *message)
@@ -75,11 +76,11 @@ static enum flow_status take_in(struct flow_task *task, const struct flow_messag
     const bool credit = message->kind == FLOW_MESSAGE_CREDIT;
     struct flow_replica *member = member_at(task, message->link, credit);
     if (!credit)
-        return blame(task, member, flow_input_accept(&member->input, message));
+        return flow_task_blame(task, member, flow_input_accept(&member->input, message));
     double work_ns = 0;
     const enum flow_status rc = flow_output_credit(&member->output, message, &work_ns);
     flow_input_keep_pace(&first_of(task)->input, message->link, work_ns);
-    return blame(task, member, rc);
+    return flow_task_blame(task, member, rc);
 }
 
 /* The next message, if there is one. */
@@ -94,7 +95,7 @@ static enum flow_status receive(struct flow_task *task, bool *arrived)
     if (rc == FLOW_EAGAIN)
         return FLOW_OK;
     *arrived = true;
-    return rc == FLOW_OK ? take_in(task, &message) : blame(task, first, rc);
+    return rc == FLOW_OK ? take_in(task, &message) : flow_task_blame(task, first, rc);
 }
 
 /* New writers that wait until nothing of their former processes is read any more. */
@@ -103,7 +104,7 @@ static enum flow_status answer_greeted(struct flow_task *task)
     struct flow_replica *first = first_of(task);
     if (first->input.greeted == 0)
         return FLOW_OK;
-    return blame(task, first, flow_input_answer(&first->input, task->inbox));
+    return flow_task_blame(task, first, flow_input_answer(&first->input, task->inbox));
 }
 
 enum flow_status flow_task_pump(struct flow_task *task, bool *arrived)
@@ -122,9 +123,10 @@ enum flow_status flow_task_pump(struct flow_task *task, bool *arrived)
 enum flow_status flow_task_sleep(struct flow_replica *who, enum flow_replica_state why,
                                  struct pollfd *fds, size_t count, int64_t timeout_ns)
 {
-    struct pollfd all[4] = {{.fd = who->env->abort_fd, .events = POLLIN}};
+    struct pollfd all[5] = {{.fd = who->env->abort_fd, .events = POLLIN},
+                            {.fd = who->task->notice_fd, .events = POLLIN}};
     for (size_t i = 0; i < count; i++)
-        all[i + 1] = fds[i];
+        all[i + 2] = fds[i];
 
     if (who->env->plan->recovers)
         flow_task_take_back(who->task);
@@ -132,7 +134,7 @@ enum flow_status flow_task_sleep(struct flow_replica *who, enum flow_replica_sta
         first_of(who->task)->input.greeted > 0 && (timeout_ns < 0 || timeout_ns > LOOK_AGAIN_NS);
     const int64_t start = flow_replica_rest(who, why);
     enum flow_status rc =
-        flow_inbox_wait(who->task->inbox, all, count + 1, soon ? LOOK_AGAIN_NS : timeout_ns);
+        flow_inbox_wait(who->task->inbox, all, count + 2, soon ? LOOK_AGAIN_NS : timeout_ns);
     if (rc == FLOW_EAGAIN && soon)
         rc = FLOW_OK;
     const int64_t passed = flow_replica_wake(who, why, start);
@@ -140,7 +142,9 @@ enum flow_status flow_task_sleep(struct flow_replica *who, enum flow_replica_sta
         first_of(who->task)->waited_out_ns += passed;
 
     for (size_t i = 0; i < count; i++)
-        fds[i].revents = all[i + 1].revents;
+        fds[i].revents = all[i + 2].revents;
+    if (all[1].revents != 0)
+        flow_notice_take(who->task);
     return is_aborting(who->task) ? FLOW_EABORT : rc;
 }
 
@@ -149,7 +153,8 @@ enum flow_status flow_task_sleep(struct flow_replica *who, enum flow_replica_sta
 static enum flow_status report_due(struct flow_task *task)
 {
     struct flow_replica *first = first_of(task);
-    return first->input.due ? blame(task, first, flow_input_report(&first->input)) : FLOW_OK;
+    return first->input.due ? flow_task_blame(task, first, flow_input_report(&first->input))
+                            : FLOW_OK;
 }
 
 static enum flow_status wait_room(void *context)
@@ -182,7 +187,7 @@ static enum flow_status answer(struct flow_replica *member, const struct flow_me
     member->ended_ns = start_ns;
     enum flow_status rc = flow_input_accept(&member->input, message);
     while (rc == FLOW_OK && flow_input_next(&member->input, &member->item)) {
-        rc = flow_replica_process(member, member->ended_ns);
+        rc = flow_replica_take(member, member->ended_ns);
         flow_block_unref(member->item.block);
         member->item.block = NULL;
     }
@@ -210,7 +215,7 @@ static enum flow_status call(void *context, const struct flow_message *message)
     const enum flow_status rc = answer(member, message, start);
     flow_replica_leave(member, member->ended_ns);
     flow_count(&caller->host.slot->wait_out_ns, (uint64_t)(member->ended_ns - start));
-    return blame(task, member, rc);
+    return flow_task_blame(task, member, rc);
 }
 
 enum flow_status flow_task_flush(struct flow_replica *who, bool try_only)
@@ -218,7 +223,8 @@ enum flow_status flow_task_flush(struct flow_replica *who, bool try_only)
     struct flow_task *task = who->task;
     enum flow_status rc = FLOW_OK;
     for (size_t i = who->place; i < task->member_count && rc == FLOW_OK; i++)
-        rc = blame(task, task->members[i], flow_output_flush(&task->members[i]->output, try_only));
+        rc = flow_task_blame(task, task->members[i],
+                             flow_output_flush(&task->members[i]->output, try_only));
     return rc;
 }
 
@@ -257,7 +263,9 @@ enum flow_status flow_task_new(const struct flow_replica_env *env, size_t id,
         return flow_fail(err, FLOW_ENOMEM, "out of memory for a task");
     made->env = env;
     made->id = id;
-    enum flow_status rc = make_members(made, err);
+    enum flow_status rc = flow_notice_open(made, err);
+    if (rc == FLOW_OK)
+        rc = make_members(made, err);
     if (rc == FLOW_OK)
         rc = flow_inbox_open(env->transport, id, reach_of(env->plan, plan_of(made)),
                              first_of(made)->host.pool, &made->inbox, err);
@@ -288,20 +296,21 @@ void flow_task_free(struct flow_task *task)
     for (size_t i = 0; i < task->member_count; i++)
         flow_replica_free(task->members[i]);
     free(task->members);
+    flow_notice_close(task);
     free(task);
 }
 
 enum flow_status flow_task_open(struct flow_task *task)
 {
     struct flow_replica *first = first_of(task);
-    enum flow_status rc =
-        blame(task, first, flow_pin_thread(task->env->plan, first->host.replica, &first->host.err));
+    enum flow_status rc = flow_task_blame(
+        task, first, flow_pin_thread(task->env->plan, first->host.replica, &first->host.err));
     if (rc == FLOW_OK)
-        rc = blame(task, first,
-                   flow_peers_connect(&task->peers, task->env->plan, task->id, task->env->transport,
-                                      &first->host.err));
+        rc = flow_task_blame(task, first,
+                             flow_peers_connect(&task->peers, task->env->plan, task->id,
+                                                task->env->transport, &first->host.err));
     for (size_t i = 0; i < task->member_count && rc == FLOW_OK; i++)
-        rc = blame(task, task->members[i], flow_replica_open(task->members[i]));
+        rc = flow_task_blame(task, task->members[i], flow_replica_open(task->members[i]));
     if (task->culprit == NULL)
         return rc;
     flow_replica_explain(task->culprit, task->failure);
@@ -336,7 +345,7 @@ static enum flow_status tell_writers(struct flow_task *task, bool all)
         const uint64_t own = flow_output_oldest(&task->members[i]->output);
         oldest = own < oldest ? own : oldest;
     }
-    return blame(task, first, flow_input_acknowledge(&first->input, oldest, all));
+    return flow_task_blame(task, first, flow_input_acknowledge(&first->input, oldest, all));
 }
 
 static enum flow_status check_missing(struct flow_task *task)
@@ -344,9 +353,9 @@ static enum flow_status check_missing(struct flow_task *task)
     struct flow_replica *first = first_of(task);
     if (flow_input_is_complete(&first->input))
         return FLOW_OK;
-    return blame(task, first,
-                 flow_replica_fail(first, FLOW_EPROTO, NULL,
-                                   "its input has ended, but some of it has not come"));
+    return flow_task_blame(task, first,
+                           flow_replica_fail(first, FLOW_EPROTO, NULL,
+                                             "its input has ended, but some of it has not come"));
 }
 
 /* Nothing is ready and the inbox is empty. */
@@ -360,7 +369,7 @@ static enum flow_status idle(struct flow_task *task)
         rc = tell_writers(task, false);
     if (rc == FLOW_OK)
         rc = answer_greeted(task);
-    if (rc != FLOW_OK || first->input.ready_count > 0)
+    if (rc != FLOW_OK || first->input.ready_count > 0 || flow_barrier_has_commit(task))
         return rc;
     if (first->input.ended == first->input.link_count)
         return check_missing(task);
@@ -372,7 +381,7 @@ static enum flow_status idle(struct flow_task *task)
 static enum flow_status process_next(struct flow_task *task)
 {
     struct flow_replica *first = first_of(task);
-    enum flow_status rc = blame(task, first, flow_replica_process(first, flow_now_ns()));
+    enum flow_status rc = flow_task_blame(task, first, flow_replica_take(first, flow_now_ns()));
     flow_block_unref(first->item.block);
     first->item.block = NULL;
     if (rc == FLOW_OK)
@@ -389,6 +398,10 @@ static enum flow_status consume_input(struct flow_task *task)
     struct flow_replica *first = first_of(task);
     enum flow_status rc = FLOW_OK;
     while (rc == FLOW_OK && !flow_input_is_complete(&first->input)) {
+        if (flow_barrier_has_commit(task))
+            rc = flow_barrier_commit(task);
+        if (rc != FLOW_OK)
+            break;
         if (first->input.ready_count > 0) {
             rc = report_due(task);
             if (rc == FLOW_OK && flow_input_next(&first->input, &first->item))
@@ -404,19 +417,40 @@ static enum flow_status consume_input(struct flow_task *task)
     return rc;
 }
 
+static bool is_draining(const struct flow_task *task)
+{
+    return atomic_load_explicit(task->env->draining, memory_order_relaxed);
+}
+
+/* One call of produce, and what is due after it. */
+static enum flow_status produce_some(struct flow_task *task)
+{
+    struct flow_replica *first = first_of(task);
+    const int64_t start = flow_now_ns();
+    enum flow_status rc = flow_replica_produce(first);
+    if (rc == FLOW_OK && flow_now_ns() - start > SLOW_PRODUCE_NS)
+        rc = flow_task_flush(first, false);
+    if (rc == FLOW_OK && flow_barrier_is_due(task))
+        rc = flow_barrier_begin(task);
+    if (rc == FLOW_OK && flow_barrier_has_commit(task))
+        rc = flow_barrier_commit(task);
+    return rc;
+}
+
 static enum flow_status produce_all(struct flow_task *task)
 {
     struct flow_replica *first = first_of(task);
-    enum flow_status rc = FLOW_OK;
-    while (rc == FLOW_OK && !atomic_load_explicit(task->env->draining, memory_order_relaxed)) {
+    enum flow_status rc = first->was_finished ? FLOW_ECLOSED : FLOW_OK;
+    while (rc == FLOW_OK && !is_draining(task)) {
         if (is_aborting(task) || task->culprit != NULL)
             return FLOW_EABORT;
-        const int64_t start = flow_now_ns();
-        rc = flow_replica_produce(first);
-        if (rc == FLOW_OK && flow_now_ns() - start > SLOW_PRODUCE_NS)
-            rc = flow_task_flush(first, false);
+        rc = produce_some(task);
     }
-    return rc == FLOW_ECLOSED ? FLOW_OK : blame(task, first, rc);
+    /* With checkpoints a run that is stopped can be gone on with, so nothing is finished. */
+    if ((rc == FLOW_OK || rc == FLOW_ECLOSED) && task->env->epochs != NULL && is_draining(task) &&
+        !first->was_finished)
+        return flow_barrier_stop(task);
+    return rc == FLOW_ECLOSED ? FLOW_OK : flow_task_blame(task, first, rc);
 }
 
 /* Could this process be replaced?  Then its writer stays until no successor would need it. */
@@ -452,7 +486,7 @@ static enum flow_status settle(struct flow_task *task)
     if (rc != FLOW_OK || !recovers(task))
         return rc;
     flow_input_release(&first_of(task)->input);
-    return blame(task, first_of(task), flow_input_nudge(&first_of(task)->input));
+    return flow_task_blame(task, first_of(task), flow_input_nudge(&first_of(task)->input));
 }
 
 /* The thread's time on the CPU belongs to the members as they were busy. */
@@ -477,15 +511,17 @@ enum flow_status flow_task_run(struct flow_task *task)
         flow_replica_begin(task->members[i]);
 
     bool complete = false;
-    enum flow_status rc = FLOW_OK;
-    if (task->env->incarnation > 0)
-        rc = blame(task, first, flow_task_rejoin(task, &complete));
+    enum flow_status rc = flow_barrier_recommit(task);
+    if (rc == FLOW_OK && task->env->incarnation > 0)
+        rc = flow_task_blame(task, first, flow_task_rejoin(task, &complete));
     if (rc == FLOW_OK && !complete)
         rc = first->input.link_count > 0 ? consume_input(task) : produce_all(task);
     if (rc == FLOW_OK && !complete)
-        rc = blame(task, first, flow_replica_finish(first));
+        rc = flow_task_blame(task, first, flow_replica_finish(first));
     if (rc == FLOW_OK && !complete)
         rc = settle(task);
+    if (rc == FLOW_OK)
+        rc = flow_barrier_settle(task);
     if (task->culprit != NULL) {
         flow_replica_explain(task->culprit, task->failure);
         rc = task->failure;

@@ -39,6 +39,9 @@ struct flow_task {
     struct flow_replica *culprit; /* the member that failed first; NULL: none has */
     enum flow_status failure;     /* what it returned */
     int64_t told_ns;              /* when writers were last told how far we are */
+    int notice_fd;                /* an eventfd: there is news of checkpoints; -1: there are none */
+    uint64_t epoch;               /* a producer's: the last barrier that it has sent */
+    uint64_t committed;           /* members know of commits up to this one */
 };
 
 /* Make its members and bind its inbox.  `env` is borrowed until flow_task_free. */
@@ -65,6 +68,13 @@ const struct flow_error *flow_task_error(const struct flow_task *task);
 
 /* "gen", or "gen+copy+null", appended. */
 void flow_task_name(const struct flow_task *task, struct flow_str *out);
+
+/* Wake the task, on any thread: a checkpoint has begun, or can no longer be lost. */
+void flow_task_notice(const struct flow_task *task);
+
+/* A member has failed: the first reason stays, and FLOW_EABORT is what the others learn. */
+FLOW_NODISCARD enum flow_status flow_task_blame(struct flow_task *task, struct flow_replica *member,
+                                                enum flow_status rc);
 
 /* Take in all that has arrived.  FLOW_EABORT: the run is being aborted. */
 FLOW_NODISCARD enum flow_status flow_task_pump(struct flow_task *task, bool *arrived);

@@ -127,6 +127,7 @@ void flow_graph_free(struct flow_graph *graph)
     free(graph->edges);
     free(graph->name);
     free(graph->description);
+    free(graph->state);
     free(graph->folder);
     free(graph);
 }

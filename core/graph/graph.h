@@ -36,6 +36,12 @@ enum flow_order { FLOW_ORDER_INPUT, FLOW_ORDER_KEY, FLOW_ORDER_NONE };
 enum flow_when_full { FLOW_BLOCK, FLOW_DROP_NEW, FLOW_DROP_OLD, FLOW_FAIL };
 enum flow_pin { FLOW_PIN_NONE, FLOW_PIN_COMPACT, FLOW_PIN_SPREAD };
 enum flow_on_error { FLOW_STOP, FLOW_SKIP, FLOW_ROUTE };
+enum flow_delivery { /* what is demanded of every path */
+                     FLOW_DELIVERY_NONE,
+                     FLOW_DELIVERY_AT_MOST,
+                     FLOW_DELIVERY_AT_LEAST,
+                     FLOW_DELIVERY_EXACTLY,
+};
 enum flow_fuse { FLOW_FUSE_AUTO, FLOW_FUSE_ON, FLOW_FUSE_OFF };
 
 #define FLOW_WORKERS_AUTO 0
@@ -100,12 +106,16 @@ struct flow_graph {
     struct flow_graph_edge *edges; /* in file order of the readers */
     size_t edge_count;
     enum flow_mode mode;
-    enum flow_pin pin;                /* of the stages without CPUs of their own */
-    uint64_t memory;                  /* bytes in flight; 0: the plan chooses */
-    enum flow_fuse fuse;              /* of stages that say nothing themselves */
-    int64_t drain_ns;                 /* how long draining may take; 0: no limit */
-    int64_t stall_ns;                 /* nothing moving for so long is told; 0: never */
-    bool stall_stops;                 /* ... and ends the run */
+    enum flow_pin pin;     /* of the stages without CPUs of their own */
+    uint64_t memory;       /* bytes in flight; 0: the plan chooses */
+    enum flow_fuse fuse;   /* of stages that say nothing themselves */
+    int64_t drain_ns;      /* how long draining may take; 0: no limit */
+    int64_t stall_ns;      /* nothing moving for so long is told; 0: never */
+    bool stall_stops;      /* ... and ends the run */
+    bool checkpoints;      /* the run takes some */
+    char *state;           /* the state folder; NULL: the one beside the graph */
+    int64_t checkpoint_ns; /* between two checkpoints */
+    enum flow_delivery delivery;
     struct flow_graph_origin *origin; /* for control/, which sets and frees it; else NULL */
 };
 
@@ -133,6 +143,8 @@ struct flow_graph_options {
     const char *fuse;           /* "auto", "on", "off" or NULL: as the graph says */
     const char *pin;            /* "none", "compact", "spread" or NULL: as the graph says */
     const char *stall;          /* a duration, or NULL: as the graph says */
+    const char *state;          /* a folder, "" (the one beside the graph) or NULL: likewise */
+    const char *checkpoint;     /* a duration or NULL: likewise */
 };
 
 /*
@@ -155,7 +167,8 @@ const char *flow_order_name(enum flow_order order);
 const char *flow_pin_name(enum flow_pin pin);
 const char *flow_when_full_name(enum flow_when_full policy);
 const char *flow_on_error_name(enum flow_on_error policy);
-const char *flow_fuse_name(enum flow_fuse fuse); /* "auto", "on", "off" */
+const char *flow_delivery_name(enum flow_delivery delivery); /* "exactly-once" */
+const char *flow_fuse_name(enum flow_fuse fuse);             /* "auto", "on", "off" */
 
 /* The ports of a type, with the defaults of stage.h filled in; NULL name ends the table. */
 const struct flow_port *flow_type_inputs(const struct flow_stage_type *type);

@@ -9,6 +9,8 @@
 #include "graph/text.h"
 
 #define MAX_RETRIES 1000
+#define CHECKPOINT_NS ((int64_t)10 * 1000 * 1000 * 1000)
+#define CHECKPOINT_LEAST_NS ((int64_t)10 * 1000 * 1000)
 
 static const char *const policy_names[] = {"stop", "skip", "route", NULL};
 static const char *const when_full_names[] = {"block", "drop_new", "drop_old", "fail", NULL};
@@ -19,6 +21,9 @@ static const char *const pin_names[] = {"none", "compact", "spread", NULL};
 static const struct flow_words pin_words = {pin_names, NULL};
 static const char *const stall_names[] = {"warn", "stop", NULL};
 static const struct flow_words stall_words = {stall_names, NULL};
+static const char *const delivery_names[] = {"none", "at-most-once", "at-least-once",
+                                             "exactly-once", NULL};
+static const struct flow_words delivery_words = {delivery_names, NULL};
 
 void flow_reader_queue(struct flow_reader *r, const struct flow_node *node,
                        struct flow_queue *queue)
@@ -164,14 +169,64 @@ static void read_stall(struct flow_reader *r, const struct flow_node *run)
         r->graph->stall_stops = on_stall == 1;
 }
 
+/* A folder, or true for the one beside the graph. */
+static void read_state(struct flow_reader *r, const struct flow_node *node)
+{
+    if (node == NULL)
+        return;
+    if (json_is_boolean(node->json)) {
+        r->graph->checkpoints = json_is_true(node->json);
+        return;
+    }
+    const char *text = NULL;
+    if (!flow_field_string(r, node, &text))
+        return;
+    r->graph->checkpoints = true;
+    if (text[0] == '\0')
+        flow_diag_add(r->diag, FLOW_AT(node), NULL,
+                      "'state' must be a folder, or true for the one beside the graph, not \"\"");
+    else
+        flow_field_copy(r, node, &r->graph->state);
+}
+
+static void read_interval(struct flow_reader *r, const struct flow_node *node)
+{
+    int64_t interval = CHECKPOINT_NS;
+    if (flow_field_duration(r, node, &interval) && interval < CHECKPOINT_LEAST_NS)
+        flow_diag_add(r->diag, FLOW_AT(node), NULL, "'checkpoint' must be 10ms or more, not %s",
+                      flow_show(node).text);
+    else
+        r->graph->checkpoint_ns = interval;
+}
+
+/* --state and --checkpoint; either asks for checkpoints. */
+static void read_state_options(struct flow_reader *r)
+{
+    const char *state = r->options->state;
+    const char *interval = r->options->checkpoint;
+    r->graph->checkpoints = r->graph->checkpoints || state != NULL || interval != NULL;
+    if (state != NULL && state[0] != '\0') {
+        free(r->graph->state);
+        r->graph->state = flow_strdup(state);
+        if (r->graph->state == NULL)
+            (void)flow_reader_no_memory(r);
+    }
+    if (interval != NULL && (!flow_parse_duration(interval, &r->graph->checkpoint_ns) ||
+                             r->graph->checkpoint_ns < CHECKPOINT_LEAST_NS))
+        flow_diag_add(r->diag, FLOW_DIAG_NOWHERE, 1, NULL,
+                      "--checkpoint must be a duration of 10ms or more, as in 30s, not '%s'",
+                      flow_cut(interval).text);
+}
+
 static void read_run(struct flow_reader *r, const struct flow_node *run)
 {
-    static const char *const keys[] = {"mode", "pin",   "memory",   "drain",
-                                       "fuse", "stall", "on_stall", NULL};
-    static const char *const later[] = {"state",   "halt_after_errors", "joblog",
-                                        "metrics", "delivery",          NULL};
+    static const char *const keys[] = {"mode",  "pin",      "memory", "drain",      "fuse",
+                                       "stall", "on_stall", "state",  "checkpoint", "delivery",
+                                       NULL};
+    static const char *const later[] = {"halt_after_errors", "joblog", "metrics", NULL};
     static const struct flow_words words = {keys, later};
 
+    r->graph->checkpoint_ns = CHECKPOINT_NS;
     if (flow_field_is_object(r, run)) {
         (void)flow_field_check_keys(r, run, &words, FLOW_NO_OWN_KEYS);
         int mode = 0;
@@ -184,8 +239,14 @@ static void read_run(struct flow_reader *r, const struct flow_node *run)
         (void)flow_field_duration(r, flow_node_get(run, "drain"), &r->graph->drain_ns);
         (void)flow_reader_fuse_value(r, flow_node_get(run, "fuse"), &r->graph->fuse);
         read_stall(r, run);
+        read_state(r, flow_node_get(run, "state"));
+        read_interval(r, flow_node_get(run, "checkpoint"));
+        int delivery = 0;
+        if (flow_field_word(r, flow_node_get(run, "delivery"), &delivery_words, &delivery))
+            r->graph->delivery = (enum flow_delivery)delivery;
     }
     read_run_options(r);
+    read_state_options(r);
     flow_reader_fuse_option(r);
 }
 
@@ -246,7 +307,7 @@ void flow_reader_head(struct flow_reader *r)
 {
     static const char *const keys[] = {"flowrun", "name",     "description", "$schema", "plugins",
                                        "params",  "defaults", "stages",      "run",     NULL};
-    static const char *const later[] = {"tests", "delivery", "spool", NULL};
+    static const char *const later[] = {"tests", "spool", NULL};
     static const struct flow_words words = {keys, later};
 
     check_version(r);
@@ -260,6 +321,11 @@ void flow_reader_head(struct flow_reader *r)
 const char *flow_when_full_name(enum flow_when_full policy)
 {
     return when_full_names[policy];
+}
+
+const char *flow_delivery_name(enum flow_delivery delivery)
+{
+    return delivery_names[delivery];
 }
 
 const char *flow_pin_name(enum flow_pin pin)

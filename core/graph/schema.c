@@ -99,7 +99,15 @@ static const struct part definitions[] = {
                                        "    \"on_stall\": " ONE_OF(
                                            "\"warn\", \"stop\"",
                                            ", \"default\": \"warn\"") ","
-                                                                      "    \"fuse\": " FUSE " } }"},
+                                                                      "    \"fuse\": " FUSE ","
+             "    \"state\": { \"type\": [\"string\", "
+                                              "\"boolean\"], \"minLength\": 1 },"
+                                              "    \"checkpoint\": { \"$ref\": "
+                                              "\"#/$defs/duration\" },"
+                                              "    \"delivery\": " ONE_OF(
+                                                  "\"none\", \"at-most-once\", \"at-least-once\", "
+                                                  "\"exactly-once\"",
+                                                  ", \"default\": \"none\"") " } }"},
     {"defaults", "{ \"type\": \"object\", \"additionalProperties\": false, \"properties\": {"
                  "    \"queue\": { \"$ref\": \"#/$defs/queue\" },"
                  "    \"errors\": { \"$ref\": \"#/$defs/errors\" } } }"},

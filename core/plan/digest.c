@@ -86,6 +86,28 @@ static void mix_replica(uint64_t *digest, const struct flow_plan_replica *replic
         mix(digest, replica->cpus[i]);
 }
 
+static void mix_input(uint64_t *digest, const struct flow_plan *plan,
+                      const struct flow_plan_edge *edge)
+{
+    mix_text(digest, plan->stages[edge->from].name);
+    mix(digest, edge->from_port);
+    mix(digest, edge->to_port);
+    mix(digest, edge->share);
+    mix_text(digest, edge->key);
+    mix(digest, edge->when_full);
+}
+
+uint64_t flow_plan_stage_digest(const struct flow_plan *plan, size_t stage)
+{
+    uint64_t digest = FNV_START;
+    mix_stage(&digest, &plan->stages[stage]);
+    for (size_t i = 0; i < plan->edge_count; i++) {
+        if (plan->edges[i].to == stage)
+            mix_input(&digest, plan, &plan->edges[i]);
+    }
+    return digest;
+}
+
 /* Lists of replicas and groups follow from what is mixed in and need no place of their own. */
 uint64_t flow_plan_digest(const struct flow_plan *plan)
 {

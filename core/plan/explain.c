@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "base/units.h"
 #include "plan/columns.h"
+#include "plan/delivery.h"
 #include "plan/place.h"
 #include "plan/plan.h"
 #include "plan/wire.h"
 #include "plan/words.h"
+
+#define PATHS_MOST 100 /* that are printed */
 
 static const char *plural(size_t count)
 {
@@ -264,6 +268,47 @@ static void add_restarts(const struct flow_plan *plan, struct flow_str *out)
     flow_str_clear(&cells);
 }
 
+static void add_path(const struct flow_plan *plan, const struct flow_delivery_path *path,
+                     struct flow_str *cells)
+{
+    flow_str_addf(cells, "%s → %s\t%s\t", plan->stages[path->from].name,
+                  plan->stages[path->to].name, flow_delivery_words(path));
+    if (path->loses != NULL)
+        flow_str_addf(cells, "%s", path->loses);
+    if (path->twice != NULL && path->twice != path->loses)
+        flow_str_addf(cells, "%s%s", path->loses != NULL ? "; " : "", path->twice);
+    if (path->loses == NULL && path->twice == NULL)
+        flow_str_add(cells, "what is read can be read again, and what is written be cut back");
+    flow_str_add(cells, "\n");
+}
+
+/* Without checkpoints all paths are alike, and "If something crashes" says how. */
+static void add_delivery(const struct flow_plan *plan, struct flow_str *out)
+{
+    struct flow_delivery_path *paths = NULL;
+    size_t count = 0;
+    if (!plan->graph->checkpoints)
+        return;
+    if (flow_delivery_list(plan, &paths, &count, NULL) != FLOW_OK) {
+        out->failed = true;
+        return;
+    }
+    struct flow_str cells = {0};
+    char text[32];
+    flow_str_add(&cells, "FROM → TO\tDELIVERY\tBECAUSE\n");
+    for (size_t i = 0; i < count && i < PATHS_MOST; i++)
+        add_path(plan, &paths[i], &cells);
+    if (count > PATHS_MOST)
+        flow_str_addf(&cells, "... and %zu more\t\t\n", count - PATHS_MOST);
+    free(paths);
+    flow_str_addf(out,
+                  "\nDelivery, when the run is interrupted and gone on with (a checkpoint "
+                  "every %s)\n",
+                  flow_format_duration(plan->graph->checkpoint_ns, text, sizeof(text)));
+    flow_columns(&cells, out);
+    flow_str_clear(&cells);
+}
+
 void flow_plan_explain(const struct flow_plan *plan, struct flow_str *out)
 {
     add_head(plan, out);
@@ -273,6 +318,7 @@ void flow_plan_explain(const struct flow_plan *plan, struct flow_str *out)
     add_processes(plan, out);
     add_places(plan, out);
     add_memory(plan, out);
+    add_delivery(plan, out);
     flow_str_add(out, "\nIf something crashes\n");
     for (const char *const *line = flow_plan_crash_words(plan); *line != NULL; line++)
         flow_str_addf(out, "  %s\n", *line);

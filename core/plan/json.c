@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "plan/delivery.h"
 #include "plan/plan.h"
 #include "plan/wire.h"
 #include "plan/words.h"
@@ -131,6 +132,30 @@ static json_t *memory_json(const struct flow_plan *plan)
                      "batch_records", number(plan->batch_records));
 }
 
+static json_t *path_json(const struct flow_plan *plan, const struct flow_delivery_path *path)
+{
+    return json_pack("{s:s, s:s, s:s, s:s?, s:s?}", "from", plan->stages[path->from].name, "to",
+                     plan->stages[path->to].name, "delivery", flow_delivery_words(path), "loses",
+                     path->loses, "twice", path->twice);
+}
+
+static json_t *delivery_json(const struct flow_plan *plan)
+{
+    struct flow_delivery_path *paths = NULL;
+    size_t count = 0;
+    if (flow_delivery_list(plan, &paths, &count, NULL) != FLOW_OK)
+        return NULL;
+    json_t *list = json_array();
+    for (size_t i = 0; i < count && list != NULL; i++) {
+        if (json_array_append_new(list, path_json(plan, &paths[i])) != 0) {
+            json_decref(list);
+            list = NULL;
+        }
+    }
+    free(paths);
+    return list;
+}
+
 json_t *flow_plan_json(const struct flow_plan *plan)
 {
     char digest[20];
@@ -139,13 +164,14 @@ json_t *flow_plan_json(const struct flow_plan *plan)
     while (flow_plan_crash_words(plan)[sentences] != NULL)
         sentences++;
     return json_pack(
-        "{s:s, s:s?, s:s, s:s, s:I, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:I, s:o}", "graph",
-        plan->graph->name, "description", plan->graph->description, "mode",
+        "{s:s, s:s?, s:s, s:s, s:I, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:b, s:o}",
+        "graph", plan->graph->name, "description", plan->graph->description, "mode",
         plan->mode == FLOW_THREADS ? "threads" : "processes", "pin",
         flow_pin_name(plan->graph->pin), "cpus", number(plan->cpus), "digest", digest, "links",
         number(plan->link_count), "stages", array_json(plan, plan->stage_count, stage_json),
         "edges", array_json(plan, plan->edge_count, edge_json), "replicas",
         array_json(plan, plan->replica_count, replica_json), "processes",
         array_json(plan, plan->group_count, group_json), "memory", memory_json(plan), "descriptors",
-        number(plan->descriptors), "if_something_crashes", array_json(plan, sentences, crash_json));
+        number(plan->descriptors), "if_something_crashes", array_json(plan, sentences, crash_json),
+        "checkpoints", (int)plan->graph->checkpoints, "delivery", delivery_json(plan));
 }

@@ -167,6 +167,13 @@ json_t *flow_plan_json(const struct flow_plan *plan);
 char *flow_plan_replica_name(const struct flow_plan *plan, size_t replica, char *buf,
                              size_t buf_size);
 
+/*
+ * A digest of what a state that a replica of the stage has saved depends on: its type, parameters,
+ * order and number of workers, and where its input comes from; not of how the run is spread over
+ * threads and processes.
+ */
+uint64_t flow_plan_stage_digest(const struct flow_plan *plan, size_t stage);
+
 /* A 64-bit digest of everything above: two processes that planned alike agree on it. */
 uint64_t flow_plan_digest(const struct flow_plan *plan);
 

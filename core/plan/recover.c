@@ -37,6 +37,8 @@ const char *flow_plan_obstacle(const struct flow_plan *plan, const struct flow_g
     const struct flow_stage_type *type = stage->type;
     if (plan->mode != FLOW_PROCESSES && !stage->isolate)
         return "it is a thread of a process with others";
+    if (plan->graph->checkpoints)
+        return "the run goes on from its last checkpoint instead";
     if (!stage->restart.on)
         return "its \"restart\" is false";
     if (type->role == FLOW_PRODUCER || type->role == FLOW_CONSUMER)

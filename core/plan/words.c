@@ -163,6 +163,22 @@ const char *flow_plan_loss_words(const struct flow_plan *plan, size_t stage)
     return obstacle != NULL ? obstacle : "no one replica can hold what it has not acknowledged";
 }
 
+/* The same where a run takes checkpoints. */
+static const char *const *resumable_words(const struct flow_plan *plan)
+{
+    static const char *const threads[] = {
+        "All stages are threads of one process and share its fate: a crash in one ends the run.",
+        "With --resume it goes on from its last checkpoint.",
+        NULL,
+    };
+    static const char *const processes[] = {
+        "A process that dies ends the run, with its stage, its pid and its signal in the message.",
+        "With --resume it goes on from its last checkpoint.",
+        NULL,
+    };
+    return plan->group_count > 1 || plan->mode == FLOW_PROCESSES ? processes : threads;
+}
+
 const char *const *flow_plan_crash_words(const struct flow_plan *plan)
 {
     static const char *const one[] = {
@@ -187,6 +203,8 @@ const char *const *flow_plan_crash_words(const struct flow_plan *plan)
         "What was in flight is lost, and nothing is delivered again: start the run anew.",
         NULL,
     };
+    if (plan->graph->checkpoints)
+        return resumable_words(plan);
     static const char *const replaced[] = {
         "A process is replaced where the table says so, and what it had not passed on is delivered "
         "again.",

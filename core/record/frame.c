@@ -133,7 +133,7 @@ static enum flow_status check_header(const struct header *header, size_t size, u
     if (header->frame_size != size)
         return flow_fail(err, FLOW_EPROTO, "a frame of %zu bytes says that it has %u", size,
                          header->frame_size);
-    if (header->kind < FLOW_MESSAGE_BATCH || header->kind > FLOW_MESSAGE_HELLO)
+    if (header->kind < FLOW_MESSAGE_BATCH || header->kind > FLOW_MESSAGE_BARRIER)
         return flow_fail(err, FLOW_EPROTO, "a frame has the unknown kind %u", header->kind);
     if ((header->flags & ~flags_of(header)) != 0)
         return flow_fail(err, FLOW_EPROTO, "a frame of kind %u has the flags %02x", header->kind,

@@ -34,6 +34,7 @@ enum flow_message_kind {
     FLOW_MESSAGE_END,       /* nothing more on this link; `sequence` says how much there was */
     FLOW_MESSAGE_HELLO,     /* the sender's process has taken the place of another, its incarnation
                                is `sequence`; or the answer, from where batch.number says */
+    FLOW_MESSAGE_BARRIER,   /* of checkpoint batch.number; `sequence` batches lie before it */
 };
 
 enum flow_message_flag {

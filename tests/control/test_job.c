@@ -12,6 +12,7 @@
 
 static char graph_text[] = "{\0 \"flowrun\": 1 }"; /* a zero inside must survive */
 static char graph_path[] = "graphs/a.json";
+static char state_folder[] = "job.state";
 static char folder[] = "/run/user/0/flowrun-0-abcdef";
 static char mode[] = "threads";
 static char param_1[] = "a=b", param_2[] = "c=";
@@ -40,6 +41,8 @@ static const struct flow_job job = {
     .origin = &origin,
     .plugin_folders = no_folders,
     .folder = folder,
+    .state = state_folder,
+    .session = 12,
 };
 
 TEST(a_job_reads_as_it_was_written)
@@ -66,6 +69,8 @@ TEST(a_job_reads_as_it_was_written)
     assert_non_null(read.plugin_folders);
     assert_null(read.plugin_folders[0]);
     assert_string_equal(read.folder, folder);
+    assert_string_equal(read.state, state_folder);
+    assert_int_equal(read.session, 12);
     flow_job_clear(&read);
     close(fd);
 }

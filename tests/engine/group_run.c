@@ -9,6 +9,8 @@ int64_t group_source_count = 1000;
 size_t group_source_size = 0;
 struct kept group_kept[4];
 atomic_int group_gate = 1;
+const struct flow_checkpoints *group_checkpoints = NULL;
+bool group_keeps = false;
 static pthread_mutex_t kept_lock = PTHREAD_MUTEX_INITIALIZER;
 
 struct source {
@@ -222,6 +224,60 @@ static void note_ended(void *context)
     (void)pthread_mutex_unlock(&run->lock);
 }
 
+static void note_saved(void *context, size_t replica, uint64_t epoch,
+                       const struct flow_manifest_replica *saved)
+{
+    struct group_run *run = context;
+    assert_true(replica < GROUP_REPLICAS);
+    (void)pthread_mutex_lock(&run->lock);
+    if (saved->finished) {
+        run->finished[replica] = *saved;
+        run->has_finished[replica] = true;
+    } else {
+        assert_int_equal(epoch, run->epoch);
+        run->saved[replica] = *saved;
+        run->has_saved[replica] = true;
+    }
+    (void)pthread_cond_broadcast(&run->changed);
+    (void)pthread_mutex_unlock(&run->lock);
+}
+
+/* How many replicas have done so: saved or finished, and finished. */
+static size_t count_saved(const struct group_run *run, size_t *finished)
+{
+    size_t count = 0;
+    *finished = 0;
+    for (size_t i = 0; i < run->plan->replica_count; i++) {
+        count += run->has_saved[i] || run->has_finished[i];
+        *finished += run->has_finished[i];
+    }
+    return count;
+}
+
+bool group_checkpoint(struct group_run *run, uint64_t epoch)
+{
+    size_t finished = 0;
+    (void)pthread_mutex_lock(&run->lock);
+    run->epoch = epoch;
+    memset(run->has_saved, 0, sizeof(run->has_saved));
+    (void)pthread_mutex_unlock(&run->lock);
+    for (size_t i = 0; i < run->group_count; i++)
+        flow_group_begin_epoch(run->groups[i], epoch);
+    (void)pthread_mutex_lock(&run->lock);
+    while (!run->failed && count_saved(run, &finished) < run->plan->replica_count)
+        (void)pthread_cond_wait(&run->changed, &run->lock);
+    if (run->failed)
+        fail_msg("%s", run->error.text);
+    (void)pthread_mutex_unlock(&run->lock);
+    return finished == run->plan->replica_count;
+}
+
+void group_commit(struct group_run *run, uint64_t epoch, bool last)
+{
+    for (size_t i = 0; i < run->group_count; i++)
+        flow_group_commit_epoch(run->groups[i], epoch, last);
+}
+
 static void make_folder(struct group_run *run)
 {
     if (run->group_count < 2)
@@ -255,7 +311,11 @@ static void start_groups(struct group_run *run, enum flow_status open_status)
             .board = &run->board,
             .folder = run->folder[0] != '\0' ? run->folder : NULL,
             .run_id = 1,
-            .events = {.context = run, .failed = note_failed, .ended = note_ended},
+            .checkpoints = group_checkpoints,
+            .events = {.context = run,
+                       .failed = note_failed,
+                       .ended = note_ended,
+                       .saved = note_saved},
         };
         assert_int_equal(flow_group_new(&options, &run->groups[i], &err), FLOW_OK);
     }
@@ -273,7 +333,7 @@ void group_start(struct group_run *run, struct hand *h, enum flow_status open_st
     struct flow_error err = {0};
     *run =
         (struct group_run){.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
-    for (size_t i = 0; i < COUNT(group_kept); i++) {
+    for (size_t i = 0; i < COUNT(group_kept) && !group_keeps; i++) {
         while (group_kept[i].count > 0)
             free(group_kept[i].records[--group_kept[i].count]);
     }

@@ -21,6 +21,7 @@ struct kept {
 };
 
 #define GROUP_MOST 8
+#define GROUP_REPLICAS 16 /* that can take checkpoints */
 
 struct group_run {
     struct flow_plan *plan;
@@ -31,7 +32,12 @@ struct group_run {
     struct flow_error error; /* of the first failure */
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    size_t ended; /* groups */
+    size_t ended;   /* groups */
+    uint64_t epoch; /* the checkpoint that `saved` is of */
+    struct flow_manifest_replica saved[GROUP_REPLICAS];
+    bool has_saved[GROUP_REPLICAS];
+    struct flow_manifest_replica finished[GROUP_REPLICAS]; /* for all epochs to come */
+    bool has_finished[GROUP_REPLICAS];
     bool failed;
 };
 
@@ -39,7 +45,9 @@ struct group_run {
 extern int64_t group_source_count;
 extern size_t group_source_size;  /* bytes of a record at least, padded with spaces */
 extern struct kept group_kept[4]; /* by the digit at the end of the sink's name, else 0 */
-extern atomic_int group_gate;     /* gated sinks and sources wait until it is open (1) */
+extern const struct flow_checkpoints *group_checkpoints; /* NULL: runs take none */
+extern bool group_keeps;      /* what sinks have kept is not forgotten when the next run starts */
+extern atomic_int group_gate; /* gated sinks and sources wait until it is open (1) */
 
 extern const struct flow_stage_type group_source, group_twice, group_odd, group_picky, group_flaky,
     group_forward, group_tail, group_keyed, group_batch_picky, group_bulky, group_sink,
@@ -47,6 +55,11 @@ extern const struct flow_stage_type group_source, group_twice, group_odd, group_
 
 /* Start; asserts that everything opens unless `open_status` says otherwise. */
 void group_start(struct group_run *run, struct hand *h, enum flow_status open_status);
+
+/* Tell all groups that a checkpoint begins, and wait until all replicas have saved or finished
+ * (then true: all have finished); or that it is committed. */
+bool group_checkpoint(struct group_run *run, uint64_t epoch);
+void group_commit(struct group_run *run, uint64_t epoch, bool last);
 
 /* Tell all groups to drain, or to abort. */
 void group_drain(struct group_run *run);

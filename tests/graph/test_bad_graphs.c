@@ -27,6 +27,7 @@ struct args {
     const char *mode;
     const char *fuse;
     const char *pin;
+    const char *checkpoint;
 };
 
 /* A file of a case, zero-terminated; NULL: there is none. */
@@ -66,6 +67,8 @@ static void add_arg(struct args *args, const char *line)
         args->fuse = value;
     else if (strncmp(line, "--pin ", 6) == 0)
         args->pin = value;
+    else if (strncmp(line, "--checkpoint ", 13) == 0)
+        args->checkpoint = value;
     else
         fail_msg("cannot use the line '%s'", line);
 }
@@ -96,6 +99,7 @@ static char *messages_of(const char *name)
         .mode = args.mode,
         .fuse = args.fuse,
         .pin = args.pin,
+        .checkpoint = args.checkpoint,
     };
     struct flow_diag diag = {0};
     struct flow_graph *graph = flow_graph_read(text, size, &options, &fake_catalog, &diag);

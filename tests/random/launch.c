@@ -21,9 +21,22 @@ static int spawn(const struct rt_launch *launch, pid_t *pid)
 {
     char out[4096];
     snprintf(out, sizeof(out), "out=%s", launch->folder);
-    const char *const argv[] = {launch->program, launch->graph, "--mode",  launch->mode,
-                                "--fuse",        launch->fuse,  "--param", out,
-                                "--report",      "json",        NULL};
+    const char *const argv[] = {launch->program,
+                                launch->graph,
+                                "--mode",
+                                launch->mode,
+                                "--fuse",
+                                launch->fuse,
+                                "--param",
+                                out,
+                                "--report",
+                                "json",
+                                launch->state != NULL ? "--checkpoint" : NULL,
+                                "10ms",
+                                "--state",
+                                launch->state,
+                                launch->resumes ? "--resume" : NULL,
+                                NULL};
     const int create = O_WRONLY | O_CREAT | O_TRUNC;
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;

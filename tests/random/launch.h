@@ -12,6 +12,8 @@ struct rt_launch {
     const char *fuse;   /* "auto", "on" or "off" */
     const char *folder; /* where its sinks write */
     const char *err;    /* file for what it says on standard error */
+    const char *state;  /* take checkpoints and keep them there; NULL: none */
+    bool resumes;       /* go on from the last one */
     int timeout_ms;     /* after which it is killed */
 };
 

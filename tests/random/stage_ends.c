@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "random/functions.h"
 
@@ -20,7 +21,7 @@ static const struct flow_param sink_params[] = {
 
 static enum flow_status open_file(struct sink *self, struct flow_stage *stage, const char *path)
 {
-    self->file = fopen(path, "wb");
+    self->file = fopen(path, flow_stage_info(stage)->resumes ? "r+b" : "wb");
     if (self->file == NULL)
         return flow_stage_fail(stage, FLOW_EIO, "cannot write %s: %s", path, strerror(errno));
     return FLOW_OK;
@@ -62,6 +63,27 @@ static enum flow_status sink_finish(void *state, struct flow_stage *stage)
     return FLOW_OK;
 }
 
+static enum flow_status sink_save(void *state, struct flow_stage *stage, struct flow_saver *to)
+{
+    const struct sink *self = state;
+    if (fflush(self->file) != 0)
+        return flow_stage_fail(stage, FLOW_EIO, "cannot write: %s", strerror(errno));
+    return flow_save_number(to, (uint64_t)ftello(self->file));
+}
+
+static enum flow_status sink_restore(void *state, struct flow_stage *stage,
+                                     struct flow_loader *from)
+{
+    struct sink *self = state;
+    uint64_t length;
+    const enum flow_status rc = flow_load_number(from, &length);
+    if (rc != FLOW_OK)
+        return rc;
+    if (ftruncate(fileno(self->file), (off_t)length) != 0 || fseeko(self->file, 0, SEEK_END) != 0)
+        return flow_stage_fail(stage, FLOW_EIO, "cannot cut back: %s", strerror(errno));
+    return FLOW_OK;
+}
+
 static void sink_close(void *state, struct flow_stage *stage __attribute__((unused)))
 {
     struct sink *self = state;
@@ -80,6 +102,8 @@ const struct flow_stage_type rt_sink_type = {
     .process = sink_process,
     .finish = sink_finish,
     .close = sink_close,
+    .save = sink_save,
+    .restore = sink_restore,
 };
 
 const struct flow_stage_type rt_sinkn_type = {
@@ -92,6 +116,8 @@ const struct flow_stage_type rt_sinkn_type = {
     .process = sink_process,
     .finish = sink_finish,
     .close = sink_close,
+    .save = sink_save,
+    .restore = sink_restore,
 };
 
 /* rt.count: how often each key came, by key, at the end of the input. */
@@ -168,6 +194,25 @@ static enum flow_status count_finish(void *state, struct flow_stage *stage)
     return FLOW_OK;
 }
 
+static enum flow_status count_save(void *state, struct flow_stage *stage, struct flow_saver *to)
+{
+    const struct count *self = state;
+    (void)stage;
+    return flow_save(to, self->counted, self->used * sizeof(*self->counted));
+}
+
+static enum flow_status count_restore(void *state, struct flow_stage *stage,
+                                      struct flow_loader *from)
+{
+    struct count *self = state;
+    const size_t size = from->left;
+    self->counted = malloc(size + 1);
+    if (self->counted == NULL)
+        return flow_stage_fail(stage, FLOW_ENOMEM, "no memory for the keys");
+    self->used = self->room = size / sizeof(*self->counted);
+    return flow_load(from, self->counted, size);
+}
+
 static void count_close(void *state, struct flow_stage *stage __attribute__((unused)))
 {
     struct count *self = state;
@@ -183,4 +228,6 @@ const struct flow_stage_type rt_count_type = {
     .process = count_process,
     .finish = count_finish,
     .close = count_close,
+    .save = count_save,
+    .restore = count_restore,
 };

@@ -65,6 +65,23 @@ static enum flow_status source_produce(void *state, struct flow_stage *stage)
     return FLOW_OK;
 }
 
+static enum flow_status source_save(void *state, struct flow_stage *stage, struct flow_saver *to)
+{
+    const struct source *self = state;
+    (void)stage;
+    const enum flow_status rc = flow_save_number(to, self->next);
+    return rc == FLOW_OK ? flow_save_number(to, self->emitted) : rc;
+}
+
+static enum flow_status source_restore(void *state, struct flow_stage *stage,
+                                       struct flow_loader *from)
+{
+    struct source *self = state;
+    (void)stage;
+    const enum flow_status rc = flow_load_number(from, &self->next);
+    return rc == FLOW_OK ? flow_load_number(from, &self->emitted) : rc;
+}
+
 static void source_close(void *state, struct flow_stage *stage __attribute__((unused)))
 {
     struct source *self = state;
@@ -80,4 +97,6 @@ const struct flow_stage_type rt_source_type = {
     .open = source_open,
     .produce = source_produce,
     .close = source_close,
+    .save = source_save,
+    .restore = source_restore,
 };

@@ -27,6 +27,8 @@
 #include "random/ledger.h"
 
 #define MOST_FAILURES 10
+#define DEATHS_MOST 4
+#define LIFE_MOST_MS 120
 #define MOST_TEXT ((size_t)4 << 20)
 
 struct options {
@@ -42,6 +44,7 @@ struct way {
     const char *name; /* for files */
     const char *mode;
     const char *fuse;
+    bool dies; /* killed some times, and gone on with */
 };
 
 struct trial {
@@ -124,7 +127,24 @@ static bool judge(const struct trial *trial, const struct rt_outcome *outcome, c
     if (outcome->exit_code != 0)
         return wrong(verdict, "exit code %d: %.400s", outcome->exit_code, reason_of(said));
     return rt_sinks_agree(trial->graph, trial->expected, folder, verdict) &&
-           rt_ledger_agrees(trial->graph, trial->expected, said, verdict);
+           (trial->way->dies || rt_ledger_agrees(trial->graph, trial->expected, said, verdict));
+}
+
+/* How often it has been killed before it came to an end; the moments derive from the graph. */
+static unsigned kill_some_times(const struct trial *trial, const struct rt_launch *launch)
+{
+    uint64_t moment = trial->options->seed * 1000003 + trial->graph->index;
+    struct rt_launch killed = *launch;
+    struct rt_outcome outcome = {.hung = true};
+    unsigned deaths = 0;
+    for (; deaths < DEATHS_MOST; deaths++) {
+        moment = moment * UINT64_C(6364136223846793005) + 1442695040888963407u;
+        killed.timeout_ms = (int)(moment >> 33) % LIFE_MOST_MS + 1;
+        killed.resumes = true;
+        if (!rt_launch(&killed, &outcome) || !outcome.hung)
+            return deaths + 1; /* it has ended: what comes now only says so, or fails again */
+    }
+    return deaths;
 }
 
 static bool run_in(const struct trial *trial, const struct rt_launch *launch,
@@ -133,7 +153,10 @@ static bool run_in(const struct trial *trial, const struct rt_launch *launch,
     struct rt_outcome outcome;
     if (mkdir(launch->folder, 0777) != 0)
         return wrong(verdict, "%s: %s", launch->folder, strerror(errno));
-    if (!rt_launch(launch, &outcome))
+    const unsigned deaths = trial->way->dies ? kill_some_times(trial, launch) : 0;
+    struct rt_launch last = *launch;
+    last.resumes = deaths > 0;
+    if (!rt_launch(&last, &outcome))
         return wrong(verdict, "cannot start %s: %s", RT_FLOWRUN, strerror(errno));
     char *said = read_text(launch->err);
     const bool ok = judge(trial, &outcome, said, launch->folder, verdict);
@@ -146,6 +169,7 @@ static bool run_graph(const struct trial *trial, struct rt_verdict *verdict)
     char *graph = path_of("%s/graph.json", trial->folder);
     char *folder = path_of("%s/%s", trial->folder, trial->way->name);
     char *err = path_of("%s/%s.err", trial->folder, trial->way->name);
+    char *state = path_of("%s/%s.state", trial->folder, trial->way->name);
     const struct rt_launch launch = {
         .program = RT_FLOWRUN,
         .graph = graph,
@@ -153,12 +177,14 @@ static bool run_graph(const struct trial *trial, struct rt_verdict *verdict)
         .fuse = trial->way->fuse,
         .folder = folder,
         .err = err,
+        .state = trial->way->dies ? state : NULL,
         .timeout_ms = trial->options->timeout_ms,
     };
     const bool ok = run_in(trial, &launch, verdict);
     free(graph);
     free(folder);
     free(err);
+    free(state);
     return ok;
 }
 
@@ -207,10 +233,12 @@ static void write_graph(const struct rt_graph *graph, const char *folder)
 static unsigned try_graph(const struct options *options, uint64_t index, const char *base)
 {
     static const struct way ways[] = {
-        {"threads", "threads", "off"},
-        {"threads-fused", "threads", "on"},
-        {"processes", "processes", "auto"},
-        {"processes-fused", "processes", "on"},
+        {"threads", "threads", "off", false},
+        {"threads-fused", "threads", "on", false},
+        {"processes", "processes", "auto", false},
+        {"processes-fused", "processes", "on", false},
+        {"threads-killed", "threads", "auto", true},
+        {"processes-killed", "processes", "auto", true},
     };
     static struct rt_graph graph; /* large, and one at a time */
     struct rt_expected expected;
@@ -222,7 +250,8 @@ static unsigned try_graph(const struct options *options, uint64_t index, const c
     for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
         const struct trial trial = {options, &graph, &expected, folder, &ways[i]};
         struct rt_verdict verdict = {0};
-        if (i == skipped || !wants(options, ways[i].mode) || run_graph(&trial, &verdict))
+        if (i == skipped || (ways[i].dies && index % 4 != (i - 4) * 2) ||
+            !wants(options, ways[i].mode) || run_graph(&trial, &verdict))
             continue;
         report(&trial, &verdict);
         failures++;

@@ -265,6 +265,8 @@ struct harness *harness_new(const struct flow_stage_type *type,
         .replicas = options->replicas > 0 ? options->replicas : 1,
         .inputs = 1,
         .folder = ".",
+        .checkpoints = options->checkpoints,
+        .resumes = options->resumes,
     };
     h->rooms[0] = &h->no_room;
     h->stage = (struct flow_stage){.calls = &calls, .info = &h->info, .rooms = h->rooms};
@@ -426,6 +428,46 @@ enum flow_status harness_run(struct harness *h)
     /* Who fails says why; who is aborted need not. */
     assert_true(rc == FLOW_OK || rc == FLOW_EABORT || h->failure[0] != '\0');
     return rc;
+}
+
+struct saver {
+    struct flow_saver saver; /* first: the stage is handed its address */
+    struct harness_saved *saved;
+};
+
+static enum flow_status on_put(struct flow_saver *to, const void *data, size_t size)
+{
+    struct harness_saved *saved = ((struct saver *)to)->saved;
+    saved->bytes = must(realloc(saved->bytes, saved->size + size + 1));
+    if (size > 0)
+        memcpy(saved->bytes + saved->size, data, size);
+    saved->size += size;
+    return FLOW_OK;
+}
+
+enum flow_status harness_save(struct harness *h, struct harness_saved *saved)
+{
+    *saved = (struct harness_saved){.bytes = must(malloc(1))};
+    struct saver saver = {{on_put}, saved};
+    return h->type->save(h->state, &h->stage, &saver.saver);
+}
+
+/* From memory of exactly the size, so that AddressSanitizer sees a byte too far. */
+enum flow_status harness_restore(struct harness *h, const struct harness_saved *saved)
+{
+    uint8_t *bytes = must(malloc(saved->size > 0 ? saved->size : 1));
+    memcpy(bytes, saved->bytes, saved->size);
+    struct flow_loader loader = {bytes, saved->size};
+    const enum flow_status rc = h->type->restore(h->state, &h->stage, &loader);
+    if (rc == FLOW_OK)
+        assert_int_equal(loader.left, 0);
+    free(bytes);
+    return rc;
+}
+
+enum flow_status harness_commit(struct harness *h, uint64_t epoch)
+{
+    return h->type->commit(h->state, &h->stage, epoch);
 }
 
 size_t harness_count(const struct harness *h, unsigned port)

@@ -25,6 +25,14 @@ struct harness_options {
     size_t batch;       /* records in a batch; 0: all in one */
     size_t stop_after;  /* the run is asked to stop once so many were emitted; 0: never */
     size_t abort_after; /* the run is aborted once so many were emitted; 0: never */
+    bool checkpoints;   /* the run takes some */
+    bool resumes;       /* it goes on from one: harness_restore follows on harness_open */
+};
+
+/* What a stage has saved; to be freed. */
+struct harness_saved {
+    uint8_t *bytes;
+    size_t size;
 };
 
 /* What a stage emitted. */
@@ -62,6 +70,11 @@ enum flow_status harness_open(struct harness *h);
 enum flow_status harness_work(struct harness *h);
 enum flow_status harness_finish(struct harness *h);
 void harness_close(struct harness *h);
+
+/* Its state, saved and restored; a harness that is to be restored has been opened. */
+enum flow_status harness_save(struct harness *h, struct harness_saved *saved);
+enum flow_status harness_restore(struct harness *h, const struct harness_saved *saved);
+enum flow_status harness_commit(struct harness *h, uint64_t epoch);
 
 /* What came out. */
 size_t harness_count(const struct harness *h, unsigned port);

@@ -52,6 +52,8 @@ struct flow_load_options {
     const char *fuse;           /* "auto", "on", "off", or NULL: as the graph says */
     const char *pin;            /* "none", "compact", "spread", or NULL: as the graph says */
     const char *stall; /* after how long a run that stands still says so; NULL: as the graph says */
+    const char *state;          /* the state folder, "": the one beside the graph; NULL: likewise */
+    const char *checkpoint;     /* from one checkpoint to the next, "10s"; NULL: likewise */
 };
 
 /*
@@ -103,13 +105,15 @@ struct flow_run_options {
     void *context;
     void (*progress)(void *context, const struct flow_progress *progress); /* NULL: not wanted */
     void (*log)(void *context, const char *line); /* what stages say; NULL: not wanted */
+    bool resume; /* go on from the newest checkpoint; the graph must take checkpoints */
 };
 
 struct flow_run_result {
-    char *report_text; /* NULL when the run did not come to opening its stages: the environment */
-    char *report_json; /* one JSON object, a newline after it; NULL likewise */
-    bool stopped;      /* drained or aborted at somebody's wish */
-    bool stuck;        /* threads of this process are stuck in a stage: leave with _exit */
+    char *report_text;   /* NULL when the run did not come to opening its stages: the environment */
+    char *report_json;   /* one JSON object, a newline after it; NULL likewise */
+    bool stopped;        /* drained or aborted at somebody's wish */
+    uint64_t checkpoint; /* the newest that the run has made or gone on from; 0: none */
+    bool stuck;          /* threads of this process are stuck in a stage: leave with _exit */
 };
 
 /*

@@ -11,7 +11,8 @@
  *
  * Life of a replica: its state is allocated, zeroed and filled from the parameters; then open;
  * then produce again and again, or process (or process_batch) for what arrives; finish once the
- * input has ended on every edge; close always, also when open failed or the run is aborted.
+ * input has ended on every edge; close always, also when open failed or the run is aborted.  Where
+ * a run takes checkpoints there are also save and commit, and restore right after open.
  *
  * Threads: all callbacks of one replica run on one thread, one at a time.  Two replicas of a stage
  * run at the same time on two threads, or in two processes, each with a state of its own.
@@ -74,6 +75,19 @@ enum flow_role {
     FLOW_EITHER,   /* a worker that may also end a path: nothing needs to take from it */
 };
 
+/*
+ * Where `save` puts a stage's state, and where `restore` finds it.  What is saved is a run of bytes
+ * with no marks in it: restore loads what save has saved, in the same order and sizes.
+ */
+struct flow_saver {
+    enum flow_status (*put)(struct flow_saver *to, const void *data, size_t size); /* private */
+};
+
+struct flow_loader {
+    const uint8_t *at; /* private */
+    size_t left;       /* bytes that have not been loaded */
+};
+
 /* What a type promises or needs; or them together. */
 enum flow_trait {
     FLOW_STATEFUL = 1, /* keeps something from record to record: parallel only over keys */
@@ -134,6 +148,34 @@ struct flow_stage_type {
      * not emit.  What can fail belongs into finish.
      */
     void (*close)(void *self, struct flow_stage *stage);
+
+    /*
+     * Checkpoints; docs/guarantees.md says what a run gains by them.  A producer saves where it is,
+     * a stage that keeps state that state, a consumer makes what it was given durable and saves how
+     * much that is.  Called between two other callbacks, also after finish; it may not emit.
+     * FLOW_OK, what flow_save returned, or what flow_stage_fail did.
+     */
+    enum flow_status (*save)(void *self, struct flow_stage *stage, struct flow_saver *to);
+
+    /*
+     * Right after open, in a run that goes on from a checkpoint: be as when this was saved.
+     * FLOW_OK, what flow_load returned (the engine knows what to say), or flow_stage_fail.
+     */
+    enum flow_status (*restore)(void *self, struct flow_stage *stage, struct flow_loader *from);
+
+    /*
+     * The checkpoint `epoch`, which holds what save has last saved or something older, can no
+     * longer be lost, so what it covers will not come again: a consumer may show it.  Called again
+     * after restore, since nobody knows whether that had been done.
+     */
+    enum flow_status (*commit)(void *self, struct flow_stage *stage, uint64_t epoch);
+
+    /*
+     * With these parameters, why a producer cannot read again what it has read, or a consumer
+     * cannot take back what it has written, although it has `save`: "standard input is read once".
+     * NULL: it can, as if the callback were missing.  Called before open, on no particular thread.
+     */
+    const char *(*weakness)(const void *self);
 };
 
 /* What a stage can know of itself. */
@@ -144,6 +186,8 @@ struct flow_info {
     unsigned inputs;    /* how many input ports are connected */
     const char *folder; /* the folder of the graph file: relative paths of parameters start at the
                            working folder, this one is for files that belong to the graph */
+    bool checkpoints; /* the run takes checkpoints: what close leaves behind may be gone on with */
+    bool resumes;     /* it goes on from one: restore will be called, if the type has it */
 };
 
 /* Where an emitted record goes and what key it has. */
@@ -505,8 +549,9 @@ static inline enum flow_status flow_stage_fail(struct flow_stage *stage, enum fl
 /*
  * Wait for `events` (as for poll) on `fd`, or with fd -1 only for time, at most `timeout_ns` (< 0:
  * for ever).  What was emitted so far is sent first.  FLOW_OK: the descriptor is ready;
- * FLOW_EAGAIN: the time has passed; FLOW_ECLOSED: the run wants to stop, a producer should end;
- * FLOW_EABORT.  Workers are not told to stop while their input goes on.
+ * FLOW_EAGAIN: the time has passed, or, for a producer with `save`, it is time for a checkpoint:
+ * return FLOW_OK from produce, which is called again; FLOW_ECLOSED: the run wants to stop, a
+ * producer should end; FLOW_EABORT.  Workers are not told to stop while their input goes on.
  */
 static inline enum flow_status flow_wait(struct flow_stage *stage, int fd, short events,
                                          int64_t timeout_ns)
@@ -534,6 +579,44 @@ static inline void flow_log(struct flow_stage *stage, const char *fmt, ...)
     va_start(args, fmt);
     stage->calls->log(stage, fmt, args);
     va_end(args);
+}
+
+/* Save `size` bytes.  Anything but FLOW_OK: return it from save. */
+static inline enum flow_status flow_save(struct flow_saver *to, const void *data, size_t size)
+{
+    return to->put(to, data, size);
+}
+
+/* Save a number, to be loaded by flow_load_number. */
+static inline enum flow_status flow_save_number(struct flow_saver *to, uint64_t number)
+{
+    return to->put(to, &number, sizeof(number));
+}
+
+/* The next `size` bytes, borrowed until restore returns; NULL: so many were not saved. */
+static inline const void *flow_load_bytes(struct flow_loader *from, size_t size)
+{
+    const void *bytes = from->at;
+    if (size > from->left)
+        return NULL;
+    from->at += size;
+    from->left -= size;
+    return bytes;
+}
+
+/* Load `size` bytes.  FLOW_EPROTO: so many were not saved; return it from restore. */
+static inline enum flow_status flow_load(struct flow_loader *from, void *data, size_t size)
+{
+    const void *bytes = flow_load_bytes(from, size);
+    if (bytes == NULL)
+        return FLOW_EPROTO;
+    memcpy(data, bytes, size);
+    return FLOW_OK;
+}
+
+static inline enum flow_status flow_load_number(struct flow_loader *from, uint64_t *number)
+{
+    return flow_load(from, number, sizeof(*number));
 }
 
 static inline const struct flow_info *flow_stage_info(const struct flow_stage *stage)

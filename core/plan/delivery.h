@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FLOW_PLAN_DELIVERY_H
+#define FLOW_PLAN_DELIVERY_H
+
+/*
+ * What a run that is interrupted and gone on with does to records: for each producer and each stage
+ * at the end of a path from it, whether some may be lost or come twice, and why.
+ */
+
+#include "plan/plan.h"
+
+/* A path, or all the paths between the two. */
+struct flow_delivery_path {
+    size_t from, to;   /* plan stages */
+    const char *loses; /* why records may be lost; NULL: none are */
+    const char *twice; /* why they may come twice; NULL: they do not */
+};
+
+/* All of them, in the order of the plan; to be freed.  FLOW_ENOMEM. */
+FLOW_NODISCARD enum flow_status flow_delivery_list(const struct flow_plan *plan,
+                                                   struct flow_delivery_path **paths, size_t *count,
+                                                   struct flow_error *err);
+
+/* "exactly once", "at least once", "at most once" or "none". */
+const char *flow_delivery_words(const struct flow_delivery_path *path);
+
+/*
+ * FLOW_EINVAL: the graph demands a delivery that some path cannot give, or the run is to take
+ * checkpoints of a stage that cannot save what it would have to; FLOW_ENOMEM.
+ */
+FLOW_NODISCARD enum flow_status flow_delivery_check(const struct flow_plan *plan,
+                                                    struct flow_error *err);
+
+#endif /* FLOW_PLAN_DELIVERY_H */
