@@ -119,7 +119,7 @@ static void read_stage(struct flow_reader *r, size_t index)
     static const char *const keys[] = {"use",     "with",    "from",        "inputs", "workers",
                                        "order",   "errors",  "isolate",     "fuse",   "cpus",
                                        "restart", "timeout", "description", NULL};
-    static const char *const later[] = {"host", "spool", NULL};
+    static const char *const later[] = {"host", "delivery", "spool", NULL};
     static const struct flow_words words = {keys, later};
 
     struct flow_graph_stage *stage = &r->graph->stages[index];
