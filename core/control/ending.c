@@ -8,7 +8,8 @@
 
 /* Groups that end, well or not, and those whose process is replaced. */
 
-#define FORCED_NS (10000 * FLOW_MS)  /* after SIGKILL: only what hangs in the kernel takes longer  \
+#define FORCED_NS                                                                                  \
+    (10000 * FLOW_MS)                /* after SIGKILL: only what hangs in the kernel takes longer  \
                                       */
 #define LEAVING_NS (60000 * FLOW_MS) /* after the last ENDED, for processes to have exited */
 

@@ -26,6 +26,10 @@
  * of the poll closed channels are looked at before others: who died is the cause, who complains the
  * effect.
  *
+ * Replacing.  A process whose stage permits it (plan/recover.h) and that dies once records flow is
+ * no failure: revive.c says whether and when the next one is started.  It gets NEW, OPEN and START
+ * by itself, and nobody else is told: what was under way is between it and its neighbours.
+ *
  * After ABORT the groups have GRACE_NS.  They use less for themselves (FLOW_MEMBER_JOIN_NS), so
  * that a group with a stuck stage can still name it.  Then processes are killed, and a thread that
  * is stuck is left behind.  All of this takes less than a second.

@@ -21,7 +21,7 @@
  * High-water marks are off: credits bound what is in flight, so a pipe is never full.
  */
 
-#define LINGER_MS 2000 /* for what was sent to another process and is still on its way */
+#define LINGER_MS 2000    /* for what was sent to another process and is still on its way */
 #define SPARE_SOCKETS 256 /* closed ones count until another thread has seen to them */
 #define POLL_MOST 8
 #define ENDPOINT_SIZE 160
