@@ -54,7 +54,7 @@ static void write_again(const struct flow_wire *wire, const uint8_t *frame,
         flow_frame_write_lease(message, wire, view, again);
         MUST_HOLD(memcmp(frame, again, FLOW_FRAME_LEASE) == 0);
     } else if (view->count == 0) {
-        flow_frame_write(message, RUN, again);
+        flow_frame_write(message, wire, again);
         MUST_HOLD(memcmp(frame, again, FLOW_FRAME_HEADER) == 0);
     }
 }
