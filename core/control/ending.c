@@ -114,6 +114,7 @@ static void start_again(struct supervisor *sup, size_t i)
     struct flow_error why = {0};
     struct member_state *state = &sup->states[i];
     flow_revival_begin(&state->revival, sup->launch, sup->crews[i].group);
+    sup->sights[flow_revival_replica(sup->launch, sup->crews[i].group)] = (struct flow_sight){0};
     state->replaced = true;
     state->joined = BINDING;
     if (sup->crews[i].launcher->start(sup->launch, &sup->crews[i], &why) != FLOW_OK) {

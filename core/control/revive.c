@@ -5,9 +5,9 @@
 
 #include "base/units.h"
 
-/* Of a group that can be replaced, the one replica. */
-static size_t replica_of(const struct flow_plan *plan, size_t group)
+size_t flow_revival_replica(const struct flow_launch *launch, size_t group)
 {
+    const struct flow_plan *plan = launch->plan;
     return plan->tasks[plan->groups[group].tasks[0]].replicas[0];
 }
 
@@ -19,7 +19,7 @@ static const struct flow_graph_stage *stage_of(const struct flow_plan *plan, siz
 bool flow_revival_is_done(const struct flow_launch *launch, size_t group)
 {
     const struct flow_plan *plan = launch->plan;
-    const struct flow_plan_replica *self = &plan->replicas[replica_of(plan, group)];
+    const struct flow_plan_replica *self = &plan->replicas[flow_revival_replica(launch, group)];
     return flow_read(&launch->board->links[self->in[0]].ended) != 0;
 }
 
@@ -27,7 +27,7 @@ void flow_revival_begin(struct flow_revival *revival, const struct flow_launch *
                         size_t group)
 {
     struct flow_board_group *orders = &launch->board->groups[group];
-    const size_t replica = replica_of(launch->plan, group);
+    const size_t replica = flow_revival_replica(launch, group);
     flow_count(&orders->restarts, 1);
     flow_set(&launch->board->replicas[replica].hand_batch, 0); /* nobody writes there now */
     revival->kept = flow_read(&launch->board->replicas[replica].kept_turn);
@@ -142,7 +142,7 @@ bool flow_revival_decide(struct flow_revival *revival, const struct flow_launch 
                          const struct flow_crew *crew, const struct flow_death *death,
                          int64_t now_ns, struct flow_str *text)
 {
-    const size_t replica = replica_of(launch->plan, crew->group);
+    const size_t replica = flow_revival_replica(launch, crew->group);
     const struct flow_board_replica *slot = &launch->board->replicas[replica];
     struct flow_board_group *orders = &launch->board->groups[crew->group];
     const struct flow_restart *restart = &stage_of(launch->plan, replica)->restart;

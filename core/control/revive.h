@@ -51,6 +51,9 @@ bool flow_revival_decide(struct flow_revival *revival, const struct flow_launch 
                          const struct flow_crew *crew, const struct flow_death *death,
                          int64_t now_ns, struct flow_str *text);
 
+/* The one replica of a group that can be replaced. */
+size_t flow_revival_replica(const struct flow_launch *launch, size_t group);
+
 /* Its next process is about to be started. */
 void flow_revival_begin(struct flow_revival *revival, const struct flow_launch *launch,
                         size_t group);

@@ -104,7 +104,11 @@ void flow_supervisor_tell(struct supervisor *sup, const char *line)
 static void drain_all(struct supervisor *sup)
 {
     const int64_t limit = sup->launch->plan->graph->drain_ns;
-    say_all(sup, FLOW_SAY_DRAIN);
+    for (size_t i = 0; i < sup->count; i++) {
+        /* A process that takes another's place is told when it runs: see answer_late. */
+        if (!sup->states[i].replaced || sup->states[i].joined == RUNNING)
+            say(sup, i, FLOW_SAY_DRAIN);
+    }
     if (sup->launch->rounds != NULL)
         flow_rounds_stop(sup->launch->rounds, flow_now_ns());
     if (limit > 0)
@@ -191,7 +195,8 @@ static void hear_saved(struct supervisor *sup, const char *text)
     if (sup->aborting)
         return;
     if (sup->launch->rounds == NULL || sup->phase != RUNNING) {
-        flow_supervisor_fail(sup, FLOW_EPROTO, "a group of the run saved what it was not asked for");
+        flow_supervisor_fail(sup, FLOW_EPROTO,
+                             "a group of the run saved what it was not asked for");
         return;
     }
     const enum flow_status rc =

@@ -309,6 +309,14 @@ enum flow_status flow_manifest_match(const struct flow_manifest *manifest,
             rc = flow_fail(err, FLOW_EINVAL, "the graph has a stage '%s' that it had not",
                            mine->stages[i].name);
     }
+    /* States are found by their place. */
+    for (size_t i = 0; i < mine->stage_count && rc == FLOW_OK; i++) {
+        if (strcmp(manifest->stages[i].name, mine->stages[i].name) != 0)
+            rc = flow_fail(err, FLOW_EINVAL,
+                           "the stages of the graph stood in another order: '%s' was where '%s' is "
+                           "now; put them back",
+                           manifest->stages[i].name, mine->stages[i].name);
+    }
     if (rc == FLOW_OK && manifest->replica_count != mine->replica_count)
         rc = flow_fail(err, FLOW_EINVAL,
                        "the graph had %zu replicas at the checkpoint, and has "

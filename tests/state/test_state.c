@@ -438,6 +438,22 @@ TEST(states_of_finished_replicas_stay_as_long_as_their_session)
     teardown(&f);
 }
 
+TEST(stages_that_have_changed_places_are_refused)
+{
+    struct flow_manifest_stage then_stages[] = {{(char *)"a", 1, 1}, {(char *)"b", 1, 2}};
+    struct flow_manifest_stage now_stages[] = {{(char *)"b", 1, 2}, {(char *)"a", 1, 1}};
+    struct flow_manifest then = {.graph = (char *)"test", .stage_count = 2, .replica_count = 2};
+    struct flow_manifest now = then;
+    struct flow_error err = {0};
+    then.stages = then_stages;
+    now.stages = then_stages;
+    assert_int_equal(flow_manifest_match(&then, &now, &err), FLOW_OK);
+    now.stages = now_stages;
+    assert_int_equal(flow_manifest_match(&then, &now, &err), FLOW_EINVAL);
+    assert_string_equal(err.text, "the stages of the graph stood in another order: 'a' was where "
+                                  "'b' is now; put them back");
+}
+
 TEST(another_graph_is_refused_with_what_differs)
 {
     static const struct {
@@ -544,6 +560,7 @@ int main(void)
         cmocka_unit_test(a_lock_whose_holder_is_dead_is_waited_for),
         cmocka_unit_test(a_folder_that_cannot_be_made_or_used_is_named),
         cmocka_unit_test(states_of_finished_replicas_stay_as_long_as_their_session),
+        cmocka_unit_test(stages_that_have_changed_places_are_refused),
         cmocka_unit_test(another_graph_is_refused_with_what_differs),
         cmocka_unit_test(a_manifest_is_read_as_it_was_written_and_no_byte_may_be_another),
         cmocka_unit_test(names_that_lead_out_of_the_folder_are_refused),
