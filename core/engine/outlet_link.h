@@ -3,8 +3,8 @@
 #define FLOW_ENGINE_OUTLET_LINK_H
 
 /*
- * The writer's end of a link: private to outlet.c and to redeliver.c, which is about the ends that
- * are replaced.
+ * The writer's end of a link: private to outlet_link.c, which keeps account of what is under way,
+ * to outlet.c, which sends, and to redeliver.c, which is about the ends that are replaced.
  */
 
 #include "engine/outlet.h"
@@ -55,6 +55,9 @@ struct flow_outlet_link {
     uint64_t had;    /* records that are not to be sent again */
     uint64_t closed; /* results below this one are complete there */
 };
+
+/* May it have one batch more outstanding? */
+bool flow_outlet_link_has_room(const struct flow_outlet_link *link);
 
 FLOW_NODISCARD enum flow_status flow_outlet_send(struct flow_outlet *outlet,
                                                  struct flow_outlet_link *link,

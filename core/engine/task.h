@@ -44,6 +44,9 @@ struct flow_task {
     uint64_t committed;           /* members know of commits up to this one */
 };
 
+/* How members wait and call. */
+extern const struct flow_replica_waits flow_task_waits;
+
 /* Make its members and bind its inbox.  `env` is borrowed until flow_task_free. */
 FLOW_NODISCARD enum flow_status flow_task_new(const struct flow_replica_env *env, size_t id,
                                               struct flow_task **task, struct flow_error *err);
