@@ -106,10 +106,9 @@ static enum flow_status send_part(struct flow_outlet *outlet, struct flow_outlet
     rest->first += part.count;
     rest->count -= part.count;
     *number += part.count;
-    const uint64_t first = *number - part.count;
     if (link->withholds && flow_outlet_withhold(link, &part))
         return FLOW_OK;
-    return send_slice(outlet, link, &part, first);
+    return send_slice(outlet, link, &part, *number - part.count);
 }
 
 static struct flow_outlet_link *pick(struct flow_outlet *outlet, size_t reader)

@@ -118,6 +118,7 @@ bool flow_outlet_is_answered(struct flow_outlet *outlet)
 /* The reader has answered, so its counts stand still. */
 void flow_outlet_resume(struct flow_outlet *outlet, bool *any)
 {
+    outlet->number = 0;
     for (size_t i = 0; i < outlet->link_count; i++) {
         struct flow_outlet_link *link = &outlet->links[i];
         link->complete = flow_read(&link->slot->ended) != 0;
@@ -125,6 +126,9 @@ void flow_outlet_resume(struct flow_outlet *outlet, bool *any)
         link->had = flow_read(&link->slot->received) - flow_read(&link->slot->sent);
         link->closed = flow_read(&link->slot->closed);
         link->withholds = link->complete || link->had > 0 || link->closed > 0;
+        /* Records go on being counted from there, for each reader of its own or for all alike. */
+        if (outlet->edge->share != FLOW_ALL || i == 0)
+            outlet->number += flow_read(&link->slot->sent);
     }
 }
 

@@ -180,6 +180,11 @@ static enum flow_status check_stage(const struct flow_plan *plan, size_t index,
                          "the run is to take checkpoints, but stage '%s' keeps state that it "
                          "cannot save: its type %s has no 'save'",
                          stage->name, type->name);
+    if (type->finish != NULL && type->role != FLOW_CONSUMER)
+        return flow_fail(err, FLOW_EINVAL,
+                         "the run is to take checkpoints, but stage '%s' may keep state until the "
+                         "end: its type %s has a 'finish' and no 'save'",
+                         stage->name, type->name);
     return FLOW_OK;
 }
 

@@ -45,6 +45,9 @@ const char *flow_plan_obstacle(const struct flow_plan *plan, const struct flow_g
         return type->role == FLOW_PRODUCER ? "it is a producer" : "it is a consumer";
     if ((type->traits & FLOW_STATEFUL) != 0 || type->finish != NULL)
         return "it keeps state";
+    /* What is made once more must come in the same order, also when records are tried alone. */
+    if (type->process_batch != NULL && stage->errors.retries > 0)
+        return "what it refuses is tried again behind the rest of its batch";
     const size_t index = (size_t)(stage - plan->graph->stages);
     if (!is_read(plan->graph, index))
         return "nothing takes its results";

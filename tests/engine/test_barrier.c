@@ -47,6 +47,8 @@ static enum flow_status emit_number(struct flow_stage *stage, uint64_t number)
     return flow_emit(stage, text, (size_t)size);
 }
 
+static atomic_bool endless; /* the last number does not come: a run must not end by itself */
+
 /* Numbers from 0 on; a stage whose name begins with 's' (short) has a tenth of them. */
 static enum flow_status numbers(void *self, struct flow_stage *stage)
 {
@@ -56,6 +58,10 @@ static enum flow_status numbers(void *self, struct flow_stage *stage)
     for (int i = 0; i < BURST && rc == FLOW_OK; i++) {
         if (counter->count == most)
             return FLOW_ECLOSED;
+        if (counter->count == NUMBERS - 1 && atomic_load(&endless)) {
+            rc = flow_wait(stage, -1, 0, 1000000);
+            return rc == FLOW_EAGAIN ? FLOW_OK : rc;
+        }
         rc = emit_number(stage, counter->count++);
     }
     return rc;
@@ -259,10 +265,12 @@ static void check_sessions(struct hand *h, bool ordered)
     struct flow_manifest from = {0};
     size_t sessions = 0;
     group_keeps = false;
+    atomic_store(&endless, true);
+    assert_false(run_session(h, &from, 1));
+    atomic_store(&endless, false);
     while (!run_session(h, &from, 1 + sessions % 3))
         sessions++;
     assert_same(&truth, ordered);
-    assert_true(sessions > 0);
 
     /* Everything was done, and was committed: a run from there has nothing left to do. */
     assert_true(run_session(h, &from, 1));

@@ -453,7 +453,8 @@ TEST(a_new_writer_counts_what_the_reader_has_had_and_does_not_send_it)
     bool any = false;
     set_up(&f, 1, (struct flow_queue){0}, true);
     struct flow_board_link *slot = &f.board.links[0];
-    flow_set(&slot->received, 6);
+    flow_set(&slot->sent, 100);
+    flow_set(&slot->received, 106);
     assert_false(flow_outlet_is_answered(&f.outlet));
     flow_outlet_note_answer(&f.outlet, 0);
     assert_true(flow_outlet_is_answered(&f.outlet));
@@ -466,9 +467,11 @@ TEST(a_new_writer_counts_what_the_reader_has_had_and_does_not_send_it)
     assert_int_equal(sent_count, 1);
     assert_int_equal(sent[0].first, 6);
     assert_int_equal(sent[0].count, 2);
+    assert_int_equal(sent[0].batch.number, 106);
     assert_int_equal(offer(&f, 8, 1), FLOW_OK);
     assert_int_equal(sent[1].first, 8);
-    assert_int_equal(flow_read(&slot->sent), 9);
+    assert_int_equal(sent[1].batch.number, 108);
+    assert_int_equal(flow_read(&slot->sent), 109);
     tear_down(&f);
 }
 
