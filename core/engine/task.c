@@ -212,13 +212,24 @@ static enum flow_status call(void *context, const struct flow_message *message)
 
 const struct flow_replica_waits flow_task_waits = {wait_room, look, call};
 
+/* It is at work on that for a while, as if it had been called, and `who` waits for it. */
+static enum flow_status flush_member(struct flow_replica *who, struct flow_replica *member,
+                                     bool try_only)
+{
+    const int64_t start = flow_replica_enter(member);
+    const enum flow_status rc = flow_output_flush(&member->output, try_only);
+    const int64_t end = flow_now_ns();
+    flow_replica_leave(member, end);
+    flow_count(&who->host.slot->wait_out_ns, (uint64_t)(end - start));
+    return rc;
+}
+
 enum flow_status flow_task_flush(struct flow_replica *who, bool try_only)
 {
     struct flow_task *task = who->task;
-    enum flow_status rc = FLOW_OK;
-    for (size_t i = who->place; i < task->member_count && rc == FLOW_OK; i++)
-        rc = flow_task_blame(task, task->members[i],
-                             flow_output_flush(&task->members[i]->output, try_only));
+    enum flow_status rc = flow_task_blame(task, who, flow_output_flush(&who->output, try_only));
+    for (size_t i = who->place + 1; i < task->member_count && rc == FLOW_OK; i++)
+        rc = flow_task_blame(task, task->members[i], flush_member(who, task->members[i], try_only));
     return rc;
 }
 
