@@ -12,8 +12,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/stat.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Fail with errno's words: "cannot read 'a.txt': Permission denied".  `what` is a verb. */

@@ -24,7 +24,7 @@ struct flow_graph_origin {
     char *stall;      /* likewise; only the coordinator's business, and not part of a job */
     char *state;      /* likewise */
     char *checkpoint; /* likewise */
-    char **params; /* these three end with NULL; NULL: none */
+    char **params;    /* these three end with NULL; NULL: none */
     char **sets;
     char **workers;
 };

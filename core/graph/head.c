@@ -220,9 +220,9 @@ static void read_state_options(struct flow_reader *r)
 
 static void read_run(struct flow_reader *r, const struct flow_node *run)
 {
-    static const char *const keys[] = {"mode",  "pin",      "memory", "drain",      "fuse",
-                                       "stall", "on_stall", "state",  "checkpoint", "delivery",
-                                       NULL};
+    static const char *const keys[] = {"mode",       "pin",      "memory",   "drain",
+                                       "fuse",       "stall",    "on_stall", "state",
+                                       "checkpoint", "delivery", NULL};
     static const char *const later[] = {"halt_after_errors", "joblog", "metrics", NULL};
     static const struct flow_words words = {keys, later};
 

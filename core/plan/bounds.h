@@ -19,9 +19,9 @@
  * that is edited.  An edge that drops its oldest records keeps as much again waiting in front of
  * its links: for each reader, or, where the readers share by balance, once.  Fused stages have no
  * link: their batch is handed over by a call, and only the open one counts.  A record larger than a
- * batch travels as a batch of its own and adds its size to this sum; a link may have up to 32 MiB of
- * such records, between processes 8 MiB, and all links of a run together about 256 MiB, unless run.memory
- * or the edge's queue says otherwise.
+ * batch travels as a batch of its own and adds its size to this sum; a link may have up to 32 MiB
+ * of such records, between processes 8 MiB, and all links of a run together about 256 MiB, unless
+ * run.memory or the edge's queue says otherwise.
  *
  * Shared memory.  What a replica sends to other processes lies in an arena of its own, which has
  * room for everything that the formula counts for its remote links and open batches, and

@@ -83,8 +83,8 @@ struct flow_board_link {
     flow_counter kept_sent[2]; /* see the replica's `kept` */
     flow_counter kept_bytes[2];
     /* While the writer waits for room on this link: */
-    flow_counter full_batches; /* under way then: sent and not reported as done */
-    flow_counter full_records; /* ... in them */
+    flow_counter full_batches;          /* under way then: sent and not reported as done */
+    flow_counter full_records;          /* ... in them */
     _Alignas(64) flow_counter received; /* records taken from the link by its reader */
     flow_counter received_batches;
     flow_counter closed; /* the last result that is complete here, and 1 more */

@@ -52,8 +52,8 @@ struct flow_load_options {
     const char *fuse;           /* "auto", "on", "off", or NULL: as the graph says */
     const char *pin;            /* "none", "compact", "spread", or NULL: as the graph says */
     const char *stall; /* after how long a run that stands still says so; NULL: as the graph says */
-    const char *state;          /* the state folder, "": the one beside the graph; NULL: likewise */
-    const char *checkpoint;     /* from one checkpoint to the next, "10s"; NULL: likewise */
+    const char *state; /* the state folder, "": the one beside the graph; NULL: likewise */
+    const char *checkpoint; /* from one checkpoint to the next, "10s"; NULL: likewise */
 };
 
 /*
