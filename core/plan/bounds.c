@@ -204,11 +204,12 @@ static bool stage_descriptors(const struct flow_plan *plan, uint64_t *descriptor
     return true;
 }
 
-/* One socket for all that comes in, and what each member opens for its neighbours. */
+/* One socket for all that comes in, with checkpoints an eventfd for what they ask of it, and what
+ * each member opens for its neighbours. */
 static uint64_t task_descriptors(const struct flow_plan *plan, const struct flow_plan_task *task,
                                  const uint64_t *of_stage)
 {
-    uint64_t descriptors = 1;
+    uint64_t descriptors = plan->graph->checkpoints ? 2 : 1;
     for (size_t i = 0; i < task->replica_count; i++)
         descriptors += of_stage[plan->replicas[task->replicas[i]].stage];
     return descriptors;

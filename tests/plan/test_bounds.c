@@ -249,17 +249,18 @@ TEST(descriptors_are_those_of_the_process_that_opens_the_most)
 {
     static const struct {
         enum flow_mode mode;
-        bool isolate;
+        bool isolate, checkpoints;
         uint64_t descriptors;
     } cases[] = {
-        {FLOW_THREADS, false, 32 + 8 + 9},
-        {FLOW_THREADS, true, 32 + 20},
-        {FLOW_PROCESSES, false, 32 + 10},
+        {FLOW_THREADS, false, false, 32 + 8 + 9}, {FLOW_THREADS, false, true, 32 + 13 + 9},
+        {FLOW_THREADS, true, false, 32 + 20},     {FLOW_PROCESSES, false, false, 32 + 10},
+        {FLOW_PROCESSES, false, true, 32 + 11},
     };
 
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct hand *h = two(2, 3);
         h->graph.mode = cases[i].mode;
+        h->graph.checkpoints = cases[i].checkpoints;
         h->stages[1].isolate = cases[i].isolate;
         hand_edge(h, 0, 1)->from_port = FLOW_PORT_ERRORS; /* a second edge needs no more */
         struct flow_plan *plan = plan_of(h);
