@@ -28,8 +28,11 @@ enum flow_status flow_input_greet(struct flow_input *input, const struct flow_me
     struct flow_inlet *inlet = find(input, message);
     if (inlet == NULL || !inlet->recovers)
         return refuse(input, message);
-    const enum flow_status rc =
-        flow_outbox_reopen(inlet->writer, message->sequence, &input->host->err);
+    enum flow_status rc = flow_outbox_reopen(inlet->writer, message->sequence, &input->host->err);
+    /* What waits for its turn waits for results of others, who may wait for answers likewise. */
+    if (rc == FLOW_OK && inlet->edge->merges)
+        rc = flow_merge_copy(&inlet->edge->merge, (uint32_t)(inlet - input->links),
+                             input->host->pool, &input->host->err);
     if (rc != FLOW_OK)
         return rc;
     inlet->stale += inlet->received - inlet->done;

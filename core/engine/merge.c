@@ -118,3 +118,30 @@ bool flow_merge_take(struct flow_merge *merge, struct flow_arrival *arrival)
         merge->next++;
     return true;
 }
+
+static bool copy_part(struct flow_message *message, struct flow_pool *pool)
+{
+    struct flow_block *block = message->batch.block;
+    if (block == NULL)
+        return true;
+    struct flow_block *copy = flow_block_copy(pool, block, message->first, message->count);
+    if (copy == NULL)
+        return false;
+    flow_block_unref(block);
+    message->batch.block = copy;
+    message->first = 0;
+    return true;
+}
+
+enum flow_status flow_merge_copy(struct flow_merge *merge, uint32_t link, struct flow_pool *pool,
+                                 struct flow_error *err)
+{
+    for (size_t i = 0; i <= merge->mask; i++) {
+        for (uint32_t at = merge->slots[i].head; at != NO_PART; at = merge->parts[at].next) {
+            struct flow_arrival *arrival = &merge->parts[at].arrival;
+            if (arrival->link == link && !copy_part(&arrival->message, pool))
+                return flow_fail(err, FLOW_ENOMEM, "out of memory for an ordered merge");
+        }
+    }
+    return FLOW_OK;
+}

@@ -20,6 +20,7 @@
  */
 
 #include "flowrun/error.h"
+#include "record/builder.h"
 #include "record/frame.h"
 
 struct flow_merge_slot; /* private */
@@ -58,5 +59,12 @@ FLOW_NODISCARD enum flow_status flow_merge_put(struct flow_merge *merge,
 
 /* Take the next part in order; false: it has not come yet. */
 bool flow_merge_take(struct flow_merge *merge, struct flow_arrival *arrival);
+
+/*
+ * Let go of the blocks of all parts that wait and have come by `link`: copies take their place.
+ * FLOW_ENOMEM.
+ */
+FLOW_NODISCARD enum flow_status flow_merge_copy(struct flow_merge *merge, uint32_t link,
+                                                struct flow_pool *pool, struct flow_error *err);
 
 #endif /* FLOW_ENGINE_MERGE_H */

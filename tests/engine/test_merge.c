@@ -66,6 +66,64 @@ TEST(parts_of_the_next_result_are_taken_before_it_is_complete)
     flow_merge_clear(&merge);
 }
 
+/* A batch of `count` records, the numbers from `first` on. */
+static struct flow_block *block_of(struct flow_pool *pool, uint8_t first, uint8_t count)
+{
+    struct flow_builder builder = {.pool = pool, .target = 4096, .most = 100};
+    for (uint8_t i = 0; i < count; i++) {
+        uint8_t *at = flow_builder_reserve(&builder, 1, 0);
+        assert_non_null(at);
+        *at = (uint8_t)(first + i);
+        flow_builder_commit(&builder, 1, NULL, 0);
+    }
+    uint32_t sealed;
+    struct flow_block *block = flow_builder_seal(&builder, 0, &sealed);
+    flow_builder_clear(&builder);
+    assert_non_null(block);
+    return block;
+}
+
+TEST(what_waits_and_has_come_by_one_link_can_be_copied)
+{
+    struct flow_pool *lent = flow_pool_new();
+    struct flow_pool *own = flow_pool_new();
+    struct flow_merge merge;
+    struct flow_arrival arrival;
+    assert_int_equal(flow_merge_init(&merge, NULL), FLOW_OK);
+    struct flow_block *blocks[2] = {block_of(lent, 10, 5), block_of(own, 20, 5)};
+    for (uint32_t link = 0; link < 2; link++) {
+        arrival = part(link + 1, (uint16_t)link, true);
+        arrival.link = link;
+        arrival.message.first = 2;
+        arrival.message.count = 3;
+        arrival.message.batch.block = blocks[link];
+        assert_int_equal(flow_merge_put(&merge, &arrival, NULL), FLOW_OK);
+    }
+    arrival = part(3, 3, true); /* without records */
+    assert_int_equal(flow_merge_put(&merge, &arrival, NULL), FLOW_OK);
+
+    assert_int_equal(flow_merge_copy(&merge, 0, own, NULL), FLOW_OK);
+    flow_pool_free(lent); /* nothing of it is in use */
+
+    put(&merge, 0, 9, true);
+    assert_takes(&merge, 0, 9);
+    for (uint32_t link = 0; link < 2; link++) {
+        assert_true(flow_merge_take(&merge, &arrival));
+        const struct flow_message *message = &arrival.message;
+        assert_int_equal(message->batch.block == blocks[link], link == 1);
+        const struct flow_batch view =
+            flow_block_view(message->batch.block, message->first, message->count);
+        for (uint32_t i = 0; i < 3; i++) {
+            const struct flow_record record = flow_batch_record(&view, i);
+            assert_int_equal(*(const uint8_t *)record.data, 10 * (link + 1) + 2 + i);
+        }
+        flow_block_unref(message->batch.block);
+    }
+    assert_takes(&merge, 3, 3);
+    flow_merge_clear(&merge);
+    flow_pool_free(own);
+}
+
 TEST(the_window_widens_to_what_arrives)
 {
     struct flow_merge merge;
@@ -102,6 +160,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(results_are_taken_by_number),
         cmocka_unit_test(parts_of_the_next_result_are_taken_before_it_is_complete),
+        cmocka_unit_test(what_waits_and_has_come_by_one_link_can_be_copied),
         cmocka_unit_test(the_window_widens_to_what_arrives),
         cmocka_unit_test(a_number_that_cannot_be_is_refused),
     };

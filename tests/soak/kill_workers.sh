@@ -64,6 +64,10 @@ compare() {
 graph "$NUMBERS, \"work\": { $GREP, \"from\": \"numbers\", \"workers\": 2, $RESTART }, $(write out work)"
 compare "in order" exact out 'work[0]' 'work[1]'
 
+graph "$NUMBERS, \"work\": { $GREP, \"from\": \"numbers\", \"workers\": 3, $RESTART }," \
+    "$(write out work), $(write rest work.unmatched)"
+compare "in order, to two" exact "out rest" 'work[0]' 'work[1]' 'work[2]'
+
 graph "$NUMBERS, \"work\": { $GREP, \"from\": \"numbers\", $RESTART }, $(write out work)"
 compare "one worker" exact out work
 
