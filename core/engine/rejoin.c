@@ -32,10 +32,12 @@ enum flow_status flow_task_fence(struct flow_task *task, struct flow_error *err)
     return rc;
 }
 
-void flow_task_take_back(const struct flow_task *task)
+bool flow_task_take_back(const struct flow_task *task)
 {
+    bool passes_on = false;
     for (size_t i = 0; i < task->member_count; i++)
-        flow_pool_poll(task->members[i]->host.pool);
+        passes_on = flow_pool_poll(task->members[i]->host.pool) || passes_on;
+    return passes_on;
 }
 
 bool flow_task_writes(const struct flow_task *task, size_t link)

@@ -20,8 +20,9 @@
 FLOW_NODISCARD enum flow_status flow_task_fence(struct flow_task *task, struct flow_error *err);
 
 /* Take back what other processes have returned.  Somebody may wait for what was lent to us, or
- * through us, and nobody would wake us for that. */
-void flow_task_take_back(const struct flow_task *task);
+ * through us, and nobody would wake us for that.  True: something that was passed on has not been.
+ */
+bool flow_task_take_back(const struct flow_task *task);
 
 /* Does the link start at this task? */
 bool flow_task_writes(const struct flow_task *task, size_t link);

@@ -11,6 +11,7 @@
 #define SLOW_PRODUCE_NS 1000000 /* after a call this long, what it emitted is sent at once */
 #define SETTLE_LOOK_NS 20000000 /* between looks at the board while waiting for the end */
 #define LOOK_AGAIN_NS 2000000   /* between looks for what nobody says; only after a death */
+#define TAKE_BACK_NS 10000000   /* the same while what was passed on is not returned */
 #define TELL_AFTER_NS 1000000   /* how long writers may wait to hear while there is work to do */
 
 static bool is_aborting(const struct flow_task *task)
@@ -112,6 +113,20 @@ enum flow_status flow_task_pump(struct flow_task *task, bool *arrived)
     return answer_greeted(task);
 }
 
+/*
+ * When to look at what was lent although nothing has arrived: a new process may wait for it, at our
+ * writer or further up.  0: not at all.
+ */
+static int64_t look_again_ns(const struct flow_task *task)
+{
+    if (!task->env->plan->recovers)
+        return 0;
+    const bool passes_on = flow_task_take_back(task);
+    if (first_of(task)->input.greeted > 0)
+        return LOOK_AGAIN_NS;
+    return passes_on ? TAKE_BACK_NS : 0;
+}
+
 enum flow_status flow_task_sleep(struct flow_replica *who, enum flow_replica_state why,
                                  struct pollfd *fds, size_t count, int64_t timeout_ns)
 {
@@ -120,13 +135,11 @@ enum flow_status flow_task_sleep(struct flow_replica *who, enum flow_replica_sta
     for (size_t i = 0; i < count; i++)
         all[i + 2] = fds[i];
 
-    if (who->env->plan->recovers)
-        flow_task_take_back(who->task);
-    const bool soon =
-        first_of(who->task)->input.greeted > 0 && (timeout_ns < 0 || timeout_ns > LOOK_AGAIN_NS);
+    const int64_t look_ns = look_again_ns(who->task);
+    const bool soon = look_ns > 0 && (timeout_ns < 0 || timeout_ns > look_ns);
     const int64_t start = flow_replica_rest(who, why);
     enum flow_status rc =
-        flow_inbox_wait(who->task->inbox, all, count + 2, soon ? LOOK_AGAIN_NS : timeout_ns);
+        flow_inbox_wait(who->task->inbox, all, count + 2, soon ? look_ns : timeout_ns);
     if (rc == FLOW_EAGAIN && soon)
         rc = FLOW_OK;
     const int64_t passed = flow_replica_wake(who, why, start);

@@ -93,7 +93,7 @@ static bool lend(struct flow_lender *lender, const struct flow_message *message,
     FLOW_PUBLISH(view->lease.data);
 
     uint32_t slot;
-    flow_lender_poll(lender);
+    (void)flow_lender_poll(lender);
     if (!flow_lender_lend(lender, block, &slot, &view->lease.tag))
         return false;
     view->lease.slot = lender->slots + slot;

@@ -53,10 +53,12 @@ void flow_pool_leave_arena(struct flow_pool *pool)
     pool->leaves_arena = true;
 }
 
-void flow_pool_poll(struct flow_pool *pool)
+bool flow_pool_poll(struct flow_pool *pool)
 {
+    bool passes_on = false;
     for (struct flow_lender *lender = pool->lenders; lender != NULL; lender = lender->next)
-        flow_lender_poll(lender);
+        passes_on = flow_lender_poll(lender) || passes_on;
+    return passes_on;
 }
 
 void flow_pool_add_lender(struct flow_pool *pool, struct flow_lender *lender)
@@ -112,7 +114,7 @@ static bool is_surplus(const struct shelf *shelf, unsigned size_class)
 /* Sort what has come back, from other threads and other processes, into the free lists. */
 static void collect(struct flow_pool *pool)
 {
-    flow_pool_poll(pool);
+    (void)flow_pool_poll(pool);
     struct flow_block *block =
         atomic_exchange_explicit(&pool->returned, NULL, memory_order_acquire);
     while (block != NULL) {

@@ -84,8 +84,11 @@ void flow_pool_use_arena(struct flow_pool *pool, struct flow_arena *arena);
 /* From now on blocks come from private memory: what lies in the arena may still be read. */
 void flow_pool_leave_arena(struct flow_pool *pool);
 
-/* Take back what has been returned by other processes. */
-void flow_pool_poll(struct flow_pool *pool);
+/*
+ * Take back what has been returned by other processes.  True: something of another process that was
+ * passed on has not been.
+ */
+bool flow_pool_poll(struct flow_pool *pool);
 
 /* A block with one reference and room for at least `capacity` bytes; NULL when memory is short. */
 struct flow_block *flow_pool_take(struct flow_pool *pool, size_t capacity);

@@ -21,18 +21,23 @@ void flow_lender_clear(struct flow_lender *lender)
         flow_block_unref(lender->blocks[lowest(lender->used)]);
 }
 
-void flow_lender_poll(struct flow_lender *lender)
+bool flow_lender_poll(struct flow_lender *lender)
 {
+    bool passes_on = false;
     for (uint64_t left = lender->used; left != 0; left &= left - 1) {
         const unsigned slot = lowest(left);
-        /* Acquire: what the reader has read, it has read before we write there again. */
-        if (atomic_load_explicit(&lender->slots[slot], memory_order_acquire) != lender->tags[slot])
-            continue;
         struct flow_block *block = lender->blocks[slot];
+        /* Acquire: what the reader has read, it has read before we write there again. */
+        if (atomic_load_explicit(&lender->slots[slot], memory_order_acquire) !=
+            lender->tags[slot]) {
+            passes_on = passes_on || block->lease.data != NULL;
+            continue;
+        }
         FLOW_OBSERVE(block->lease.data != NULL ? block->lease.data : block->data);
         lender->used &= ~(UINT64_C(1) << slot);
         flow_block_unref(block);
     }
+    return passes_on;
 }
 
 bool flow_lender_lend(struct flow_lender *lender, struct flow_block *block, uint32_t *slot,

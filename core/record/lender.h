@@ -38,7 +38,7 @@ void flow_lender_clear(struct flow_lender *lender);
 bool flow_lender_lend(struct flow_lender *lender, struct flow_block *block, uint32_t *slot,
                       uint32_t *tag);
 
-/* Let go of what has been returned. */
-void flow_lender_poll(struct flow_lender *lender);
+/* Let go of what has been returned.  True: a batch that is of another process is still lent. */
+bool flow_lender_poll(struct flow_lender *lender);
 
 #endif /* FLOW_RECORD_LENDER_H */

@@ -315,12 +315,12 @@ TEST(loans_come_back_in_any_order_and_slots_run_out)
         for (size_t i = 0; i < FLOW_SLOTS; i++)
             assert_true(flow_lender_lend(&lender, flow_block_ref(block), &slots[i], &tags[i]));
         assert_false(flow_lender_lend(&lender, block, &slot, &tag));
-        flow_lender_poll(&lender);
+        assert_false(flow_lender_poll(&lender));
         assert_int_equal(atomic_load(&block->refs), 1 + FLOW_SLOTS);
         for (size_t i = 0; i < FLOW_SLOTS; i++) {
             const size_t k = i * 37 % FLOW_SLOTS;
             atomic_store(&lender.slots[slots[k]], tags[k]);
-            flow_lender_poll(&lender);
+            assert_false(flow_lender_poll(&lender)); /* the batch is our own */
             assert_int_equal(atomic_load(&block->refs), FLOW_SLOTS - i);
         }
     }
@@ -328,8 +328,18 @@ TEST(loans_come_back_in_any_order_and_slots_run_out)
     /* A reader that writes anything but the tag has returned nothing. */
     assert_true(flow_lender_lend(&lender, flow_block_ref(block), &slot, &tag));
     atomic_store(&lender.slots[slot], tag + 1);
-    flow_lender_poll(&lender);
+    assert_false(flow_lender_poll(&lender));
     assert_int_equal(atomic_load(&block->refs), 2);
+
+    /* Of what is of another process, the lender says that it is still away. */
+    block->lease.data = block->data;
+    assert_true(flow_lender_poll(&lender));
+    atomic_store(&lender.slots[slot], tag);
+    assert_false(flow_lender_poll(&lender));
+    block->lease.data = NULL;
+    assert_int_equal(atomic_load(&block->refs), 1);
+
+    assert_true(flow_lender_lend(&lender, flow_block_ref(block), &slot, &tag));
     flow_lender_clear(&lender);
     assert_int_equal(atomic_load(&block->refs), 1);
     flow_block_unref(block);

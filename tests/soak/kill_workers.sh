@@ -75,6 +75,12 @@ graph "$NUMBERS, \"one\": { $GREP, \"from\": \"numbers\", $RESTART }," \
     "\"two\": { $GREP, \"from\": \"one\", \"workers\": 2, $RESTART }, $(write out two), $(write rest one.unmatched)"
 compare "in a row" exact "out rest" one 'two[0]' 'two[1]'
 
+graph "$NUMBERS, \"one\": { $GREP, \"from\": \"numbers\", \"workers\": 2, $RESTART }," \
+    "\"two\": { $GREP, \"from\": \"one\", \"workers\": 2, $RESTART }," \
+    "\"three\": { $GREP, \"from\": \"two\", \"workers\": 2, $RESTART }," \
+    "$(write out three), $(write rest one.unmatched), $(write left two.unmatched)"
+compare "three in a row" exact "out rest left" 'one[0]' 'one[1]' 'two[0]' 'two[1]' 'three[0]' 'three[1]'
+
 # What is compared sorted is made of fewer records.
 RECORDS=$((RECORDS / 10 + 1))
 NUMBERS='"numbers": { "use": "gen.sequence", "with": { "count": '$RECORDS' } }'
