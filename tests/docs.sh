@@ -52,7 +52,8 @@ try_commands() {
     fi
 }
 
-for file in "$root"/README.md "$root"/docs/*.md; do
+for file in "$root"/README.md "$root"/docs/*.md "$root"/docs/stages/*.md; do
+    [ -e "$file" ] || continue
     blocks=$work/blocks
     rm -rf "$blocks" "$work/place"
     mkdir "$blocks" "$work/place"

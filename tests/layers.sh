@@ -87,9 +87,11 @@ check_core() { # place kind target
 }
 
 check_outside() { # place kind target
-    case $3 in
-    flowrun/*) [ -e "core/include/$3" ] || breach "$1: there is no public header $3" ;;
-    zmq*.h) breach "$1: only core/link includes <$3>" ;;
+    case $1:$3 in
+    *:flowrun/*) [ -e "core/include/$3" ] || breach "$1: there is no public header $3" ;;
+    stages/*:shared/*) [ -e "stages/$3" ] || breach "$1: there is no stages/$3" ;;
+    stages/zmq/*:zmq.h) ;;
+    *:zmq*.h) breach "$1: only core/link includes <$3>" ;;
     *) [ "$2" = system ] && [ ! -e "core/$3" ] && return
        [ "$2" = local ] && [ -e "$(dirname "${1%:*}")/$3" ] && [ ! -e "core/$3" ] && return
        breach "$1: \"$3\" is no public header" ;;

@@ -46,6 +46,11 @@ need_packages() {
         $missing >&2
 }
 
+# stage_packages KIND: what the folders of stages/ name in their files of that name.
+stage_packages() {
+    cat "$root"/stages/*/"$1" 2>/dev/null | sort -u | tr '\n' ' '
+}
+
 # cache_has PRESET TEXT
 cache_has() {
     grep -qsF "$2" "$root/build/$1/CMakeCache.txt"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* needs: text.grep */
 #include <dlfcn.h>
 
 #include "support/check.h"

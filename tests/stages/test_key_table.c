@@ -2,7 +2,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "stages/key_table.h"
+#include "shared/key_table.h"
 #include "support/check.h"
 
 static const struct flow_key_seed seed = {1, 2};

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "file.h"
+#include "shared/file.h"
 
 #define CHUNK ((size_t)256 << 10)
 #define BURST 512 /* lines that a call of produce emits at most: checkpoints fall between calls */

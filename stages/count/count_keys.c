@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 
-#include "bytes.h"
-#include "key_table.h"
+#include "shared/bytes.h"
+#include "shared/key_table.h"
 
 #define AHEAD 16 /* keys whose slots are fetched at the same time */
 #define FEW 24   /* so many entries are sorted faster one by one than by their bytes */

@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "bytes.h"
+#include "shared/bytes.h"
 
 #define SLICE ((uint64_t)1 << 24) /* additions between two looks at whether the run goes on */
 

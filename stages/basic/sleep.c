@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <flowrun/stage.h>
 
-#include "bytes.h"
+#include "shared/bytes.h"
 
 #define MS_NS 1000000
 #define DAY_MS UINT64_C(86400000)

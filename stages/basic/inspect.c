@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "bytes.h"
-#include "file.h"
+#include "shared/bytes.h"
+#include "shared/file.h"
 
 #define ESCAPED 4 /* characters that a byte takes at most */
 

@@ -12,7 +12,7 @@
 
 #include <stdlib.h>
 
-#include "bytes.h"
+#include "shared/bytes.h"
 
 /* Where in a record its number is, [-]whole[.part], without zeros that say nothing. */
 struct number {

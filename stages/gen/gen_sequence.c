@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "bytes.h"
+#include "shared/bytes.h"
 
 #define BURST 1024         /* records a call of produce emits at most */
 #define BURST_BYTES 262144 /* and about as many bytes */

@@ -14,8 +14,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "bytes.h"
-#include "key_table.h"
+#include "shared/bytes.h"
+#include "shared/key_table.h"
 
 #define CHUNK 64
 #define AHEAD 16 /* words whose slots are fetched at the same time */

@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#include "key.h"
+#include "shared/key.h"
 
 #define FLOW_KEY_TABLE_FIRST ((size_t)1024) /* slots */
 #define FLOW_KEY_BLOCK ((size_t)64 << 10)   /* bytes */

@@ -20,7 +20,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#include "file.h"
+#include "shared/file.h"
 
 #define BUFFER ((size_t)128 << 10)
 
