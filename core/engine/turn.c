@@ -114,18 +114,28 @@ static enum flow_status take_turn(struct flow_replica *replica, struct flow_held
     return rc;
 }
 
-/* `held` is done or given up: it goes, or gets in line; with it those who waited for it only. */
+static bool is_over(const struct flow_held *held)
+{
+    return held->state == FLOW_HELD_OK || held->state == FLOW_HELD_BAD;
+}
+
+/* `held` is done or given up: it goes, or gets in line; with it those who waited for it only.  A
+ * batch is settled before anything goes out for the next one. */
 static enum flow_status advance(struct flow_replica *replica, struct flow_held *held)
 {
     struct flow_hold *hold = replica->hold;
     enum flow_status rc = FLOW_OK;
-    if (!hold->in_order)
-        rc = take_turn(replica, held);
-    while (hold->in_order && rc == FLOW_OK && hold->first != NULL &&
-           (hold->first->state == FLOW_HELD_OK || hold->first->state == FLOW_HELD_BAD))
-        rc = take_turn(replica, hold->first);
     flow_set(&replica->host.slot->held, hold->waiting);
-    return rc == FLOW_OK ? flow_turn_settle(replica) : rc;
+    if (!hold->in_order) {
+        rc = take_turn(replica, held);
+        return rc == FLOW_OK ? flow_turn_settle(replica) : rc;
+    }
+    while (rc == FLOW_OK && hold->first != NULL && is_over(hold->first)) {
+        rc = take_turn(replica, hold->first);
+        if (rc == FLOW_OK)
+            rc = flow_turn_settle(replica);
+    }
+    return rc;
 }
 
 enum flow_status flow_turn_done(struct flow_replica *replica, struct flow_held *held)
