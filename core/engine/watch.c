@@ -73,7 +73,8 @@ int64_t flow_watch_timeout(const struct flow_hold *hold)
 static enum flow_status call_ready(struct flow_replica *replica, uint64_t tag, unsigned events)
 {
     replica->has_reason = false;
-    flow_count(&replica->host.slot->woken, 1);
+    if (events != 0) /* a timer may come again and again without anything having moved */
+        flow_count(&replica->host.slot->woken, 1);
     const enum flow_status rc = replica->type->ready(replica->self, &replica->stage, tag, events);
     flow_hold_let_go(replica);
     return rc == FLOW_OK ? rc : flow_policy_stop(replica, rc, NULL);

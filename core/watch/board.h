@@ -60,7 +60,7 @@ struct flow_board_replica {
     flow_counter since_ns; /* when `state` last changed */
     flow_counter thread;   /* the kernel's number of its thread; 0: it has none yet */
     flow_counter held;     /* records in flight, those to be tried again among them */
-    flow_counter woken;    /* how often a descriptor or timer of the stage called it */
+    flow_counter woken;    /* how often a descriptor that the stage watches was ready */
     /* Of FLOW_STATE_WAIT_SELF: */
     flow_counter wait_fd;       /* the descriptor waited for, plus one; 0: none */
     flow_counter wait_until_ns; /* when it ends in any case; 0: never */

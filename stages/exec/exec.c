@@ -69,7 +69,7 @@ static enum flow_status be_quiet(struct exec *e, struct flow_stage *stage)
             "output: try stdbuf -oL, jq --unbuffered, grep --line-buffered, sed -u, python3 -u",
             program_name(e), e->out_count);
     }
-    if (quiet >= QUIET_NS && e->flushing) /* then it writes what it has */
+    if (quiet >= QUIET_NS && (e->flushing || flow_stopping(stage))) /* it writes what it has */
         program_close(stage, &e->child.in);
     return flow_timer(stage, TIMER_QUIET, QUIET_NS);
 }
