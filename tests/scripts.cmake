@@ -15,6 +15,12 @@ add_library(test_hangs MODULE support/hangs.c)
 target_link_libraries(test_hangs PRIVATE flowrun_headers flowrun_flags)
 set_target_properties(test_hangs PROPERTIES PREFIX "" SUFFIX ".so")
 
+if(TARGET http.get)
+  add_test(NAME scripts/http COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/http.sh)
+  set_tests_properties(scripts/http PROPERTIES
+    ENVIRONMENT "FLOWRUN=$<TARGET_FILE:flowrun>;SERVER=$<TARGET_FILE:demo_server>" TIMEOUT 120)
+endif()
+
 foreach(name IN ITEMS cli docs exec idle limits place resume why)
   add_test(NAME scripts/${name} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/${name}.sh)
   set_tests_properties(scripts/${name} PROPERTIES

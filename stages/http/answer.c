@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <ctype.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -133,6 +134,11 @@ enum flow_status http_emit(struct http_transfer *transfer, struct flow_stage *st
     if (transfer->client->settings->output == HTTP_BODY)
         return flow_emit_to(stage, &to, transfer->body.size > 0 ? transfer->body.data : "",
                             transfer->body.size);
+    if (transfer->client->settings->output == HTTP_SIZE) {
+        char number[24];
+        const int size = snprintf(number, sizeof(number), "%zu", transfer->body.size);
+        return flow_emit_to(stage, &to, number, (size_t)size);
+    }
     char *text = answer_json(transfer);
     if (text == NULL)
         return flow_stage_fail(stage, FLOW_ENOMEM, "no memory for an answer");

@@ -52,7 +52,8 @@ static size_t on_body(char *data, size_t one, size_t count, void *context)
 static size_t on_head(char *data, size_t one, size_t count, void *context)
 {
     struct http_transfer *transfer = context;
-    if (transfer->client->settings->output == HTTP_BODY)
+    if (transfer->client->settings->output == HTTP_BODY ||
+        transfer->client->settings->output == HTTP_SIZE)
         return one * count;
     if (one * count > 5 && memcmp(data, "HTTP/", 5) == 0)
         bytes_empty(&transfer->head);

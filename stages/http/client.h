@@ -22,7 +22,7 @@ struct http_settings {
     int output;
 };
 
-enum http_output { HTTP_BODY, HTTP_JSON, HTTP_META };
+enum http_output { HTTP_BODY, HTTP_JSON, HTTP_META, HTTP_SIZE };
 
 /* clang-format off */
 #define HTTP_PARAMS \
@@ -37,7 +37,7 @@ enum http_output { HTTP_BODY, HTTP_JSON, HTTP_META };
     FLOW_PARAM_LIST(struct http_settings, headers, NULL, "to send, as 'Name: value'"), \
     FLOW_PARAM_LIST(struct http_settings, accept, "[\"2xx\"]", "good answers, as 404 or 2xx"), \
     FLOW_PARAM_STR(struct http_settings, user_agent, "flowrun", "who asks"), \
-    FLOW_PARAM_ENUM(struct http_settings, output, "body", "body|json|meta", "what is emitted")
+    FLOW_PARAM_ENUM(struct http_settings, output, "body", "body|json|meta|size", "what is emitted")
 /* clang-format on */
 
 struct http_bytes {
