@@ -40,9 +40,9 @@ static enum flow_status check_waiting(const struct flow_stage_type *type, struct
     if (type->ready != NULL && (type->traits & FLOW_LIGHT) != 0)
         return flow_fail(err, FLOW_EINVAL,
                          "it has 'ready', so it waits, and FLOW_LIGHT says that it never does");
-    if (type->drop != NULL && type->ready == NULL)
+    if ((type->drop != NULL || type->flush != NULL) && type->ready == NULL)
         return flow_fail(err, FLOW_EINVAL,
-                         "it has 'drop' without 'ready', so it never holds a record to be dropped");
+                         "it has 'drop' or 'flush' without 'ready', so it never holds a record");
     return FLOW_OK;
 }
 
@@ -120,7 +120,8 @@ static enum flow_status check_body(const struct flow_stage_type *type, struct fl
         return flow_fail(err, FLOW_EINVAL, "it needs a line of help in UTF-8");
     if ((unsigned)type->role > FLOW_EITHER)
         return flow_fail(err, FLOW_EINVAL, "its role is %d, which is none", (int)type->role);
-    if ((type->traits & ~(unsigned)(FLOW_STATEFUL | FLOW_SINGLE | FLOW_LIGHT | FLOW_OUTSIDE)) != 0) {
+    if ((type->traits & ~(unsigned)(FLOW_STATEFUL | FLOW_SINGLE | FLOW_LIGHT | FLOW_OUTSIDE)) !=
+        0) {
         return flow_fail(err, FLOW_EINVAL,
                          "its traits are 0x%x; only FLOW_STATEFUL, "
                          "FLOW_SINGLE, FLOW_LIGHT and FLOW_OUTSIDE are known",

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "http/client.h"
+#include "client.h"
 
 /* What becomes of an answer. */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "http/client.h"
+#include "client.h"
 
 #include <poll.h>
 #include <stdlib.h>

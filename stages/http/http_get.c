@@ -2,7 +2,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 
-#include "http/client.h"
+#include "client.h"
 
 #define URL_MOST ((size_t)64 << 10)
 

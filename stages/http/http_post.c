@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "http/client.h"
+#include "client.h"
 
 struct post {
     struct http_settings settings; /* first: HTTP_PARAMS are of it */
