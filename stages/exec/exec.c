@@ -16,7 +16,7 @@
 #include <inttypes.h>
 #include <sys/epoll.h>
 
-#include "exec/program.h"
+#include "program.h"
 
 #define GATHER_NS 1000000   /* how long little is collected before it is written */
 #define QUIET_NS 1000000000 /* without an answer for so long, something is said */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "exec/program.h"
+#include "program.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -10,8 +10,8 @@
 
 #include <flowrun/stage.h>
 
-#include "exec/child.h"
-#include "exec/frames.h"
+#include "child.h"
+#include "frames.h"
 
 struct exec {
     struct flow_list command, env, exit_codes;
