@@ -401,10 +401,11 @@ static enum flow_status settle(struct flow_task *task)
     return flow_task_blame(task, first_of(task), flow_input_nudge(&first_of(task)->input));
 }
 
-/* The thread's time on the CPU belongs to the members as they were busy. */
+/* The thread's time on the CPU, and in wait of one, belongs to the members as they were busy. */
 static void share_cpu(const struct flow_task *task)
 {
     const double cpu_ns = (double)flow_thread_cpu_ns();
+    const double ready_ns = (double)flow_thread_ready_ns();
     double busy_ns = 0;
     for (size_t i = 0; i < task->member_count; i++)
         busy_ns += (double)flow_replica_busy_ns(task->members[i]);
@@ -413,6 +414,7 @@ static void share_cpu(const struct flow_task *task)
         const double own = busy_ns > 0 ? (double)flow_replica_busy_ns(member) / busy_ns
                                        : 1 / (double)task->member_count;
         flow_set(&member->host.slot->cpu_ns, (uint64_t)(cpu_ns * own));
+        flow_set(&member->host.slot->ready_ns, (uint64_t)(ready_ns * own));
     }
 }
 
