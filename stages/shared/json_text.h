@@ -173,6 +173,20 @@ static inline size_t flow_json_put_text(const void *text, size_t size, char *out
     return (size_t)(to - out);
 }
 
+/* The size of a text, in UTF-8, as the inside of a string. */
+static inline size_t flow_json_text_size(const char *text, size_t size)
+{
+    size_t sum = size;
+    for (size_t i = 0; i < size; i++) {
+        const unsigned char c = (unsigned char)text[i];
+        if (c == '"' || c == '\\')
+            sum++;
+        else if (c < 0x20)
+            sum += FLOW_JSON_ESCAPE_MAX - 1;
+    }
+    return sum;
+}
+
 /* A valid value without the white space between its parts; the size. */
 static inline size_t flow_json_compact(const unsigned char *at, const unsigned char *end, char *out)
 {
