@@ -55,28 +55,12 @@ static inline const unsigned char *flow_json_blank_(struct flow_json_scan *s,
     return at;
 }
 
-/* How many of the 8 bytes at `at` come before one that is no plain part of a string; 8: none is. */
-static inline size_t flow_json_plain_(const unsigned char *at)
-{
-    const uint64_t ones = UINT64_C(0x0101010101010101);
-    uint64_t eight;
-    memcpy(&eight, at, sizeof(eight));
-    if (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
-        eight = __builtin_bswap64(eight);
-    const uint64_t quote = eight ^ ones * '"';
-    const uint64_t slash = eight ^ ones * '\\';
-    /* The lowest bit that is set belongs to the first such byte; higher ones may be borrows. */
-    const uint64_t found =
-        ((quote - ones) | (slash - ones) | (eight - ones * ' ') | eight) & ones * 0x80;
-    return found == 0 ? 8 : (size_t)__builtin_ctzll(found) / 8;
-}
-
 /* Past what is plain. */
 static inline const unsigned char *flow_json_run_(const struct flow_json_scan *s,
                                                   const unsigned char *at)
 {
     while (s->end - at >= 8) {
-        const size_t plain = flow_json_plain_(at);
+        const size_t plain = flow_json_plain(at);
         at += plain;
         if (plain < 8)
             return at;
