@@ -228,8 +228,10 @@ static enum flow_status on_wait(struct flow_stage *stage, int fd, short events, 
         return FLOW_EAGAIN;
     }
     struct pollfd ready = {.fd = fd, .events = events};
-    assert_int_equal(poll(&ready, 1, PATIENCE_MS), 1);
-    return FLOW_OK;
+    const bool bounded = timeout_ns >= 0 && timeout_ns < PATIENCE_MS * (int64_t)1000000;
+    const int count = poll(&ready, 1, bounded ? (int)(timeout_ns / 1000000) : PATIENCE_MS);
+    assert_true(count == 1 || (count == 0 && bounded));
+    return count == 1 ? FLOW_OK : FLOW_EAGAIN;
 }
 
 static bool on_stopping(const struct flow_stage *stage)
@@ -668,6 +670,11 @@ enum flow_status harness_work(struct harness *h)
         at += count;
     }
     return rc;
+}
+
+enum flow_status harness_step(struct harness *h)
+{
+    return h->type->produce(h->state, &h->stage);
 }
 
 enum flow_status harness_finish(struct harness *h)
