@@ -143,10 +143,11 @@ static enum flow_status parse_template(struct maker *m, struct flow_stage *stage
     while (*at != '\0') {
         struct part *part = &m->parts[m->part_count++];
         const char *close = strchr(at, '}');
-        if (at[0] != '{' || at[1] == '{') {
+        const bool word = at[0] == '{' && at[1] >= 'a' && at[1] <= 'z';
+        if (!word) {
             const size_t size = at[0] == '{' ? 1 : strcspn(at, "{");
             *part = (struct part){.kind = PART_TEXT, .text = at, .size = size};
-            at += at[0] == '{' ? 2 : size;
+            at += at[0] == '{' && at[1] == '{' ? 2 : size;
         } else if (close == NULL || !parse_word(part, at + 1, close)) {
             return flow_stage_fail(stage, FLOW_EINVAL,
                                    "template '%s', character %zu: {n}, {n:6}, {uuid}, "
