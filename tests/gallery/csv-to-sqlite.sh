@@ -18,7 +18,8 @@ END
 
 work() {
     flow --param input="$place/table.csv" --param database=table.db --param bad=bad \
-        --param create='CREATE TABLE IF NOT EXISTS lines(id INTEGER PRIMARY KEY, name TEXT, price REAL)'
+        --param create='CREATE TABLE IF NOT EXISTS lines(id INTEGER PRIMARY KEY, name TEXT, price REAL)' \
+        --param insert='INSERT INTO lines VALUES(:id, :name, :price)'
 }
 
 compare() {
