@@ -14,7 +14,7 @@ static enum flow_status take(void *self, struct flow_stage *stage, const struct 
     return FLOW_OK;
 }
 
-static enum flow_status on(void *self, struct flow_stage *stage, uint64_t tag, unsigned events)
+static enum flow_status wake(void *self, struct flow_stage *stage, uint64_t tag, unsigned events)
 {
     (void)self;
     (void)stage;
@@ -23,7 +23,7 @@ static enum flow_status on(void *self, struct flow_stage *stage, uint64_t tag, u
     return FLOW_OK;
 }
 
-static void let_go(void *self, struct flow_stage *stage, struct flow_token *token)
+static void forget(void *self, struct flow_stage *stage, struct flow_token *token)
 {
     (void)self;
     (void)stage;
@@ -126,7 +126,7 @@ TEST(a_fault_is_named_with_its_type)
           .help = "h",
           .role = FLOW_WORKER,
           .process_batch = take_batch,
-          .ready = on},
+          .ready = wake},
          "stage type 'a.b': a stage with 'ready' takes records one by one, with 'process' instead "
          "of 'process_batch'"},
         {{.name = "a.b",
@@ -134,13 +134,13 @@ TEST(a_fault_is_named_with_its_type)
           .role = FLOW_WORKER,
           .traits = FLOW_LIGHT,
           .process = take,
-          .ready = on},
+          .ready = wake},
          "stage type 'a.b': it has 'ready', so it waits, and FLOW_LIGHT says that it never does"},
-        {{.name = "a.b", .help = "h", .role = FLOW_WORKER, .process = take, .drop = let_go},
+        {{.name = "a.b", .help = "h", .role = FLOW_WORKER, .process = take, .drop = forget},
          "stage type 'a.b': it has 'drop' or 'flush' without 'ready', so it never holds a record"},
         {{.name = "a.b", .help = "h", .role = FLOW_WORKER, .process = take, .flush = make},
          "stage type 'a.b': it has 'drop' or 'flush' without 'ready', so it never holds a record"},
-        {{.name = "a.b", .help = "h", .role = FLOW_PRODUCER, .produce = make, .ready = on},
+        {{.name = "a.b", .help = "h", .role = FLOW_PRODUCER, .produce = make, .ready = wake},
          "stage type 'a.b': a producer waits with flow_wait, so it has none of 'ready', 'drop' and "
          "'flush'"},
         {{.name = "a.b", .help = "h", .role = FLOW_PRODUCER},

@@ -205,8 +205,8 @@ static enum flow_status on_fail(struct flow_stage *stage, enum flow_status statu
         return status;
     }
     assert_true(index < h->in_hand || h->resumed != NULL);
-    if (h->type->ready != NULL)
-        index = h->resumed != NULL ? h->resumed->index : h->taken_index;
+    if (h->resumed != NULL)
+        index = h->resumed->index;
     char *line = NULL;
     if (asprintf(&line, "%u: %s", (unsigned)index, text) < 0)
         abort();
@@ -228,10 +228,10 @@ static enum flow_status on_wait(struct flow_stage *stage, int fd, short events, 
         return FLOW_EAGAIN;
     }
     struct pollfd ready = {.fd = fd, .events = events};
-    const bool patient = timeout_ns < 0 || timeout_ns / 1000000 >= PATIENCE_MS;
-    const int some = poll(&ready, 1, patient ? PATIENCE_MS : (int)(timeout_ns / 1000000) + 1);
-    assert_true(some == 1 || !patient);
-    return some == 1 ? FLOW_OK : FLOW_EAGAIN;
+    const bool bounded = timeout_ns >= 0 && timeout_ns < PATIENCE_MS * (int64_t)1000000;
+    const int count = poll(&ready, 1, bounded ? (int)(timeout_ns / 1000000) : PATIENCE_MS);
+    assert_true(count == 1 || (count == 0 && bounded));
+    return count == 1 ? FLOW_OK : FLOW_EAGAIN;
 }
 
 static bool on_stopping(const struct flow_stage *stage)
@@ -670,6 +670,11 @@ enum flow_status harness_work(struct harness *h)
         at += count;
     }
     return rc;
+}
+
+enum flow_status harness_step(struct harness *h)
+{
+    return h->type->produce(h->state, &h->stage);
 }
 
 enum flow_status harness_finish(struct harness *h)

@@ -69,6 +69,7 @@ enum flow_status harness_run(struct harness *h);
 /* The steps of harness_run, for tests that look between them. */
 enum flow_status harness_open(struct harness *h);
 enum flow_status harness_work(struct harness *h);
+enum flow_status harness_step(struct harness *h); /* one call of produce */
 enum flow_status harness_finish(struct harness *h);
 void harness_close(struct harness *h);
 
