@@ -12,16 +12,15 @@
 
 #include <flowrun/stage.h>
 
-#include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <sys/file.h>
 
 #include "shared/bytes.h"
 #include "shared/file.h"
 #include "shared/files_template.h"
 #include "shared/key_table.h"
 #include "shared/saved.h"
+#include "shared/scratch.h"
 #include "shared/text.h"
 
 #define SYNC_EACH 32 /* so many files are written through one by one; for more, the file system */
@@ -39,15 +38,12 @@ struct filer {
     bool key_folders;
 
     struct template template;
-    char *folder; /* of this stage's own */
-    bool locked;
-    int lock; /* the folder */
+    struct flow_scratch folder;
     uint64_t kept, next_id;
     struct waiting *waiting;
     size_t waiting_count, waiting_capacity;
     size_t sealed;
     struct flow_key_table names; /* of what is waiting, or numbered */
-    struct flow_text temporary;
 };
 
 static const struct flow_param params[] = {
@@ -67,17 +63,16 @@ static const struct flow_port inputs[] = {
 };
 
 /* The files' folder, as far as it is the same for all, with this stage's own in it. */
-static bool name_folder(struct filer *f, const struct flow_info *info)
+static char *name_folder(const struct filer *f, const struct flow_info *info)
 {
     const char *brace = strchr(f->path, '{');
     size_t size = brace != NULL ? (size_t)(brace - f->path) : strlen(f->path);
     while (size > 0 && f->path[size - 1] != '/')
         size--;
-    if (asprintf(&f->folder, "%.*s.flowrun-%s-%u", (int)size, f->path, info->name, info->replica) >=
-        0)
-        return true;
-    f->folder = NULL;
-    return false;
+    char *path = NULL;
+    return asprintf(&path, "%.*s.flowrun-%s-%u", (int)size, f->path, info->name, info->replica) < 0
+               ? NULL
+               : path;
 }
 
 /* ---- names ---- */
@@ -155,29 +150,6 @@ static enum flow_status settle_name(struct filer *f, struct flow_stage *stage, b
 
 /* ---- files ---- */
 
-static bool make_folders(char *path)
-{
-    for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        const bool made = mkdir(path, 0777) == 0 || errno == EEXIST;
-        *slash = '/';
-        if (!made)
-            return false;
-    }
-    return true;
-}
-
-static const char *temporary_name(struct filer *f, uint64_t id)
-{
-    f->temporary.size = 0;
-    flow_text_put(&f->temporary, f->folder);
-    flow_text_put(&f->temporary, "/");
-    if (flow_text_reserve(&f->temporary, FLOW_BYTES_DIGITS + 1))
-        f->temporary.size += flow_bytes_put_number(id, f->temporary.at + f->temporary.size);
-    flow_text_add(&f->temporary, "", 1);
-    return f->temporary.failed ? NULL : f->temporary.at;
-}
-
 static enum flow_status write_record(struct filer *f, struct flow_stage *stage, int fd,
                                      const struct flow_record *record)
 {
@@ -190,29 +162,25 @@ static enum flow_status write_record(struct filer *f, struct flow_stage *stage, 
 static enum flow_status write_file(struct filer *f, struct flow_stage *stage, uint64_t id,
                                    const struct flow_record *record)
 {
-    const char *path = temporary_name(f, id);
-    if (path == NULL)
-        return flow_stage_fail(stage, FLOW_ENOMEM, "no memory for a file name");
-    const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    const int fd = flow_scratch_file(&f->folder, id, O_WRONLY | O_CREAT | O_TRUNC);
     if (fd < 0)
-        return flow_file_fail(stage, "write", path);
+        return flow_file_fail(stage, "write to the folder", f->folder.path);
     const enum flow_status rc = write_record(f, stage, fd, record);
     if (close(fd) != 0 && rc == FLOW_OK)
-        return flow_file_fail(stage, "write", path);
+        return flow_file_fail(stage, "write", f->template.name.at);
     return rc;
 }
 
 /* The file gets its name.  One that has it already was renamed before the run was interrupted. */
 static enum flow_status show(struct filer *f, struct flow_stage *stage, uint64_t id, char *path)
 {
-    const char *temporary = temporary_name(f, id);
-    if (temporary == NULL)
-        return flow_stage_fail(stage, FLOW_ENOMEM, "no memory for a file name");
-    if (rename(temporary, path) == 0)
+    char name[FLOW_BYTES_DIGITS + 1];
+    name[flow_bytes_put_number(id, name)] = '\0';
+    if (renameat(f->folder.fd, name, AT_FDCWD, path) == 0)
         return FLOW_OK;
-    if (errno == ENOENT && access(temporary, F_OK) != 0 && access(path, F_OK) == 0)
+    if (errno == ENOENT && faccessat(f->folder.fd, name, F_OK, 0) != 0 && access(path, F_OK) == 0)
         return FLOW_OK;
-    if (!make_folders(path) || rename(temporary, path) != 0)
+    if (!flow_scratch_make_way(path) || renameat(f->folder.fd, name, AT_FDCWD, path) != 0)
         return flow_file_fail(stage, "write", path);
     return FLOW_OK;
 }
@@ -269,12 +237,11 @@ static enum flow_status filer_finish(void *self, struct flow_stage *stage)
 
 /* ---- checkpoints ---- */
 
-static enum flow_status sync_one(struct filer *f, struct flow_stage *stage, uint64_t id)
+static enum flow_status sync_one(const struct filer *f, struct flow_stage *stage, uint64_t id)
 {
-    const char *path = temporary_name(f, id);
-    const int fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    const int fd = flow_scratch_file(&f->folder, id, O_RDONLY);
     const bool done = fd >= 0 && fsync(fd) == 0;
-    const enum flow_status rc = done ? FLOW_OK : flow_file_fail(stage, "write", f->folder);
+    const enum flow_status rc = done ? FLOW_OK : flow_file_fail(stage, "write", f->folder.path);
     if (fd >= 0)
         (void)close(fd);
     return rc;
@@ -286,15 +253,15 @@ static enum flow_status make_durable(struct filer *f, struct flow_stage *stage)
     if (f->waiting_count == f->sealed)
         return FLOW_OK;
     if (f->waiting_count - f->sealed > SYNC_EACH)
-        return syncfs(f->lock) == 0 ? FLOW_OK : flow_file_fail(stage, "write", f->folder);
+        return syncfs(f->folder.fd) == 0 ? FLOW_OK : flow_file_fail(stage, "write", f->folder.path);
     for (size_t i = f->sealed; i < f->waiting_count; i++) {
         const enum flow_status rc = sync_one(f, stage, f->waiting[i].id);
         if (rc != FLOW_OK)
             return rc;
     }
-    return fsync(f->lock) == 0 && flow_file_sync_folder(f->folder)
+    return fsync(f->folder.fd) == 0 && flow_file_sync_folder(f->folder.path)
                ? FLOW_OK
-               : flow_file_fail(stage, "write", f->folder);
+               : flow_file_fail(stage, "write", f->folder.path);
 }
 
 static enum flow_status filer_save(void *self, struct flow_stage *stage, struct flow_saver *to)
@@ -316,30 +283,14 @@ static enum flow_status filer_save(void *self, struct flow_stage *stage, struct 
     return flow_key_table_save(&f->names, to);
 }
 
-static bool is_waiting(const struct filer *f, uint64_t id)
+static bool is_waiting(const void *self, uint64_t id)
 {
+    const struct filer *f = self;
     for (size_t i = 0; i < f->waiting_count; i++) {
         if (f->waiting[i].id == id)
             return true;
     }
     return false;
-}
-
-/* Remove what was written behind the checkpoint. */
-static void sweep(struct filer *f)
-{
-    DIR *dir = opendir(f->folder);
-    /* NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is this call's own */
-    for (const struct dirent *e; dir != NULL && (e = readdir(dir)) != NULL;) {
-        uint64_t id;
-        size_t used;
-        const size_t size = strlen(e->d_name);
-        if (flow_bytes_number(e->d_name, size, &id, &used) && used == size &&
-            (id >= f->next_id || !is_waiting(f, id)))
-            (void)unlinkat(dirfd(dir), e->d_name, 0);
-    }
-    if (dir != NULL)
-        (void)closedir(dir);
 }
 
 static enum flow_status filer_restore(void *self, struct flow_stage *stage,
@@ -366,7 +317,7 @@ static enum flow_status filer_restore(void *self, struct flow_stage *stage,
     f->kept = numbers[1];
     f->next_id = numbers[2];
     f->sealed = f->waiting_count;
-    sweep(f);
+    flow_scratch_sweep(&f->folder, is_waiting, f); /* what was written behind the checkpoint */
     return FLOW_OK;
 }
 
@@ -399,29 +350,6 @@ static enum flow_status filer_commit(void *self, struct flow_stage *stage, uint6
     return FLOW_OK;
 }
 
-/* The folder for files that have no name yet, which another run may not use. */
-static enum flow_status own_folder(struct filer *f, struct flow_stage *stage)
-{
-    const struct flow_info *info = flow_stage_info(stage);
-    if (!name_folder(f, info))
-        return flow_stage_fail(stage, FLOW_ENOMEM, "no memory for a folder name");
-    if (!make_folders(f->folder) || (mkdir(f->folder, 0777) != 0 && errno != EEXIST))
-        return flow_file_fail(stage, "make the folder", f->folder);
-    f->lock = open(f->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    f->locked = f->lock >= 0 && flock(f->lock, LOCK_EX | LOCK_NB) == 0;
-    if (!f->locked && f->lock >= 0) {
-        const bool taken = errno == EWOULDBLOCK;
-        (void)close(f->lock);
-        if (taken)
-            return flow_stage_fail(stage, FLOW_EIO, "another run writes to '%s'", f->folder);
-    }
-    if (!f->locked)
-        return flow_file_fail(stage, "use the folder", f->folder);
-    if (!info->resumes)
-        sweep(f);
-    return FLOW_OK;
-}
-
 static enum flow_status filer_open(void *self, struct flow_stage *stage)
 {
     struct filer *f = self;
@@ -440,25 +368,23 @@ static enum flow_status filer_open(void *self, struct flow_stage *stage)
         return flow_stage_fail(stage, FLOW_EINVAL,
                                "path '%s': each of %u workers counts for itself: use {replica} too",
                                f->path, info->replicas);
-    return own_folder(f, stage);
+    const enum flow_status opened = flow_scratch_open(&f->folder, stage, name_folder(f, info));
+    if (opened == FLOW_OK && !info->resumes)
+        flow_scratch_sweep(&f->folder, NULL, NULL);
+    return opened;
 }
 
 static void filer_close(void *self, struct flow_stage *stage)
 {
     struct filer *f = self;
-    if (f->locked) {
-        if (!flow_stage_info(stage)->checkpoints)
-            sweep(f);
-        (void)rmdir(f->folder); /* if it is empty */
-        (void)close(f->lock);
-    }
+    if (!flow_stage_info(stage)->checkpoints)
+        flow_scratch_sweep(&f->folder, NULL, NULL);
+    flow_scratch_close(&f->folder);
     for (size_t i = 0; i < f->waiting_count; i++)
         free(f->waiting[i].path);
     free(f->waiting);
     template_clear(&f->template);
-    free(f->folder);
     flow_key_table_clear(&f->names);
-    flow_text_clear(&f->temporary);
 }
 
 static const struct flow_stage_type filer = {

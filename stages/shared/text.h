@@ -10,6 +10,7 @@
 
 #include <flowrun/stage.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 
 struct flow_text {
@@ -132,6 +133,16 @@ static inline void flow_text_quote(struct flow_text *text, const void *data, siz
     }
     *at++ = '"';
     text->size = (size_t)(at - text->at);
+}
+
+/* The shortest text that is read back as the same number, which is finite. */
+static inline void flow_text_double(struct flow_text *text, double value)
+{
+    char number[40];
+    (void)snprintf(number, sizeof(number), "%.15g", value);
+    if (strtod(number, NULL) != value)
+        (void)snprintf(number, sizeof(number), "%.17g", value);
+    flow_text_put(text, number);
 }
 
 /* `data` as a JSON string in base64. */

@@ -187,15 +187,16 @@ static enum flow_status query_open(void *self, struct flow_stage *stage)
 
 /* ---- rows ---- */
 
-/* The shortest text that is read back as the same number. */
+/* A real number shows that it is one. */
 static void put_double(struct flow_text *text, double value)
 {
-    char number[40];
-    (void)snprintf(number, sizeof(number), "%.15g", value);
-    if (strtod(number, NULL) != value)
-        (void)snprintf(number, sizeof(number), "%.17g", value);
-    flow_text_put(text, number);
-    if (strpbrk(number, ".en") == NULL)
+    const size_t start = text->size;
+    flow_text_double(text, value);
+    flow_text_add(text, "", 1);
+    if (text->failed)
+        return;
+    text->size--;
+    if (strpbrk(text->at + start, ".en") == NULL)
         flow_text_put(text, ".0");
 }
 

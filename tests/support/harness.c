@@ -577,6 +577,12 @@ void harness_feed_keyed(struct harness *h, const char *key, const char *text)
     feed(h, key, text, strlen(text));
 }
 
+void harness_feed_port(struct harness *h, unsigned port, const char *key, const char *text)
+{
+    feed(h, key, text, strlen(text));
+    h->fed[h->fed_count - 1].port = port;
+}
+
 /* The private layout of a batch: bytes upwards, the column of ends and key sizes downwards. */
 struct packed {
     struct flow_batch batch;
@@ -607,6 +613,7 @@ static struct packed pack(const struct harness *h, size_t first, size_t count)
         .top = (const uint8_t *)(p.column + count * 2),
         .count = (uint32_t)count,
         .keyed = true,
+        .port = h->fed[first].port,
         .number = first,
     };
     return p;
@@ -665,7 +672,10 @@ enum flow_status harness_work(struct harness *h)
     for (size_t at = 0; rc == FLOW_OK && at < h->fed_count;) {
         const size_t left = h->fed_count - at;
         const size_t size = h->options.batch;
-        const size_t count = size > 0 && size < left ? size : left;
+        const size_t most = size > 0 && size < left ? size : left;
+        size_t count = 1;
+        while (count < most && h->fed[at + count].port == h->fed[at].port)
+            count++;
         rc = give(h, at, count);
         at += count;
     }

@@ -60,6 +60,9 @@ void harness_feed(struct harness *h, const char *text);
 void harness_feed_bytes(struct harness *h, const void *data, size_t size);
 void harness_feed_keyed(struct harness *h, const char *key, const char *text);
 
+/* The same on an input port; `key` may be NULL. */
+void harness_feed_port(struct harness *h, unsigned port, const char *key, const char *text);
+
 /*
  * Open the stage, let it produce to its end or process what was fed, and finish.  Refused records
  * are noted and left out.  Stops at the first other failure and returns it.
