@@ -33,6 +33,10 @@ static const struct verb verbs[] = {
      OPTION_JSON | OPTION_HELP, describe_stage},
     {"schema", NULL, "print the JSON Schema of graph files, for editors", OPTION_HELP,
      print_schema},
+    {"advise", "GRAPH", "try it out: would concurrency help, and of which kind?",
+     OPTION_PARAM | OPTION_SET | OPTION_WORKERS | OPTION_PIN | OPTION_SECONDS | OPTION_JSON |
+         OPTION_QUIET | OPTION_HELP,
+     advise_on},
     {"why", "[RUN]", "say what a live run waits for; without RUN list them",
      OPTION_JSON | OPTION_NO_STACK | OPTION_HELP, tell_why},
     {.name = NULL},

@@ -39,6 +39,7 @@ struct flow_task {
     struct flow_replica *culprit; /* the member that failed first; NULL: none has */
     enum flow_status failure;     /* what it returned */
     int64_t told_ns;              /* when writers were last told how far we are */
+    bool woken;                   /* it has slept for want of input and taken nothing since */
     int notice_fd;                /* an eventfd: there is news of checkpoints; -1: there are none */
     uint64_t epoch;               /* a producer's: the last barrier that it has sent */
     uint64_t committed;           /* members know of commits up to this one */
@@ -89,6 +90,9 @@ FLOW_NODISCARD enum flow_status flow_task_pump(struct flow_task *task, bool *arr
 FLOW_NODISCARD enum flow_status flow_task_sleep(struct flow_replica *who,
                                                 enum flow_replica_state why, struct pollfd *fds,
                                                 size_t count, int64_t timeout_ns);
+
+/* Tell writers, and new ones that wait for an answer, what they are to hear before a sleep. */
+FLOW_NODISCARD enum flow_status flow_task_tell(struct flow_task *task);
 
 /*
  * Send the open batches of `who` and of the members after it, none of which is at work on anything

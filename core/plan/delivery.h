@@ -31,4 +31,10 @@ const char *flow_delivery_words(const struct flow_delivery_path *path);
 FLOW_NODISCARD enum flow_status flow_delivery_check(const struct flow_plan *plan,
                                                     struct flow_error *err);
 
+/* With its parameters, what a stage's type says against doing its records again; see `weakness` in
+ * <flowrun/stage.h>.  FLOW_ENOMEM, or what its parameters are refused for. */
+FLOW_NODISCARD enum flow_status flow_delivery_weakness(const struct flow_graph_stage *stage,
+                                                       const char **weakness,
+                                                       struct flow_error *err);
+
 #endif /* FLOW_PLAN_DELIVERY_H */
