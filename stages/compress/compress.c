@@ -85,12 +85,12 @@ static enum flow_status compress_each(struct compressor *c, struct flow_stage *s
 static bool gather(struct compressor *c, const struct flow_record *record)
 {
     const size_t size = c->gathered + record->size + c->newline_size;
-    if (size > c->capacity) {
-        char *bytes = realloc(c->bytes, size * 2);
+    if (size >= c->capacity) { /* also for the first, if it is empty */
+        char *bytes = realloc(c->bytes, (size + 1) * 2);
         if (bytes == NULL)
             return false;
         c->bytes = bytes;
-        c->capacity = size * 2;
+        c->capacity = (size + 1) * 2;
     }
     memcpy(c->bytes + c->gathered, record->data, record->size);
     memcpy(c->bytes + c->gathered + record->size, c->newline, c->newline_size);

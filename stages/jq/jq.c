@@ -115,8 +115,8 @@ static const char *keep(struct engine *e, const char *text, size_t size)
 {
     if (e->used + size > e->max_size)
         return "more than max_size becomes of it";
-    if (e->used + size > e->room) {
-        const size_t room = (e->used + size) * 2;
+    if (e->used + size >= e->room) { /* also for the first, if it is empty */
+        const size_t room = (e->used + size + 1) * 2;
         char *bytes = realloc(e->bytes, room);
         if (bytes == NULL)
             return "no memory for its results";

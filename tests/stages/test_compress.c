@@ -147,6 +147,19 @@ TEST(a_stream_decompresses_to_all_records)
     check_stream("{\"frame_size\": \"64KiB\", \"format\": \"gzip\"}");
 }
 
+TEST(a_batch_of_nothing_is_an_empty_frame)
+{
+    struct harness *h = start("compress", "{\"frame\": \"batch\", \"newline\": \"\"}", 0);
+    harness_feed(h, "");
+    assert_int_equal(harness_run(h), FLOW_OK);
+    struct harness *back = start("decompress", "{}", 0);
+    pass_joined(h, back);
+    assert_int_equal(harness_run(back), FLOW_OK);
+    assert_int_equal(harness_record(back, 0, 0)->size, 0);
+    harness_free(back);
+    harness_free(h);
+}
+
 TEST(a_stream_of_nothing_is_nothing)
 {
     struct harness *h = start("compress.stream", NULL, 0);
@@ -304,6 +317,7 @@ int main(void)
         cmocka_unit_test(each_record_comes_back_as_it_was_with_its_key),
         cmocka_unit_test(a_batch_becomes_one_frame_of_lines),
         cmocka_unit_test(a_stream_decompresses_to_all_records),
+        cmocka_unit_test(a_batch_of_nothing_is_an_empty_frame),
         cmocka_unit_test(a_stream_of_nothing_is_nothing),
         cmocka_unit_test(records_larger_than_the_buffers_pass),
         cmocka_unit_test(a_stream_goes_on_from_what_was_saved),

@@ -46,6 +46,7 @@ TEST(a_record_becomes_as_many_as_the_program_gives)
     check_jq("{\"program\": \"empty\"}", "1", "");
     check_jq("{\"program\": \"select(.a > 1)\"}", "{\"a\":1}", "");
     check_jq("{\"program\": \".[]\", \"raw\": true}", "[\"a\\tb\", 1, \"\"]", "a\tb\n1\n\n");
+    check_jq("{\"program\": \".\", \"raw\": true}", "\"\"", "\n");
     check_jq("{\"program\": \"split(\\\",\\\")[1]\", \"text\": true}", "a,b,c", "\"b\"\n");
     check_jq("{\"program\": \". + $more + ($list | length)\", \"args\": {\"more\": 4, \"list\": "
              "[1, 2]}}",
