@@ -109,6 +109,28 @@ void flow_supervisor_drop_dead(struct supervisor *sup)
     sup->revive_ns = FLOW_NEVER;
 }
 
+/* One that is there already, or, and then one more for the next time, one that is started. */
+static enum flow_status start_process(struct supervisor *sup, size_t i, struct flow_error *why)
+{
+    struct flow_crew *crew = &sup->crews[i];
+    if (flow_nursery_give(&sup->nursery, crew))
+        return FLOW_OK;
+    const enum flow_status rc = crew->launcher->start(sup->launch, crew, why);
+    if (rc == FLOW_OK)
+        flow_nursery_open(&sup->nursery, sup->launch);
+    return rc;
+}
+
+/* All orders at once: who cannot obey the first says so, and does not hear the others. */
+static void say_begin(const struct supervisor *sup, size_t i)
+{
+    static const enum flow_notice_kind orders[] = {FLOW_SAY_NEW, FLOW_SAY_OPEN, FLOW_SAY_START,
+                                                   FLOW_SAY_DRAIN};
+    const size_t count = sup->draining ? 4 : 3;
+    for (size_t k = 0; k < count; k++)
+        (void)flow_channel_send(sup->crews[i].fd, orders[k], FLOW_OK, NULL);
+}
+
 static void start_again(struct supervisor *sup, size_t i)
 {
     struct flow_error why = {0};
@@ -117,12 +139,12 @@ static void start_again(struct supervisor *sup, size_t i)
     sup->sights[flow_revival_replica(sup->launch, sup->crews[i].group)] = (struct flow_sight){0};
     state->replaced = true;
     state->joined = BINDING;
-    if (sup->crews[i].launcher->start(sup->launch, &sup->crews[i], &why) != FLOW_OK) {
+    if (start_process(sup, i, &why) != FLOW_OK) {
         flow_supervisor_fail(sup, why.status, why.text);
         return;
     }
     state->down = false;
-    (void)flow_channel_send(sup->crews[i].fd, FLOW_SAY_NEW, FLOW_OK, NULL);
+    say_begin(sup, i);
 }
 
 void flow_supervisor_revive(struct supervisor *sup)

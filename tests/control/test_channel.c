@@ -78,7 +78,7 @@ TEST(what_is_not_a_message_is_refused_with_the_reason)
         {"\xF2\x0E\x01\x01\x00\x00\x00\x00", 8, "not a control message (8 bytes)"},
         {"\xF1\x0E\x02\x01\x00\x00\x00\x00", 8, "a control message of version 2, not 1"},
         {"\xF1\x0E\x01\x00\x00\x00\x00\x00", 8, "a control message of unknown kind 0"},
-        {"\xF1\x0E\x01\x0F\x00\x00\x00\x00", 8, "a control message of unknown kind 15"},
+        {"\xF1\x0E\x01\x12\x00\x00\x00\x00", 8, "a control message of unknown kind 18"},
         {"\xF1\x0E\x01\x01\x0C\x00\x00\x00", 8, "a control message of unknown status 12"},
         {"\xF1\x0E\x01\x01\x00\x01\x00\x00", 8, "a control message of unknown status 0"},
         {"\xF1\x0E\x01\x01\x00\x00\x01\x00", 8,
