@@ -54,8 +54,7 @@ static uint64_t cause_of(const struct flow_revival *revival, const struct flow_d
 /* An entry for one record more: a free one, or one whose batch has been acknowledged. */
 static size_t find_entry(const struct flow_revival *revival, const struct flow_board_replica *slot)
 {
-    const unsigned turn = flow_read(&slot->kept_turn) & 1;
-    const uint64_t from = flow_read(&slot->kept_batch[turn]);
+    const uint64_t from = flow_read(&slot->kept_batch);
     for (size_t i = 0; i < FLOW_ASIDE_MOST; i++) {
         if (revival->aside[i] <= from) /* one more than its batch */
             return i;

@@ -24,6 +24,7 @@
 #include "control/supervise.h"
 #include "control/system.h"
 #include "watch/report.h"
+#include "watch/rows.h"
 
 /* What a run has taken from the system.  On the heap, since stuck threads may need it for ever. */
 struct run {
@@ -61,11 +62,7 @@ static bool has_remote_link(const struct flow_plan *plan)
 
 static enum flow_status make_board(struct run *run, bool shared, struct flow_error *err)
 {
-    const struct flow_board_size size = {
-        .replicas = run->plan->replica_count,
-        .links = run->plan->link_count,
-        .groups = run->plan->group_count,
-    };
+    const struct flow_board_size size = flow_board_size_of(run->plan);
     const enum flow_status rc = flow_board_new(&size, shared, &run->board, err);
     run->has_board = rc == FLOW_OK;
     return rc;

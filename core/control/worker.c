@@ -33,6 +33,7 @@
 #include "control/nurse.h"
 #include "control/session.h"
 #include "control/system.h"
+#include "watch/rows.h"
 
 /* The command line. */
 struct orders {
@@ -221,11 +222,7 @@ static enum flow_status plan_graph(struct work *work, struct flow_error *err)
 static enum flow_status open_board(struct work *work, const struct orders *orders,
                                    struct flow_error *err)
 {
-    const struct flow_board_size size = {
-        .replicas = work->plan->replica_count,
-        .links = work->plan->link_count,
-        .groups = work->plan->group_count,
-    };
+    const struct flow_board_size size = flow_board_size_of(work->plan);
     const enum flow_status rc = flow_board_open(orders->board, &size, &work->board, err);
     work->has_board = rc == FLOW_OK;
     return rc;

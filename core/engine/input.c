@@ -403,12 +403,13 @@ enum flow_status flow_input_settle(struct flow_input *input, uint32_t link, uint
     struct flow_inlet *inlet = &input->links[link];
     if (is_stale(&inlet->stale_settled) || !input->host->tracks)
         return FLOW_OK;
-    enum flow_status rc = note_finished(input, inlet);
-    if (rc == FLOW_OK && input->keep != NULL)
-        rc = flow_keep_note(input->keep, inlet->acked, inlet->settled, sequence + 1);
-    if (rc == FLOW_OK)
-        inlet->settled++;
-    return rc;
+    const enum flow_status rc = note_finished(input, inlet);
+    if (rc != FLOW_OK)
+        return rc;
+    if (input->keep != NULL)
+        flow_keep_note(input->keep, inlet->settled, sequence + 1);
+    inlet->settled++;
+    return FLOW_OK;
 }
 
 enum flow_status flow_input_report(struct flow_input *input)

@@ -6,6 +6,7 @@
 
 #include "support/check.h"
 #include "support/hand_graph.h"
+#include "watch/rows.h"
 
 #define MS ((int64_t)1000000)
 
@@ -39,8 +40,7 @@ static void set_up(struct fixture *f)
     (void)hand_edge(h, work, hand_stage(h, "print", &hand_sink, 1));
     f->plan = flow_plan_new(&h->graph, &(struct flow_plan_options){.cpus = 2}, NULL);
     assert_non_null(f->plan);
-    const struct flow_board_size size = {f->plan->replica_count, f->plan->link_count,
-                                         f->plan->group_count};
+    const struct flow_board_size size = flow_board_size_of(f->plan);
     assert_int_equal(flow_board_new(&size, false, &f->board, NULL), FLOW_OK);
     f->launch = (struct flow_launch){.plan = f->plan, .board = &f->board};
     f->crew = (struct flow_crew){.group = f->plan->replicas[1].group};
@@ -157,7 +157,7 @@ TEST(entries_are_used_again_once_their_batches_are_acknowledged)
         take_in_hand(&f, 6, 1000);
         assert_int_equal(dies(&f, SIGSEGV, MS), i < 2);
     }
-    flow_set(&f.slot->kept_batch[0], 6);
+    flow_set(&f.slot->kept_batch, 6);
     f.revival.charges = 2;
     take_in_hand(&f, 6, 1000);
     assert_true(dies(&f, SIGSEGV, MS));

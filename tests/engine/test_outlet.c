@@ -6,6 +6,7 @@
 
 #include "support/check.h"
 #include "support/hand_graph.h"
+#include "watch/rows.h"
 
 /*
  * An outlet without a socket: the transport is the one below, which keeps what is sent, and the
@@ -115,8 +116,7 @@ static void set_up(struct fixture *f, unsigned readers, struct flow_queue queue,
     hand_edge(f->hand, read, work)->queue = queue;
     f->plan = flow_plan_new(&f->hand->graph, &(struct flow_plan_options){.cpus = 2}, NULL);
     assert_non_null(f->plan);
-    const struct flow_board_size size = {f->plan->replica_count, f->plan->link_count,
-                                         f->plan->group_count};
+    const struct flow_board_size size = flow_board_size_of(f->plan);
     assert_int_equal(flow_board_new(&size, false, &f->board, NULL), FLOW_OK);
     f->host = (struct flow_host){.plan = f->plan,
                                  .board = &f->board,
