@@ -28,7 +28,8 @@
  *
  * Replacing.  A process whose stage permits it (plan/recover.h) and that dies once records flow is
  * no failure: revive.c says whether and when the next one is started.  It gets NEW, OPEN and START
- * at once, and nobody else is told: what was under way is between it and its neighbours.
+ * at once, and nobody else is told: what was under way is between it and its neighbours.  One that
+ * is killed before records flow is started again, whatever its stage, and the phase waits for it.
  *
  * After ABORT the groups have GRACE_NS.  They use less for themselves (FLOW_MEMBER_JOIN_NS), so
  * that a group with a stuck stage can still name it.  Then processes are killed, and a thread that
@@ -153,6 +154,10 @@ static void answer(struct supervisor *sup, size_t i, enum run_phase phase)
     struct member_state *state = &sup->states[i];
     if (state->replaced) {
         answer_late(sup, i, phase);
+        return;
+    }
+    if (state->again && phase == BINDING && sup->phase == OPENING) {
+        state->again = false; /* where the others have been long since */
         return;
     }
     if (sup->phase != phase || state->answered || state->ended) {

@@ -21,7 +21,8 @@ struct member_state {
     bool ended;    /* has said ENDED */
     bool stuck;    /* has said STUCK */
     bool gone;
-    bool replaced;         /* its process is not the first one */
+    bool replaced;         /* its process is not the first one since records flow */
+    bool again;            /* in this phase it was started again, and begins with the first one */
     bool down;             /* its process has died, and the next one is not started yet */
     enum run_phase joined; /* of a process that was started later: where it is */
     struct flow_revival revival;

@@ -19,6 +19,7 @@ struct fixture {
     struct flow_board_replica *slot;
     struct flow_board_group *orders;
     struct flow_revival revival;
+    struct flow_restart *restart;
     struct flow_str text;
 };
 
@@ -36,6 +37,7 @@ static void set_up(struct fixture *f)
                                                     .backoff_ns = 10 * MS,
                                                     .backoff_max_ns = 15 * MS};
     h->stages[work].timeout_ns = 100 * MS;
+    f->restart = &h->stages[work].restart;
     (void)hand_edge(h, read, work);
     (void)hand_edge(h, work, hand_stage(h, "print", &hand_sink, 1));
     f->plan = flow_plan_new(&h->graph, &(struct flow_plan_options){.cpus = 2}, NULL);
@@ -78,14 +80,16 @@ TEST(who_got_nothing_done_waits_longer_and_longer_and_who_did_does_not_wait)
 {
     struct fixture f;
     set_up(&f);
-    assert_true(dies(&f, SIGKILL, 1000 * MS));
-    assert_int_equal(f.revival.due_ns, 1010 * MS);
-    assert_true(dies(&f, SIGKILL, 1100 * MS));
-    assert_int_equal(f.revival.due_ns, 1115 * MS);
+    f.restart->tries = 10;
+    static const int64_t waits[] = {0, 10, 15, 15};
+    for (size_t i = 0; i < COUNT(waits); i++) {
+        assert_true(dies(&f, SIGKILL, 1000 * MS));
+        assert_int_equal(f.revival.due_ns, (1000 + waits[i]) * MS);
+    }
     flow_count(&f.slot->kept_turn, 1);
     assert_true(dies(&f, SIGKILL, 1200 * MS));
     assert_int_equal(f.revival.due_ns, 1200 * MS);
-    assert_int_equal(flow_read(&f.orders->restarts), 3);
+    assert_int_equal(flow_read(&f.orders->restarts), COUNT(waits) + 1);
     tear_down(&f);
 }
 
