@@ -377,14 +377,22 @@ enum flow_status flow_outlet_end(struct flow_outlet *outlet, uint64_t total)
     return rc;
 }
 
-/* A reader that may be replaced says on the board when no successor would need us any more. */
+/*
+ * A reader that may be replaced says on the board when no successor would need us any more; one whose
+ * writer may be says that it has had the end, and need not say so again to a process that it does not
+ * know to be there.
+ */
+static bool has_ended(const struct flow_outlet_link *link)
+{
+    return flow_read(&link->slot->ended) != 0;
+}
+
 bool flow_outlet_is_settled(const struct flow_outlet *outlet)
 {
     for (size_t i = 0; i < outlet->link_count; i++) {
         const struct flow_outlet_link *link = &outlet->links[i];
-        const bool settled = link->recovers ? flow_read(&link->slot->ended) != 0
-                                            : !link->remote || link->acked == link->sent;
-        if (!settled)
+        const bool acked = !link->recovers && (!link->remote || link->acked == link->sent);
+        if (!acked && !has_ended(link))
             return false;
     }
     return true;
@@ -396,7 +404,7 @@ uint64_t flow_outlet_oldest(const struct flow_outlet *outlet)
     for (size_t i = 0; i < outlet->link_count; i++) {
         const struct flow_outlet_link *link = &outlet->links[i];
         const struct sent_batch *first = &link->ring[link->received & link->ring_mask];
-        if (link->received < link->sent && first->order < oldest)
+        if (link->received < link->sent && first->order < oldest && !has_ended(link))
             oldest = first->order;
         if (link->waiting.count > 0 && flow_backlog_oldest(&link->waiting)->order < oldest)
             oldest = flow_backlog_oldest(&link->waiting)->order;

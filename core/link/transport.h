@@ -93,6 +93,10 @@ FLOW_NODISCARD enum flow_status flow_outbox_open(struct flow_transport *transpor
  * pool must not give its memory to anybody any more. */
 void flow_outbox_close(struct flow_outbox *outbox, bool abandon);
 
+/* The process at the other end may die and not be replaced, since it has nothing left to do, and
+ * needs none of our last words: closing waits only briefly for what has not gone out. */
+void flow_outbox_doubt(struct flow_outbox *outbox);
+
 /*
  * The process at the other end has been replaced by this incarnation: send there from now on.  What
  * the former one had not taken yet is thrown away, and what was lent to it is returned, so nobody

@@ -22,6 +22,7 @@
  */
 
 #define LINGER_MS 2000    /* for what was sent to another process and is still on its way */
+#define DOUBT_MS 50       /* ... which may be gone, and can do without */
 #define SPARE_SOCKETS 256 /* closed ones count until another thread has seen to them */
 #define POLL_MOST 8
 #define ENDPOINT_SIZE 160
@@ -47,6 +48,7 @@ struct flow_outbox {
     size_t replica;
     uint32_t incarnation; /* of the process at the other end */
     bool remote;
+    bool doubts;             /* the other end may be gone when it is closed */
     struct flow_loans loans; /* remote: what its readers hold */
 };
 
@@ -353,11 +355,17 @@ void flow_outbox_close(struct flow_outbox *outbox, bool abandon)
         return;
     flow_loans_clear(&outbox->loans);
     if (outbox->socket != NULL) {
-        const int linger = abandon || !outbox->remote ? 0 : LINGER_MS;
+        const int wait = outbox->doubts ? DOUBT_MS : LINGER_MS;
+        const int linger = abandon || !outbox->remote ? 0 : wait;
         (void)zmq_setsockopt(outbox->socket, ZMQ_LINGER, &linger, sizeof(linger));
         (void)zmq_close(outbox->socket);
     }
     free(outbox);
+}
+
+void flow_outbox_doubt(struct flow_outbox *outbox)
+{
+    outbox->doubts = true;
 }
 
 bool flow_outbox_is_remote(const struct flow_outbox *outbox)
