@@ -41,7 +41,7 @@ enum flow_notice_kind {
     FLOW_SAY_FAILED,  /* status, text: the answer to NEW or OPEN, or at any time after START */
     FLOW_SAY_LOG,     /* text: a stage has something to say */
     FLOW_SAY_SAVED,   /* text: a replica has saved its state; see control/rounds.h */
-    FLOW_SAY_BORN,    /* text, its pid: from a process that a nursery made */
+    FLOW_SAY_BORN,    /* text, its pid: a nursery has made a process */
     FLOW_SAY_STUCK,   /* text: after ABORT, these stages do not come back; the last message */
     FLOW_SAY_ENDED,   /* all threads of the group have ended; the last message */
 };

@@ -70,10 +70,10 @@ static enum flow_status await_wish(int channel, int *wish, struct flow_error *er
     return rc;
 }
 
-static enum flow_status say_born(int channel)
+static enum flow_status say_born(int channel, pid_t child)
 {
     char pid[24];
-    (void)snprintf(pid, sizeof(pid), "%ld", (long)getpid());
+    (void)snprintf(pid, sizeof(pid), "%ld", (long)child);
     return flow_channel_send(channel, FLOW_SAY_BORN, FLOW_OK, pid);
 }
 
@@ -89,10 +89,12 @@ enum flow_status flow_nurse_serve(int *channel, struct flow_error *err)
         if (rc == FLOW_OK && pid == 0) {
             close(*channel);
             *channel = wish;
-            return say_born(wish);
+            return FLOW_OK;
         }
         if (pid < 0)
             rc = flow_system_fail(err, errno, "cannot make a process beside this one");
+        else if (rc == FLOW_OK)
+            rc = say_born(*channel, pid);
         if (wish >= 0)
             close(wish);
     }

@@ -27,7 +27,7 @@
 
 struct flow_nursery {
     struct flow_crew home;  /* its process; fd -1: there is none */
-    struct flow_crew spare; /* pid 0: it has not said yet that it is there; fd -1: none */
+    struct flow_crew spare; /* pid 0: it has been asked for; fd -1: there is none */
     bool ready;             /* it can make processes */
     bool useless;           /* it cannot, and another one could not either */
 };

@@ -33,6 +33,7 @@
 #include "control/nurse.h"
 #include "control/session.h"
 #include "control/system.h"
+#include "engine/warm.h"
 #include "watch/rows.h"
 
 /* The command line. */
@@ -51,8 +52,9 @@ struct work {
     struct flow_plan *plan;
     struct flow_board board;
     bool has_board;
-    struct flow_memory memory; /* map NULL: none */
-    int state_fd;              /* a descriptor of the state folder; -1: none */
+    struct flow_memory memory;        /* map NULL: none */
+    struct flow_transport *transport; /* of a process that a nursery has made; else NULL */
+    int state_fd;                     /* a descriptor of the state folder; -1: none */
     struct flow_manifest from;
     struct flow_checkpoints checkpoints;
 };
@@ -281,6 +283,7 @@ static enum flow_status prepare(struct work *work, const struct orders *orders,
 
 static void clear_work(struct work *work)
 {
+    flow_transport_free(work->transport);
     if (work->state_fd >= 0)
         close(work->state_fd);
     flow_manifest_clear(&work->from);
@@ -293,7 +296,7 @@ static void clear_work(struct work *work)
     flow_job_clear(&work->job);
 }
 
-static void serve(const struct work *work, const struct orders *orders)
+static void serve(struct work *work, const struct orders *orders)
 {
     struct flow_board board = work->board;
     const struct flow_member_options options = {
@@ -304,8 +307,10 @@ static void serve(const struct work *work, const struct orders *orders)
         .folder = work->job.folder,
         .run_id = work->job.run_id,
         .checkpoints = work->job.state != NULL ? &work->checkpoints : NULL,
+        .transport = work->transport,
         .fd = orders->channel,
     };
+    work->transport = NULL;
     if (!flow_member_serve(&options))
         _exit(1); /* stages are stuck: nothing they use may be taken away */
 }
@@ -316,13 +321,27 @@ static void say_failed(int channel, const struct flow_error *error)
     (void)flow_channel_send(channel, FLOW_SAY_ENDED, FLOW_OK, NULL);
 }
 
-/* Of a process that a nursery has made: what it has become. */
-static enum flow_status become_group(const struct work *work, struct orders *orders,
+/* What it needs for any group. */
+static enum flow_status make_transport(struct work *work, struct flow_error *err)
+{
+    const struct flow_group_options options = {
+        .plan = work->plan,
+        .memory = work->memory.map != NULL ? &work->memory : NULL,
+        .folder = work->job.folder,
+        .run_id = work->job.run_id,
+    };
+    return flow_transport_of_any(&options, &work->transport, err);
+}
+
+/* Of a process that a nursery has made: what it becomes. */
+static enum flow_status become_group(struct work *work, struct orders *orders,
                                      struct flow_error *err)
 {
     char name[FLOW_GRAPH_MAX_NAME + 32];
     const struct flow_plan *plan = work->plan;
-    const enum flow_status rc = flow_nurse_await(orders->channel, &orders->group, err);
+    enum flow_status rc = make_transport(work, err);
+    if (rc == FLOW_OK)
+        rc = flow_nurse_await(orders->channel, &orders->group, err);
     if (rc != FLOW_OK)
         return rc;
     if (orders->group >= plan->group_count)
