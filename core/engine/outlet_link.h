@@ -40,6 +40,7 @@ struct flow_outlet_link {
     struct flow_board_link *slot;
     uint64_t sent, received, done, acked;
     uint64_t base;                   /* what the reader counts from: it has been replaced */
+    uint64_t again;                  /* from here to `sent` is still to be delivered again */
     uint64_t out_records, out_bytes; /* sent and not done */
     uint64_t done_records;
     uint64_t held_bytes;       /* sent and not acked */
@@ -66,6 +67,11 @@ FLOW_NODISCARD enum flow_status flow_outlet_send(struct flow_outlet *outlet,
 /* Tell the reader that nothing more comes. */
 FLOW_NODISCARD enum flow_status flow_outlet_send_end(struct flow_outlet *outlet,
                                                      struct flow_outlet_link *link);
+
+/* Deliver again what the credit of a new reader permits, or with `all` everything, and then the end
+ * if it was sent. */
+FLOW_NODISCARD enum flow_status flow_outlet_send_again(struct flow_outlet *outlet,
+                                                       struct flow_outlet_link *link, bool all);
 
 /* Take off a slice what the reader has had; true: nothing is left to be sent. */
 bool flow_outlet_withhold(struct flow_outlet_link *link, struct flow_slice *slice);
