@@ -103,6 +103,7 @@ static enum flow_status make_job(struct run *run, struct flow_error *err)
         .run_id = run->launch.run_id,
         .digest = flow_plan_digest(run->plan),
         .cpus = run->plan->cpus,
+        .room_bytes = run->plan->room_bytes,
         .topology = run->topology,
         .origin = run->graph->origin,
         .plugin_folders = run->session->plugin_folders,
@@ -158,7 +159,10 @@ static enum flow_status prepare(struct run *run, const struct flow_run_options *
     enum flow_status rc = flow_standing_open(run->plan, options, &run->standing, err);
     if (rc != FLOW_OK || run->standing.done)
         return rc;
-    rc = flow_limits_raise(run->plan, err);
+    const struct flow_room room = flow_room_find("", run->plan->mode == FLOW_THREADS);
+    rc = flow_limits_memory(run->plan, &room, err);
+    if (rc == FLOW_OK)
+        rc = flow_limits_raise(run->plan, err);
     if (rc == FLOW_OK && getrandom(&run->launch.run_id, sizeof(run->launch.run_id), 0) < 0)
         rc = flow_system_fail(err, errno, "no random numbers for the run's id");
     if (rc == FLOW_OK)

@@ -208,6 +208,7 @@ static enum flow_status plan_graph(struct work *work, struct flow_error *err)
 {
     const struct flow_plan_options options = {
         .cpus = (unsigned)work->job.cpus,
+        .room_bytes = work->job.room_bytes,
         .topology = &work->job.topology,
     };
     work->plan = flow_plan_new(work->graph, &options, err);
