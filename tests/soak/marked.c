@@ -106,7 +106,7 @@ static bool is_labelled(pid_t pid, const char *label)
 /* Among the children of the command: to look at all processes would cost those under test time. */
 pid_t marked_labelled(const struct marked *marked, const char *label)
 {
-    char name[64];
+    char name[32];
     char children[1 << 15];
     snprintf(name, sizeof(name), "task/%ld/children", (long)marked->pid);
     const size_t size = read_proc(marked->pid, name, children, sizeof(children) - 1);
