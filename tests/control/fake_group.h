@@ -23,6 +23,7 @@
 
 #include "engine/group.h"
 #include "flowrun/stage.h"
+#include "link/transport.h"
 
 enum act {
     ACT_END,        /* end well at once */
@@ -154,6 +155,7 @@ enum flow_status flow_group_new(const struct flow_group_options *options, struct
                                 struct flow_error *err)
 {
     const enum act act = find_act(options);
+    flow_transport_free(options->transport);
     if (act == ACT_DIE_NEW)
         be_killed_once();
     if (act == ACT_FAIL_NEW)
