@@ -94,32 +94,81 @@ enum flow_status flow_channel_new(int ends[2], struct flow_error *err)
     return FLOW_OK;
 }
 
-enum flow_status flow_channel_send(int fd, enum flow_notice_kind kind, enum flow_status status,
-                                   const char *text)
+static enum flow_status send_whole(int fd, const struct msghdr *message)
 {
-    uint8_t bytes[FLOW_NOTICE_MAX];
-    const size_t size = flow_notice_encode(kind, status, text, bytes);
     ssize_t sent;
     do {
-        sent = send(fd, bytes, size, MSG_NOSIGNAL);
+        sent = sendmsg(fd, message, MSG_NOSIGNAL);
     } while (sent < 0 && errno == EINTR);
     if (sent >= 0)
         return FLOW_OK;
     return errno == EPIPE || errno == ECONNRESET ? FLOW_ECLOSED : FLOW_EIO;
 }
 
-enum flow_status flow_channel_receive(int fd, struct flow_notice *notice, struct flow_error *err)
+enum flow_status flow_channel_send(int fd, enum flow_notice_kind kind, enum flow_status status,
+                                   const char *text)
+{
+    uint8_t bytes[FLOW_NOTICE_MAX];
+    struct iovec part = {bytes, flow_notice_encode(kind, status, text, bytes)};
+    return send_whole(fd, &(struct msghdr){.msg_iov = &part, .msg_iovlen = 1});
+}
+
+/* Room for one descriptor beside a message. */
+union beside {
+    struct cmsghdr head;
+    uint8_t bytes[CMSG_SPACE(sizeof(int))];
+};
+
+enum flow_status flow_channel_pass(int fd, enum flow_notice_kind kind, int passed)
+{
+    uint8_t bytes[FLOW_NOTICE_HEAD];
+    union beside beside = {0};
+    struct iovec part = {bytes, flow_notice_encode(kind, FLOW_OK, NULL, bytes)};
+    const struct msghdr message = {.msg_iov = &part,
+                                   .msg_iovlen = 1,
+                                   .msg_control = &beside,
+                                   .msg_controllen = sizeof(beside.bytes)};
+    beside.head = (struct cmsghdr){
+        .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+    memcpy(CMSG_DATA(&beside.head), &passed, sizeof(passed));
+    return send_whole(fd, &message);
+}
+
+static enum flow_status receive_whole(int fd, struct msghdr *message, struct flow_notice *notice,
+                                      struct flow_error *err)
 {
     uint8_t bytes[FLOW_NOTICE_MAX + 1]; /* one more, so that a message too long is seen to be */
+    struct iovec part = {bytes, sizeof(bytes)};
+    message->msg_iov = &part;
+    message->msg_iovlen = 1;
     ssize_t got;
     /* An end that goes with messages unread resets the other.  That is told once and comes before
      * what it has said itself, which is still to be had. */
     do {
-        got = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+        got = recvmsg(fd, message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     } while (got < 0 && (errno == EINTR || errno == ECONNRESET));
     if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
         return FLOW_EAGAIN;
     if (got <= 0)
         return FLOW_ECLOSED;
     return flow_notice_decode(bytes, (size_t)got, notice, err);
+}
+
+enum flow_status flow_channel_receive(int fd, struct flow_notice *notice, struct flow_error *err)
+{
+    struct msghdr message = {0}; /* a descriptor that comes along is closed by the system */
+    return receive_whole(fd, &message, notice, err);
+}
+
+enum flow_status flow_channel_receive_passed(int fd, struct flow_notice *notice, int *passed,
+                                             struct flow_error *err)
+{
+    union beside beside = {0};
+    struct msghdr message = {.msg_control = &beside, .msg_controllen = sizeof(beside.bytes)};
+    *passed = -1;
+    const enum flow_status rc = receive_whole(fd, &message, notice, err);
+    const struct cmsghdr *head = rc != FLOW_EAGAIN ? CMSG_FIRSTHDR(&message) : NULL;
+    if (head != NULL && head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS)
+        memcpy(passed, CMSG_DATA(head), sizeof(*passed));
+    return rc;
 }

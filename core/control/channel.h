@@ -34,11 +34,14 @@ enum flow_notice_kind {
     FLOW_SAY_ABORT,   /* everything ends */
     FLOW_SAY_EPOCH,   /* text, a number: this checkpoint begins */
     FLOW_SAY_COMMIT,  /* text: it can no longer be lost; "N last": and it is the last one */
+    FLOW_SAY_FORK,    /* to a nursery, with a descriptor: a process for the channel it belongs to */
+    FLOW_SAY_JOIN,    /* text, a number: to a process that a nursery made: be this group */
     FLOW_SAY_READY,   /* from a group: the answer to NEW */
     FLOW_SAY_OPENED,  /* the answer to OPEN */
     FLOW_SAY_FAILED,  /* status, text: the answer to NEW or OPEN, or at any time after START */
     FLOW_SAY_LOG,     /* text: a stage has something to say */
     FLOW_SAY_SAVED,   /* text: a replica has saved its state; see control/rounds.h */
+    FLOW_SAY_BORN,    /* text, its pid: a nursery has made a process */
     FLOW_SAY_STUCK,   /* text: after ABORT, these stages do not come back; the last message */
     FLOW_SAY_ENDED,   /* all threads of the group have ended; the last message */
 };
@@ -81,5 +84,12 @@ enum flow_status flow_channel_send(int fd, enum flow_notice_kind kind, enum flow
  */
 FLOW_NODISCARD enum flow_status flow_channel_receive(int fd, struct flow_notice *notice,
                                                      struct flow_error *err);
+
+/* The same with a descriptor, `passed`: it is duplicated into the process at the other end. */
+enum flow_status flow_channel_pass(int fd, enum flow_notice_kind kind, int passed);
+
+/* What flow_channel_pass has sent, `*passed` -1 if no descriptor came with it; close-on-exec. */
+FLOW_NODISCARD enum flow_status flow_channel_receive_passed(int fd, struct flow_notice *notice,
+                                                            int *passed, struct flow_error *err);
 
 #endif /* FLOW_CONTROL_CHANNEL_H */

@@ -56,15 +56,31 @@ static void describe(const struct supervisor *sup, size_t i, const struct flow_d
                         launch->board, sup->crews[i].group, text);
 }
 
-/* Start it again, if that is to be done; what is done is added to `text`. */
+/* Is another process to take its place?  What is done is added to `text`. */
+static bool decide(struct supervisor *sup, size_t i, const struct flow_death *death,
+                   struct flow_str *text)
+{
+    const struct flow_crew *crew = &sup->crews[i];
+    const struct flow_plan_group *group = &sup->launch->plan->groups[crew->group];
+    struct flow_revival *revival = &sup->states[i].revival;
+    if (sup->phase != RUNNING)
+        return group->spawned &&
+               flow_revival_retry(revival, sup->launch, crew, death, flow_now_ns(), text);
+    return group->recovers &&
+           flow_revival_decide(revival, sup->launch, crew, death, flow_now_ns(), text);
+}
+
+/* Start it again, if that is to be done. */
 static bool replace(struct supervisor *sup, size_t i, const struct flow_death *death,
                     struct flow_str *text)
 {
     struct member_state *state = &sup->states[i];
-    if (!flow_revival_decide(&state->revival, sup->launch, &sup->crews[i], death, flow_now_ns(),
-                             text))
+    if (!decide(sup, i, death, text))
         return false;
     state->down = true;
+    if (sup->phase != RUNNING)
+        sup->unanswered += state->answered ? 1 : 0;
+    state->answered = false;
     if (state->revival.due_ns < sup->revive_ns)
         sup->revive_ns = state->revival.due_ns;
     if (!text->failed)
@@ -75,12 +91,12 @@ static bool replace(struct supervisor *sup, size_t i, const struct flow_death *d
 static void mourn(struct supervisor *sup, size_t i, const struct flow_death *death)
 {
     struct flow_str text = {0};
-    const bool recovers =
-        sup->launch->plan->groups[sup->crews[i].group].recovers && sup->phase == RUNNING;
     /* Between its last word and its end there was nothing left that could be lost. */
-    const bool done = recovers && flow_revival_is_done(sup->launch, sup->crews[i].group);
+    const bool done = sup->phase == RUNNING &&
+                      sup->launch->plan->groups[sup->crews[i].group].recovers &&
+                      flow_revival_is_done(sup->launch, sup->crews[i].group);
     describe(sup, i, death, &text);
-    if (!done && (!recovers || !replace(sup, i, death, &text)))
+    if (!done && !replace(sup, i, death, &text))
         flow_supervisor_fail(sup, FLOW_EIO,
                              text.failed ? "a process of the run has died" : text.text);
     flow_str_clear(&text);
@@ -109,6 +125,44 @@ void flow_supervisor_drop_dead(struct supervisor *sup)
     sup->revive_ns = FLOW_NEVER;
 }
 
+/* One that is there already, or, and then one more for the next time, one that is started. */
+static enum flow_status start_process(struct supervisor *sup, size_t i, struct flow_error *why)
+{
+    struct flow_crew *crew = &sup->crews[i];
+    if (flow_nursery_give(&sup->nursery, crew))
+        return FLOW_OK;
+    const enum flow_status rc = crew->launcher->start(sup->launch, crew, why);
+    if (rc == FLOW_OK)
+        flow_nursery_open(&sup->nursery, sup->launch);
+    return rc;
+}
+
+/* All orders at once: who cannot obey the first says so, and does not hear the others. */
+static void say_begin(const struct supervisor *sup, size_t i)
+{
+    static const enum flow_notice_kind orders[] = {FLOW_SAY_NEW, FLOW_SAY_OPEN, FLOW_SAY_START,
+                                                   FLOW_SAY_DRAIN};
+    const size_t count = sup->draining ? 4 : 3;
+    for (size_t k = 0; k < count; k++)
+        (void)flow_channel_send(sup->crews[i].fd, orders[k], FLOW_OK, NULL);
+}
+
+/* Before records flow: it catches up with the others. */
+static void start_early(struct supervisor *sup, size_t i)
+{
+    struct flow_error why = {0};
+    struct member_state *state = &sup->states[i];
+    if (sup->crews[i].launcher->start(sup->launch, &sup->crews[i], &why) != FLOW_OK) {
+        flow_supervisor_fail(sup, why.status, why.text);
+        return;
+    }
+    state->down = false;
+    state->again = sup->phase == OPENING;
+    (void)flow_channel_send(sup->crews[i].fd, FLOW_SAY_NEW, FLOW_OK, NULL);
+    if (state->again)
+        (void)flow_channel_send(sup->crews[i].fd, FLOW_SAY_OPEN, FLOW_OK, NULL);
+}
+
 static void start_again(struct supervisor *sup, size_t i)
 {
     struct flow_error why = {0};
@@ -117,12 +171,12 @@ static void start_again(struct supervisor *sup, size_t i)
     sup->sights[flow_revival_replica(sup->launch, sup->crews[i].group)] = (struct flow_sight){0};
     state->replaced = true;
     state->joined = BINDING;
-    if (sup->crews[i].launcher->start(sup->launch, &sup->crews[i], &why) != FLOW_OK) {
+    if (start_process(sup, i, &why) != FLOW_OK) {
         flow_supervisor_fail(sup, why.status, why.text);
         return;
     }
     state->down = false;
-    (void)flow_channel_send(sup->crews[i].fd, FLOW_SAY_NEW, FLOW_OK, NULL);
+    say_begin(sup, i);
 }
 
 void flow_supervisor_revive(struct supervisor *sup)
@@ -132,7 +186,7 @@ void flow_supervisor_revive(struct supervisor *sup)
     for (size_t i = 0; i < sup->count && !sup->aborting; i++) {
         const struct flow_revival *revival = &sup->states[i].revival;
         if (sup->states[i].down && revival->due_ns <= now_ns)
-            start_again(sup, i);
+            sup->phase == RUNNING ? start_again(sup, i) : start_early(sup, i);
         else if (sup->states[i].down && revival->due_ns < sup->revive_ns)
             sup->revive_ns = revival->due_ns;
     }

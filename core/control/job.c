@@ -67,6 +67,7 @@ static void add_job(struct flow_str *out, const struct flow_job *job)
     add_number(out, job->run_id);
     add_number(out, job->digest);
     add_number(out, job->cpus);
+    add_number(out, job->room_bytes);
     add_topology(out, &job->topology);
     add_string(out, job->origin->path);
     add_text(out, job->origin->text, job->origin->size);
@@ -224,6 +225,7 @@ static void take_job(struct cursor *in, struct flow_job *job)
     job->run_id = take_number(in);
     job->digest = take_number(in);
     job->cpus = take_number(in);
+    job->room_bytes = take_number(in);
     take_topology(in, &job->topology);
     job->origin->path = take_text(in, NULL);
     job->origin->text = take_text(in, &job->origin->size);

@@ -7,10 +7,10 @@
  * a digest to see that it came to the same plan.  It travels in a memfd that is sealed, so that all
  * processes of the run can read the one copy and none can change it:
  *
- *     "flowjob1", then run id, digest and cpus as 64-bit numbers, the topology (how many CPUs, and
- *     for each the fields of struct flow_cpu), then the texts in the order of the struct.  A text
- * is its size (64 bits; all ones: NULL) and its bytes, a list of texts their number (likewise) and
- * the texts.  Numbers have the low byte first.
+ *     "flowjob1", then run id, digest, cpus and room_bytes as 64-bit numbers, the topology (how
+ * many CPUs, and for each the fields of struct flow_cpu), then the texts in the order of the
+ * struct.  A text is its size (64 bits; all ones: NULL) and its bytes, a list of texts their number
+ * (likewise) and the texts.  Numbers have the low byte first.
  *
  * Memory: flow_job_write borrows all; what flow_job_read fills in is released by flow_job_clear.
  */
@@ -24,6 +24,7 @@ struct flow_job {
     uint64_t run_id;
     uint64_t digest;               /* of the plan */
     uint64_t cpus;                 /* what "auto" stood for */
+    uint64_t room_bytes;           /* memory that could be had */
     struct flow_topology topology; /* that replicas were placed by; empty: they were not */
     struct flow_graph_origin *origin;
     char **plugin_folders; /* all of them, in the order of the search */

@@ -62,6 +62,9 @@ struct flow_launcher {
 extern const struct flow_launcher flow_thread_launcher;
 extern const struct flow_launcher flow_process_launcher;
 
+/* As crew->group for flow_process_launcher: the process makes others, see control/nursery.h. */
+#define FLOW_NURSERY_GROUP FLOW_NONE
+
 /* The first argument that tells a program that it was started for a group; see worker.c. */
 #define FLOW_WORKER_FLAG "--flowrun-worker"
 

@@ -21,6 +21,7 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -38,27 +39,46 @@
 
 /* The command line of a worker, as text. */
 struct command {
-    char numbers[5][24]; /* channel, board, job, memory (or -1), group */
+    char numbers[5][LABEL_SIZE + 24]; /* channel, board, job, memory (or -1), group (or -1) */
     char label[LABEL_SIZE];
     char *argv[9];
 };
 
+static char *label_of(const struct flow_plan *plan, size_t group, char label[LABEL_SIZE])
+{
+    const struct flow_plan_group *members = &plan->groups[group];
+    return flow_plan_replica_name(plan, plan->tasks[members->tasks[0]].replicas[0], label,
+                                  LABEL_SIZE);
+}
+
+/* The processes that a nursery makes get their names where its own arguments stood. */
+static int nursery_room(const struct flow_plan *plan)
+{
+    size_t most = 0;
+    for (size_t i = 0; i < plan->group_count; i++) {
+        char label[LABEL_SIZE];
+        const size_t size = plan->groups[i].spawned ? strlen(label_of(plan, i, label)) : 0;
+        most = size > most ? size : most;
+    }
+    return (int)most + 20;
+}
+
 static void write_command(const struct flow_launch *launch, size_t group, const int fds[FDS],
                           struct command *command)
 {
-    static char name[] = "flowrun", flag[] = FLOW_WORKER_FLAG;
-    const struct flow_plan_group *members = &launch->plan->groups[group];
-
+    static char name[] = "flowrun", flag[] = FLOW_WORKER_FLAG, nursery[] = "nursery";
+    const bool makes = group == FLOW_NURSERY_GROUP;
     *command = (struct command){.argv = {name, flag}};
     for (size_t i = 0; i <= FDS; i++) {
-        (void)snprintf(command->numbers[i], sizeof(command->numbers[i]), "%ld",
+        (void)snprintf(command->numbers[i], sizeof(command->numbers[i]), "%*ld",
+                       makes && i == FDS ? nursery_room(launch->plan) : 0,
                        i < FDS ? (long)fds[i] : (long)group);
         command->argv[2 + i] = command->numbers[i];
     }
-    if (members->replica_count > 0) /* for those who read the list of processes */
-        command->argv[7] =
-            flow_plan_replica_name(launch->plan, launch->plan->tasks[members->tasks[0]].replicas[0],
-                                   command->label, sizeof(command->label));
+    if (makes)
+        command->argv[7] = nursery;
+    else if (launch->plan->groups[group].replica_count > 0) /* for who lists processes */
+        command->argv[7] = label_of(launch->plan, group, command->label);
 }
 
 /* Duplicating a descriptor onto itself clears its close-on-exec flag, in the child only. */

@@ -13,6 +13,7 @@
 #include "control/channel.h"
 #include "control/memory.h"
 #include "control/rounds.h"
+#include "link/transport.h"
 
 enum phase { WAITING, BOUND, OPENED, RUNNING, GONE, STUCK };
 
@@ -83,6 +84,7 @@ static void bind_group(struct member *member)
         .incarnation =
             (uint32_t)flow_read(&member->options.board->groups[member->options.group].restarts),
         .checkpoints = member->options.checkpoints,
+        .transport = member->options.transport,
         .events = {.context = member,
                    .failed = on_failed,
                    .ended = on_ended,
@@ -90,6 +92,7 @@ static void bind_group(struct member *member)
                    .log = on_log},
     };
     struct flow_error error = {0};
+    member->options.transport = NULL;
     if (flow_group_new(&options, &member->group, &error) != FLOW_OK) {
         say_failed(member, &error);
         return;
@@ -215,6 +218,7 @@ bool flow_member_serve(const struct flow_member_options *options)
     serve(member);
     if (member->phase == STUCK)
         return false; /* its threads may still call back: `member` and the eventfd stay */
+    flow_transport_free(member->options.transport);
     close(member->ended_fd);
     free(member);
     return true;

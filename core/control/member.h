@@ -34,6 +34,7 @@ struct flow_member_options {
     const char *folder;               /* of the run's sockets; NULL: no link crosses groups */
     uint64_t run_id;
     const struct flow_checkpoints *checkpoints; /* NULL: the run takes none */
+    struct flow_transport *transport;           /* taken over; NULL: the group makes its own */
     int fd;                                     /* the group's end of the channel; borrowed */
 };
 

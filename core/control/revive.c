@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "base/units.h"
+#include "graph/reader.h"
 
 size_t flow_revival_replica(const struct flow_launch *launch, size_t group)
 {
@@ -54,8 +55,7 @@ static uint64_t cause_of(const struct flow_revival *revival, const struct flow_d
 /* An entry for one record more: a free one, or one whose batch has been acknowledged. */
 static size_t find_entry(const struct flow_revival *revival, const struct flow_board_replica *slot)
 {
-    const unsigned turn = flow_read(&slot->kept_turn) & 1;
-    const uint64_t from = flow_read(&slot->kept_batch[turn]);
+    const uint64_t from = flow_read(&slot->kept_batch);
     for (size_t i = 0; i < FLOW_ASIDE_MOST; i++) {
         if (revival->aside[i] <= from) /* one more than its batch */
             return i;
@@ -132,8 +132,8 @@ static bool count_death(struct flow_revival *revival, const struct flow_restart 
         return false;
     }
     const bool idle = flow_read(&slot->kept_turn) == revival->kept;
+    revival->due_ns = now_ns + backoff_of(restart, idle ? revival->idle : 0);
     revival->idle = idle ? revival->idle + 1 : 0;
-    revival->due_ns = now_ns + backoff_of(restart, revival->idle);
     flow_str_addf(text, "; its process is replaced (%u of %u)", revival->deaths, restart->tries);
     return true;
 }
@@ -157,6 +157,20 @@ bool flow_revival_decide(struct flow_revival *revival, const struct flow_launch 
     flow_set(&orders->careful, batch);
     flow_str_add(text, "; its process is replaced, and will try the records of this batch alone");
     return true;
+}
+
+bool flow_revival_retry(struct flow_revival *revival, const struct flow_launch *launch,
+                        const struct flow_crew *crew, const struct flow_death *death,
+                        int64_t now_ns, struct flow_str *text)
+{
+    const size_t replica = flow_revival_replica(launch, crew->group);
+    const struct flow_graph_stage *stage = stage_of(launch->plan, replica);
+    const struct flow_restart *restart =
+        stage != NULL ? &stage->restart : &flow_restart_default; /* of a sequencer */
+    const bool outside = death->known && !death->forced && death->signal != 0 &&
+                         !flow_death_is_fault(death->signal);
+    return outside && restart->on &&
+           count_death(revival, restart, &launch->board->replicas[replica], now_ns, text);
 }
 
 /* ---- records that take too long ---- */

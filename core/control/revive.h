@@ -13,7 +13,11 @@
  * batch it was, they are handed out one by one the next time.
  *
  * All other deaths come from outside, and have the limit of "restart".  The next process begins at
- * once if the last one had got anything done, else after a while that doubles.
+ * once if the last one had got anything done, or was the first that had not; else after a while
+ * that doubles.
+ *
+ * Before records flow there is nothing to lose, and any process that is killed from outside may be
+ * started again.  A fault of its own it would only repeat.
  *
  * Threads: the coordinator's.
  */
@@ -51,7 +55,12 @@ bool flow_revival_decide(struct flow_revival *revival, const struct flow_launch 
                          const struct flow_crew *crew, const struct flow_death *death,
                          int64_t now_ns, struct flow_str *text);
 
-/* The one replica of a group that can be replaced. */
+/* The same before records flow, for any group that has a process to itself. */
+bool flow_revival_retry(struct flow_revival *revival, const struct flow_launch *launch,
+                        const struct flow_crew *crew, const struct flow_death *death,
+                        int64_t now_ns, struct flow_str *text);
+
+/* The one replica of a group that can be replaced; the first of any other. */
 size_t flow_revival_replica(const struct flow_launch *launch, size_t group);
 
 /* Its next process is about to be started. */

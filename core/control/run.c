@@ -24,6 +24,7 @@
 #include "control/supervise.h"
 #include "control/system.h"
 #include "watch/report.h"
+#include "watch/rows.h"
 
 /* What a run has taken from the system.  On the heap, since stuck threads may need it for ever. */
 struct run {
@@ -61,11 +62,7 @@ static bool has_remote_link(const struct flow_plan *plan)
 
 static enum flow_status make_board(struct run *run, bool shared, struct flow_error *err)
 {
-    const struct flow_board_size size = {
-        .replicas = run->plan->replica_count,
-        .links = run->plan->link_count,
-        .groups = run->plan->group_count,
-    };
+    const struct flow_board_size size = flow_board_size_of(run->plan);
     const enum flow_status rc = flow_board_new(&size, shared, &run->board, err);
     run->has_board = rc == FLOW_OK;
     return rc;
@@ -106,6 +103,7 @@ static enum flow_status make_job(struct run *run, struct flow_error *err)
         .run_id = run->launch.run_id,
         .digest = flow_plan_digest(run->plan),
         .cpus = run->plan->cpus,
+        .room_bytes = run->plan->room_bytes,
         .topology = run->topology,
         .origin = run->graph->origin,
         .plugin_folders = run->session->plugin_folders,
@@ -161,7 +159,10 @@ static enum flow_status prepare(struct run *run, const struct flow_run_options *
     enum flow_status rc = flow_standing_open(run->plan, options, &run->standing, err);
     if (rc != FLOW_OK || run->standing.done)
         return rc;
-    rc = flow_limits_raise(run->plan, err);
+    const struct flow_room room = flow_room_find("", run->plan->mode == FLOW_THREADS);
+    rc = flow_limits_memory(run->plan, &room, err);
+    if (rc == FLOW_OK)
+        rc = flow_limits_raise(run->plan, err);
     if (rc == FLOW_OK && getrandom(&run->launch.run_id, sizeof(run->launch.run_id), 0) < 0)
         rc = flow_system_fail(err, errno, "no random numbers for the run's id");
     if (rc == FLOW_OK)

@@ -28,7 +28,8 @@
  *
  * Replacing.  A process whose stage permits it (plan/recover.h) and that dies once records flow is
  * no failure: revive.c says whether and when the next one is started.  It gets NEW, OPEN and START
- * by itself, and nobody else is told: what was under way is between it and its neighbours.
+ * at once, and nobody else is told: what was under way is between it and its neighbours.  One that
+ * is killed before records flow is started again, whatever its stage, and the phase waits for it.
  *
  * After ABORT the groups have GRACE_NS.  They use less for themselves (FLOW_MEMBER_JOIN_NS), so
  * that a group with a stuck stage can still name it.  Then processes are killed, and a thread that
@@ -104,11 +105,7 @@ void flow_supervisor_tell(struct supervisor *sup, const char *line)
 static void drain_all(struct supervisor *sup)
 {
     const int64_t limit = sup->launch->plan->graph->drain_ns;
-    for (size_t i = 0; i < sup->count; i++) {
-        /* A process that takes another's place is told when it runs: see answer_late. */
-        if (!sup->states[i].replaced || sup->states[i].joined == RUNNING)
-            say(sup, i, FLOW_SAY_DRAIN);
-    }
+    say_all(sup, FLOW_SAY_DRAIN);
     if (sup->launch->rounds != NULL)
         flow_rounds_stop(sup->launch->rounds, flow_now_ns());
     if (limit > 0)
@@ -141,7 +138,7 @@ static void begin_running(struct supervisor *sup)
         drain_all(sup);
 }
 
-/* A process that replaces another goes through the phases alone. */
+/* A process that replaces another goes through the phases alone; it knows all orders already. */
 static void answer_late(struct supervisor *sup, size_t i, enum run_phase phase)
 {
     struct member_state *state = &sup->states[i];
@@ -150,9 +147,6 @@ static void answer_late(struct supervisor *sup, size_t i, enum run_phase phase)
         return;
     }
     state->joined = phase == BINDING ? OPENING : RUNNING;
-    say(sup, i, phase == BINDING ? FLOW_SAY_OPEN : FLOW_SAY_START);
-    if (phase == OPENING && sup->draining)
-        say(sup, i, FLOW_SAY_DRAIN);
 }
 
 static void answer(struct supervisor *sup, size_t i, enum run_phase phase)
@@ -160,6 +154,10 @@ static void answer(struct supervisor *sup, size_t i, enum run_phase phase)
     struct member_state *state = &sup->states[i];
     if (state->replaced) {
         answer_late(sup, i, phase);
+        return;
+    }
+    if (state->again && phase == BINDING && sup->phase == OPENING) {
+        state->again = false; /* where the others have been long since */
         return;
     }
     if (sup->phase != phase || state->answered || state->ended) {
@@ -375,8 +373,10 @@ static void wait_once(struct supervisor *sup)
     sup->fds[sup->count] = (struct pollfd){.fd = sup->stop_fd, .events = POLLIN};
     sup->fds[sup->count + 1] =
         (struct pollfd){.fd = flow_watchdog_fd(sup->watchdog), .events = POLLIN};
+    sup->fds[sup->count + 2] =
+        (struct pollfd){.fd = flow_nursery_fd(&sup->nursery), .events = POLLIN};
 
-    if (poll(sup->fds, sup->count + 2, next_timeout(sup)) > 0) {
+    if (poll(sup->fds, sup->count + 3, next_timeout(sup)) > 0) {
         for (size_t i = 0; i < sup->count; i++)
             if ((sup->fds[i].revents & (POLLHUP | POLLERR)) != 0)
                 listen(sup, i);
@@ -387,6 +387,8 @@ static void wait_once(struct supervisor *sup)
             hear_stop(sup);
         if (sup->fds[sup->count + 1].revents != 0)
             flow_watchdog_answer(sup->watchdog);
+        if (sup->fds[sup->count + 2].revents != 0)
+            flow_nursery_hear(&sup->nursery);
     }
     look_at_clock(sup);
 }
@@ -419,7 +421,7 @@ static bool has_memory(struct supervisor *sup)
 {
     sup->crews = flow_calloc(sup->count, sizeof(*sup->crews));
     sup->states = flow_calloc(sup->count, sizeof(*sup->states));
-    sup->fds = flow_calloc(sup->count + 2, sizeof(*sup->fds));
+    sup->fds = flow_calloc(sup->count + 3, sizeof(*sup->fds));
     sup->sights = flow_calloc(sup->launch->plan->replica_count, sizeof(*sup->sights));
     return sup->crews != NULL && sup->states != NULL && sup->fds != NULL && sup->sights != NULL;
 }
@@ -434,6 +436,7 @@ enum flow_status flow_supervise(const struct flow_launch *launch,
         .outcome = outcome,
         .err = err,
         .count = launch->plan->group_count,
+        .nursery = FLOW_NURSERY_NONE,
         .stop_fd = options->stop_fd,
         .tick_ns = FLOW_NEVER,
         .drain_ns = FLOW_NEVER,
@@ -454,6 +457,7 @@ enum flow_status flow_supervise(const struct flow_launch *launch,
     }
 
     outcome->elapsed_ns = sup.start_ns > 0 ? sup.end_ns - sup.start_ns : 0;
+    flow_nursery_close(&sup.nursery);
     flow_watchdog_free(sup.watchdog);
     flow_sampler_free(sup.sampler);
     free(sup.sights);

@@ -5,6 +5,7 @@
 /* The coordinator's state: private to supervise.c, which talks to groups, and to ending.c, which is
  * about those that end, die or are replaced. */
 
+#include "control/nursery.h"
 #include "control/revive.h"
 #include "control/supervise.h"
 #include "control/watchdog.h"
@@ -20,7 +21,8 @@ struct member_state {
     bool ended;    /* has said ENDED */
     bool stuck;    /* has said STUCK */
     bool gone;
-    bool replaced;         /* its process is not the first one */
+    bool replaced;         /* its process is not the first one since records flow */
+    bool again;            /* in this phase it was started again, and begins with the first one */
     bool down;             /* its process has died, and the next one is not started yet */
     enum run_phase joined; /* of a process that was started later: where it is */
     struct flow_revival revival;
@@ -35,9 +37,10 @@ struct supervisor {
     enum run_phase phase;
     struct flow_crew *crews; /* one for each group of the plan */
     struct member_state *states;
-    struct pollfd *fds;             /* one for each group, then stop_fd, then the watchdog's */
+    struct pollfd *fds; /* one for each group, then stop_fd, the watchdog's, the nursery's */
     struct flow_watchdog *watchdog; /* NULL: no memory for one */
     struct flow_sight *sights;      /* by replica */
+    struct flow_nursery nursery;    /* of processes that take others' places */
     size_t count;
     size_t unanswered;            /* groups that have not answered the phase's message */
     size_t live;                  /* groups not gone */

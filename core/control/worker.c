@@ -6,7 +6,8 @@
  *     flowrun --flowrun-worker CHANNEL BOARD JOB MEMORY GROUP [NAME]
  *
  * It reads the graph again from the job, plans it, and must come to the same plan as the
- * coordinator; then its main thread serves the channel as any group does (member.c).
+ * coordinator; then its main thread serves the channel as any group does (member.c).  One without a
+ * group (-1) makes others instead, which have all that behind them (nursery.h).
  *
  * A second thread, the guard, only watches whether the coordinator is still there.  When it dies
  * the kernel closes its end of the channel, and the guard removes the run's folder and ends the
@@ -29,14 +30,18 @@
 #include "control/job.h"
 #include "control/launch.h"
 #include "control/member.h"
+#include "control/nurse.h"
 #include "control/session.h"
 #include "control/system.h"
+#include "engine/warm.h"
+#include "watch/rows.h"
 
 /* The command line. */
 struct orders {
     int channel, board, job;
     int memory; /* -1: the processes of the run share nothing but the board */
     size_t group;
+    char **argv;
 };
 
 /* What the process works with, built from the job. */
@@ -47,8 +52,9 @@ struct work {
     struct flow_plan *plan;
     struct flow_board board;
     bool has_board;
-    struct flow_memory memory; /* map NULL: none */
-    int state_fd;              /* a descriptor of the state folder; -1: none */
+    struct flow_memory memory;        /* map NULL: none */
+    struct flow_transport *transport; /* of a process that a nursery has made; else NULL */
+    int state_fd;                     /* a descriptor of the state folder; -1: none */
     struct flow_manifest from;
     struct flow_checkpoints checkpoints;
 };
@@ -76,7 +82,7 @@ static bool parse_orders(int argc, char **argv, struct orders *orders)
     if (argc < 7)
         return false;
     for (int i = 0; i < 5; i++) {
-        if (!parse_number(argv[2 + i], i == 3 ? -1 : 0, INT32_MAX, &numbers[i]))
+        if (!parse_number(argv[2 + i], i >= 3 ? -1 : 0, INT32_MAX, &numbers[i]))
             return false;
     }
     *orders = (struct orders){
@@ -84,7 +90,8 @@ static bool parse_orders(int argc, char **argv, struct orders *orders)
         .board = (int)numbers[1],
         .job = (int)numbers[2],
         .memory = (int)numbers[3],
-        .group = (size_t)numbers[4],
+        .group = numbers[4] >= 0 ? (size_t)numbers[4] : FLOW_NURSERY_GROUP,
+        .argv = argv,
     };
     return true;
 }
@@ -197,34 +204,28 @@ static enum flow_status read_graph(struct work *work, struct flow_error *err)
     return rc;
 }
 
-static enum flow_status plan_graph(struct work *work, const struct orders *orders,
-                                   struct flow_error *err)
+static enum flow_status plan_graph(struct work *work, struct flow_error *err)
 {
     const struct flow_plan_options options = {
         .cpus = (unsigned)work->job.cpus,
+        .room_bytes = work->job.room_bytes,
         .topology = &work->job.topology,
     };
     work->plan = flow_plan_new(work->graph, &options, err);
     if (work->plan == NULL)
         return FLOW_ENOMEM;
-    if (flow_plan_digest(work->plan) != work->job.digest ||
-        orders->group >= work->plan->group_count) {
+    if (flow_plan_digest(work->plan) != work->job.digest)
         return flow_fail(err, FLOW_EPROTO,
                          "a process of the run came to another plan than the coordinator: has the "
                          "program, a plugin or an environment variable that the graph uses changed "
                          "meanwhile?");
-    }
     return FLOW_OK;
 }
 
 static enum flow_status open_board(struct work *work, const struct orders *orders,
                                    struct flow_error *err)
 {
-    const struct flow_board_size size = {
-        .replicas = work->plan->replica_count,
-        .links = work->plan->link_count,
-        .groups = work->plan->group_count,
-    };
+    const struct flow_board_size size = flow_board_size_of(work->plan);
     const enum flow_status rc = flow_board_open(orders->board, &size, &work->board, err);
     work->has_board = rc == FLOW_OK;
     return rc;
@@ -273,18 +274,17 @@ static enum flow_status prepare(struct work *work, const struct orders *orders,
         return FLOW_ENOMEM;
     enum flow_status rc = read_graph(work, err);
     if (rc == FLOW_OK)
-        rc = plan_graph(work, orders, err);
+        rc = plan_graph(work, err);
     if (rc == FLOW_OK)
         rc = open_board(work, orders, err);
     if (rc == FLOW_OK)
         rc = open_memory(work, orders, err);
-    if (rc == FLOW_OK)
-        rc = join_state(work, err);
     return rc;
 }
 
 static void clear_work(struct work *work)
 {
+    flow_transport_free(work->transport);
     if (work->state_fd >= 0)
         close(work->state_fd);
     flow_manifest_clear(&work->from);
@@ -297,7 +297,7 @@ static void clear_work(struct work *work)
     flow_job_clear(&work->job);
 }
 
-static void serve(const struct work *work, const struct orders *orders)
+static void serve(struct work *work, const struct orders *orders)
 {
     struct flow_board board = work->board;
     const struct flow_member_options options = {
@@ -308,8 +308,10 @@ static void serve(const struct work *work, const struct orders *orders)
         .folder = work->job.folder,
         .run_id = work->job.run_id,
         .checkpoints = work->job.state != NULL ? &work->checkpoints : NULL,
+        .transport = work->transport,
         .fd = orders->channel,
     };
+    work->transport = NULL;
     if (!flow_member_serve(&options))
         _exit(1); /* stages are stuck: nothing they use may be taken away */
 }
@@ -320,17 +322,67 @@ static void say_failed(int channel, const struct flow_error *error)
     (void)flow_channel_send(channel, FLOW_SAY_ENDED, FLOW_OK, NULL);
 }
 
-static enum flow_status work_guarded(struct work *work, const struct orders *orders,
+/* What it needs for any group. */
+static enum flow_status make_transport(struct work *work, struct flow_error *err)
+{
+    const struct flow_group_options options = {
+        .plan = work->plan,
+        .memory = work->memory.map != NULL ? &work->memory : NULL,
+        .folder = work->job.folder,
+        .run_id = work->job.run_id,
+    };
+    return flow_transport_of_any(&options, &work->transport, err);
+}
+
+/* Of a process that a nursery has made: what it becomes. */
+static enum flow_status become_group(struct work *work, struct orders *orders,
+                                     struct flow_error *err)
+{
+    char name[FLOW_GRAPH_MAX_NAME + 32];
+    const struct flow_plan *plan = work->plan;
+    enum flow_status rc = make_transport(work, err);
+    if (rc == FLOW_OK)
+        rc = flow_nurse_await(orders->channel, &orders->group, err);
+    if (rc != FLOW_OK)
+        return rc;
+    if (orders->group >= plan->group_count)
+        return flow_fail(err, FLOW_EPROTO, "the run has no group %zu", orders->group);
+    const size_t replica = plan->tasks[plan->groups[orders->group].tasks[0]].replicas[0];
+    flow_nurse_rename(orders->argv[6], orders->argv[7], orders->group,
+                      flow_plan_replica_name(plan, replica, name, sizeof(name)));
+    return FLOW_OK;
+}
+
+static enum flow_status work_guarded(struct work *work, struct orders *orders,
                                      const struct flow_plugin *const *builtin,
                                      struct flow_error *err)
 {
     struct guard guard = {.channel = orders->channel, .folder = work->job.folder};
     if (!start_guard(&guard, err))
         return FLOW_EIO;
-    const enum flow_status rc = prepare(work, orders, builtin, err);
+    enum flow_status rc = work->plan == NULL ? prepare(work, orders, builtin, err) : FLOW_OK;
+    if (rc == FLOW_OK)
+        rc = join_state(work, err);
     if (rc == FLOW_OK)
         serve(work, orders);
     stop_guard(&guard);
+    return rc;
+}
+
+/*
+ * Returns in each of the processes that it makes, once that has become a group, and in its own when
+ * the run has ended.  Whoever is no group leaves the folder alone when its channel is closed: a
+ * spare may be sent away.
+ */
+static enum flow_status work_as_nursery(struct work *work, struct orders *orders,
+                                        const struct flow_plugin *const *builtin,
+                                        struct flow_error *err)
+{
+    enum flow_status rc = prepare(work, orders, builtin, err);
+    if (rc == FLOW_OK)
+        rc = flow_nurse_serve(&orders->channel, err);
+    if (rc == FLOW_OK)
+        rc = become_group(work, orders, err);
     return rc;
 }
 
@@ -350,8 +402,11 @@ bool flow_worker_main(const struct flow_session_options *options, int argc, char
     struct flow_error error = {0};
     enum flow_status rc = flow_job_read(orders.job, &work.job, &error);
     close(orders.job);
+    const struct flow_plugin *const *builtin = options != NULL ? options->builtin : NULL;
+    if (rc == FLOW_OK && orders.group == FLOW_NURSERY_GROUP)
+        rc = work_as_nursery(&work, &orders, builtin, &error);
     if (rc == FLOW_OK)
-        rc = work_guarded(&work, &orders, options != NULL ? options->builtin : NULL, &error);
+        rc = work_guarded(&work, &orders, builtin, &error);
     if (rc != FLOW_OK)
         say_failed(orders.channel, &error);
     clear_work(&work);

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "engine/task.h"
+#include "engine/warm.h"
 
 #define STACK_BYTES ((size_t)2 << 20)
 
@@ -47,20 +48,15 @@ struct flow_group {
     struct flow_error error;
 };
 
-/* An inbox (two sockets where others can reach it) and an outbox per neighbour, over all tasks.
- */
-static size_t count_sockets(const struct flow_plan *plan, const struct flow_plan_group *group)
+/* The one that was handed over, or one of its own. */
+static enum flow_status take_transport(struct flow_group *group, struct flow_error *err)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < group->task_count; i++) {
-        const struct flow_plan_task *task = &plan->tasks[group->tasks[i]];
-        count += 2;
-        for (size_t k = 0; k < task->replica_count; k++) {
-            const struct flow_plan_replica *replica = &plan->replicas[task->replicas[k]];
-            count += replica->in_count + replica->out_count;
-        }
+    const struct flow_group_options *options = &group->options;
+    if (group->transport != NULL) {
+        flow_transport_become(group->transport, options->incarnation);
+        return FLOW_OK;
     }
-    return count;
+    return flow_transport_of_group(options, &group->transport, err);
 }
 
 static enum flow_status init_sync(struct flow_group *group, struct flow_error *err)
@@ -131,9 +127,12 @@ enum flow_status flow_group_new(const struct flow_group_options *options, struct
                                 struct flow_error *err)
 {
     struct flow_group *made = flow_alloc(sizeof(*made));
-    if (made == NULL)
+    if (made == NULL) {
+        flow_transport_free(options->transport);
         return flow_fail(err, FLOW_ENOMEM, "out of memory for a group");
+    }
     made->options = *options;
+    made->transport = options->transport;
     made->env = (struct flow_replica_env){
         .plan = options->plan,
         .board = options->board,
@@ -147,17 +146,10 @@ enum flow_status flow_group_new(const struct flow_group_options *options, struct
         .log = log_line,
     };
     init_epochs(made);
-    const struct flow_transport_options transport = {
-        .folder = options->folder,
-        .run_id = options->run_id,
-        .memory = options->memory,
-        .incarnation = options->incarnation,
-        .sockets = count_sockets(options->plan, &options->plan->groups[options->group]),
-    };
 
     enum flow_status rc = init_sync(made, err);
     if (rc == FLOW_OK)
-        rc = flow_transport_new(&transport, &made->transport, err);
+        rc = take_transport(made, err);
     made->env.transport = made->transport;
     if (rc == FLOW_OK)
         rc = make_members(made, err);

@@ -27,6 +27,7 @@
 #include "watch/board.h"
 
 struct flow_group;
+struct flow_transport;
 
 struct flow_group_events {
     void *context;
@@ -51,6 +52,7 @@ struct flow_group_options {
     uint64_t run_id;    /* frames of another run are refused */
     uint32_t incarnation; /* how often the process of this group has been replaced */
     const struct flow_checkpoints *checkpoints; /* NULL: the run takes none */
+    struct flow_transport *transport; /* taken over, also on failure; NULL: it makes its own */
     struct flow_group_events events;
 };
 

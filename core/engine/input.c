@@ -295,7 +295,7 @@ bool flow_input_next(struct flow_input *input, struct flow_item *item)
     return true;
 }
 
-static uint32_t cost_of(const struct flow_input *input)
+uint32_t flow_input_cost(const struct flow_input *input)
 {
     if (input->cost_ns == 0 || input->pace_ns <= input->cost_ns)
         return input->cost_ns;
@@ -308,7 +308,7 @@ enum flow_status flow_inlet_report(struct flow_input *input, struct flow_inlet *
         .kind = FLOW_MESSAGE_CREDIT,
         .link = inlet->id,
         .credit = {(uint32_t)inlet->received, (uint32_t)inlet->done, (uint32_t)inlet->acked,
-                   cost_of(input)},
+                   flow_input_cost(input)},
     };
     inlet->told_received = inlet->received;
     inlet->told_done = inlet->done;
@@ -403,12 +403,13 @@ enum flow_status flow_input_settle(struct flow_input *input, uint32_t link, uint
     struct flow_inlet *inlet = &input->links[link];
     if (is_stale(&inlet->stale_settled) || !input->host->tracks)
         return FLOW_OK;
-    enum flow_status rc = note_finished(input, inlet);
-    if (rc == FLOW_OK && input->keep != NULL)
-        rc = flow_keep_note(input->keep, inlet->acked, inlet->settled, sequence + 1);
-    if (rc == FLOW_OK)
-        inlet->settled++;
-    return rc;
+    const enum flow_status rc = note_finished(input, inlet);
+    if (rc != FLOW_OK)
+        return rc;
+    if (input->keep != NULL)
+        flow_keep_note(input->keep, inlet->settled, sequence + 1);
+    inlet->settled++;
+    return FLOW_OK;
 }
 
 enum flow_status flow_input_report(struct flow_input *input)

@@ -1,16 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/keep.h"
 
-#include <stdlib.h>
-#include <string.h>
-
-#include "base/mem.h"
-
-/* A row: the next batch, the counters, then records and bytes for each link. */
-#define FIRST_COUNTER 1u
-#define FIRST_LINK (FIRST_COUNTER + FLOW_KEPT)
-#define FIRST_ROWS 16u
-
 static const size_t counters[FLOW_KEPT] = {
     offsetof(struct flow_board_replica, records_in),
     offsetof(struct flow_board_replica, bytes_in),
@@ -40,51 +30,28 @@ static const struct flow_plan_replica *self_of(const struct flow_keep *keep)
 enum flow_status flow_keep_init(struct flow_keep *keep, struct flow_host *host,
                                 const struct flow_output *output)
 {
-    *keep = (struct flow_keep){.host = host, .output = output};
-    keep->stride = FIRST_LINK + 2 * self_of(keep)->out_count;
-    keep->rows = flow_calloc(FIRST_ROWS * keep->stride, sizeof(*keep->rows));
-    keep->mask = FIRST_ROWS - 1;
-    if (keep->rows == NULL)
-        return flow_fail(&host->err, FLOW_ENOMEM, "out of memory for its progress");
+    *keep = (struct flow_keep){.host = host, .output = output, .first = 1};
+    keep->rows = flow_rows_of(host->plan, host->board, host->replica);
+    if (keep->rows.words == NULL)
+        return flow_fail(&host->err, FLOW_EPROTO, "the board has no room for its progress");
     return FLOW_OK;
 }
 
-void flow_keep_clear(struct flow_keep *keep)
+static flow_counter *row_of(const struct flow_keep *keep, uint64_t stamp)
 {
-    free(keep->rows);
-    keep->rows = NULL;
+    return keep->rows.words + (stamp & (keep->rows.count - 1)) * keep->rows.stride;
 }
 
-static uint64_t *row_at(const struct flow_keep *keep, uint64_t index)
+static flow_counter *note_link(flow_counter *cell, const struct flow_board_link *slot,
+                               const struct flow_builder *open)
 {
-    return keep->rows + (index & keep->mask) * keep->stride;
-}
-
-static bool widen(struct flow_keep *keep, uint64_t acked, uint64_t index)
-{
-    const uint64_t count = (keep->mask + 1) * 2;
-    uint64_t *rows = flow_calloc(count * keep->stride, sizeof(*rows));
-    if (rows == NULL)
-        return false;
-    for (uint64_t n = acked; n < index; n++)
-        memcpy(rows + (n & (count - 1)) * keep->stride, row_at(keep, n),
-               keep->stride * sizeof(*rows));
-    free(keep->rows);
-    keep->rows = rows;
-    keep->mask = count - 1;
-    return true;
-}
-
-static uint64_t *note_link(uint64_t *cell, const struct flow_board_link *slot,
-                           const struct flow_builder *open)
-{
-    *cell++ = flow_read(&slot->sent) + flow_builder_count(open);
-    *cell++ = flow_read(&slot->sent_bytes) + (uint64_t)(open->room.at - open->room.data);
+    flow_set(cell++, flow_read(&slot->sent) + flow_builder_count(open));
+    flow_set(cell++, flow_read(&slot->sent_bytes) + (uint64_t)(open->room.at - open->room.data));
     return cell;
 }
 
 /* What has been emitted for each link: sent, or in a batch that is open. */
-static void note_links(const struct flow_keep *keep, uint64_t *cell)
+static void note_links(const struct flow_keep *keep, flow_counter *cell)
 {
     const struct flow_board_link *slots = keep->host->board->links;
     for (size_t p = 0; p < keep->output->port_count; p++) {
@@ -98,65 +65,119 @@ static void note_links(const struct flow_keep *keep, uint64_t *cell)
     }
 }
 
-enum flow_status flow_keep_note(struct flow_keep *keep, uint64_t acked, uint64_t index,
-                                uint64_t next)
+void flow_keep_note(struct flow_keep *keep, uint64_t index, uint64_t next)
 {
-    if (index - acked > keep->mask && !widen(keep, acked, index))
-        return flow_fail(&keep->host->err, FLOW_ENOMEM, "out of memory for its progress");
-    uint64_t *row = row_at(keep, index);
-    row[0] = next;
+    if (!keep->begun)
+        keep->base = keep->first - index;
+    keep->begun = true;
+    const uint64_t stamp = keep->base + index;
+    flow_counter *row = row_of(keep, stamp);
+    flow_set(&row[FLOW_ROW_STAMP], 0);
+    atomic_thread_fence(memory_order_release);
+    flow_set(&row[FLOW_ROW_NEXT], next);
     for (size_t i = 0; i < FLOW_KEPT; i++)
-        row[FIRST_COUNTER + i] = flow_read(counter_at(keep->host->slot, i));
-    note_links(keep, row + FIRST_LINK);
-    return FLOW_OK;
-}
-
-/* Each link with its two cells of a row, in the order of note_links. */
-static void publish_links(struct flow_keep *keep, const uint64_t *cell, unsigned turn)
-{
-    struct flow_board_link *slots = keep->host->board->links;
-    for (size_t p = 0; p < keep->output->port_count; p++) {
-        const struct flow_port_out *port = &keep->output->ports[p];
-        for (size_t e = 0; e < port->edge_count; e++) {
-            const struct flow_outlet *outlet = &port->edges[e].outlet;
-            for (size_t i = 0; i < outlet->link_count; i++) {
-                flow_set(&slots[outlet->first_link + i].kept_sent[turn], *cell++);
-                flow_set(&slots[outlet->first_link + i].kept_bytes[turn], *cell++);
-            }
-        }
-    }
+        flow_set(&row[FLOW_ROW_COUNTS + i], flow_read(counter_at(keep->host->slot, i)));
+    note_links(keep, row + FLOW_ROW_LINKS);
+    atomic_store_explicit(&row[FLOW_ROW_STAMP], stamp, memory_order_release);
 }
 
 void flow_keep_publish(struct flow_keep *keep, uint64_t index)
 {
     struct flow_board_replica *slot = keep->host->slot;
-    const uint64_t *row = row_at(keep, index);
-    const uint64_t turns = flow_read(&slot->kept_turn) + 1;
-    const unsigned turn = turns & 1;
-    flow_set(&slot->kept_batch[turn], row[0]);
-    for (size_t i = 0; i < FLOW_KEPT; i++)
-        flow_set(&slot->kept[turn][i], row[FIRST_COUNTER + i]);
-    publish_links(keep, row + FIRST_LINK, turn);
-    atomic_store_explicit(&slot->kept_turn, turns, memory_order_release);
+    flow_set(&slot->kept_batch, flow_read(&row_of(keep, keep->base + index)[FLOW_ROW_NEXT]));
+    flow_count(&slot->kept_turn, 1);
+}
+
+/* ---- in a successor ---- */
+
+/* Of a link: has its reader had what the row says?  One that needs nothing more has. */
+static bool has_reached(const struct flow_outlet *outlet, const struct flow_board_link *slot,
+                        const flow_counter *cell, uint64_t next)
+{
+    if (flow_read(&slot->ended) != 0)
+        return true;
+    if (outlet->edge->merge_numbered && flow_read(&slot->closed) < next)
+        return false;
+    return flow_read(&slot->received) >= flow_read(cell);
+}
+
+static bool has_arrived(const struct flow_keep *keep, const flow_counter *row)
+{
+    const struct flow_board_link *slots = keep->host->board->links;
+    const flow_counter *cell = row + FLOW_ROW_LINKS;
+    for (size_t p = 0; p < keep->output->port_count; p++) {
+        const struct flow_port_out *port = &keep->output->ports[p];
+        for (size_t e = 0; e < port->edge_count; e++) {
+            const struct flow_outlet *outlet = &port->edges[e].outlet;
+            for (size_t i = 0; i < outlet->link_count; i++, cell += 2) {
+                if (!has_reached(outlet, &slots[outlet->first_link + i], cell,
+                                 flow_read(&row[FLOW_ROW_NEXT])))
+                    return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* The last row of which everything has arrived; NULL: there is none. */
+static flow_counter *find_row(const struct flow_keep *keep)
+{
+    flow_counter *found = NULL;
+    for (size_t i = 0; i < keep->rows.count; i++) {
+        flow_counter *row = keep->rows.words + i * keep->rows.stride;
+        const uint64_t stamp = atomic_load_explicit(&row[FLOW_ROW_STAMP], memory_order_acquire);
+        if (stamp != 0 && (found == NULL || stamp > flow_read(&found[FLOW_ROW_STAMP])) &&
+            has_arrived(keep, row))
+            found = row;
+    }
+    return found;
+}
+
+/* What is done again gets rows of its own: those of the former process no longer hold. */
+static void forget_after(const struct flow_keep *keep, uint64_t stamp)
+{
+    for (size_t i = 0; i < keep->rows.count; i++) {
+        flow_counter *row = keep->rows.words + i * keep->rows.stride;
+        if (flow_read(&row[FLOW_ROW_STAMP]) > stamp)
+            flow_set(&row[FLOW_ROW_STAMP], 0);
+    }
+}
+
+static uint64_t word_of(const flow_counter *row, size_t at)
+{
+    return row != NULL ? flow_read(&row[at]) : 0;
+}
+
+/* Each link with its two cells of a row, in the order of note_links. */
+static void restore_links(const struct flow_keep *keep, const flow_counter *row)
+{
+    struct flow_board_link *slots = keep->host->board->links;
+    size_t at = FLOW_ROW_LINKS;
+    for (size_t p = 0; p < keep->output->port_count; p++) {
+        const struct flow_port_out *port = &keep->output->ports[p];
+        for (size_t e = 0; e < port->edge_count; e++) {
+            const struct flow_outlet *outlet = &port->edges[e].outlet;
+            for (size_t i = 0; i < outlet->link_count; i++, at += 2) {
+                flow_set(&slots[outlet->first_link + i].sent, word_of(row, at));
+                flow_set(&slots[outlet->first_link + i].sent_bytes, word_of(row, at + 1));
+            }
+        }
+    }
 }
 
 void flow_keep_restore(struct flow_keep *keep, struct flow_output *output)
 {
     struct flow_board_replica *slot = keep->host->slot;
-    struct flow_board *board = keep->host->board;
-    const struct flow_plan_replica *self = self_of(keep);
-    const uint64_t turns = atomic_load_explicit(&slot->kept_turn, memory_order_acquire);
-    const unsigned turn = turns & 1;
-    keep->from = flow_read(&slot->kept_batch[turn]);
+    struct flow_board_link *input = &keep->host->board->links[self_of(keep)->in[0]];
+    const flow_counter *row = find_row(keep);
+    forget_after(keep, word_of(row, FLOW_ROW_STAMP));
+    keep->first = word_of(row, FLOW_ROW_STAMP) + 1;
+    keep->from = word_of(row, FLOW_ROW_NEXT);
     for (size_t i = 0; i < FLOW_KEPT; i++)
-        flow_set(counter_at(slot, i), flow_read(&slot->kept[turn][i]));
-    for (size_t i = 0; i < self->out_count; i++) {
-        struct flow_board_link *link = &board->links[self->out[i]];
-        flow_set(&link->sent, flow_read(&link->kept_sent[turn]));
-        flow_set(&link->sent_bytes, flow_read(&link->kept_bytes[turn]));
-    }
-    flow_set(&board->links[self->in[0]].received, flow_read(&slot->records_in));
-    flow_set(&board->links[self->in[0]].received_batches, flow_read(&slot->batches_in));
+        flow_set(counter_at(slot, i), word_of(row, FLOW_ROW_COUNTS + i));
+    restore_links(keep, row);
+    flow_set(&input->received, flow_read(&slot->records_in));
+    flow_set(&input->received_batches, flow_read(&slot->batches_in));
     flow_set(&slot->hand_batch, 0);
     output->shared.emitted = flow_read(&slot->records_out);
     output->shared.emitted_bytes = flow_read(&slot->bytes_out);

@@ -51,7 +51,7 @@ static void note_sent(struct flow_outlet_link *link, const struct flow_slice *sl
         entry->at = *at;
     if (link->remote && slice->block != NULL)
         entry->held = flow_block_ref(slice->block);
-    link->sent++;
+    link->again = ++link->sent;
     link->out_records += slice->count;
     link->out_bytes += weight;
     link->held_bytes += weight;
@@ -68,7 +68,7 @@ static enum flow_status send_slice(struct flow_outlet *outlet, struct flow_outle
                               : outlet->numbers            ? outlet->sequence++
                                                            : link->sent;
     if (link->fused)
-        link->received = link->done = link->acked = ++link->sent;
+        link->received = link->done = link->acked = link->again = ++link->sent;
     else
         note_sent(link, slice, weight, &(struct flow_position){sequence, number});
     flow_count(&link->slot->sent, slice->count);
@@ -192,7 +192,9 @@ static enum flow_status send_barrier(struct flow_outlet *outlet, struct flow_out
         .sequence = (uint32_t)link->sent,
         .batch = {NULL, epoch},
     };
-    return flow_outlet_send(outlet, link, &message);
+    const enum flow_status rc =
+        link->again < link->sent ? flow_outlet_send_again(outlet, link, true) : FLOW_OK;
+    return rc == FLOW_OK ? flow_outlet_send(outlet, link, &message) : rc;
 }
 
 /* A barrier to one reader, or, where a queue stands for all of them, to all. */
@@ -371,20 +373,28 @@ enum flow_status flow_outlet_end(struct flow_outlet *outlet, uint64_t total)
         link->last = outlet->edge->merge_numbered ? total
                      : outlet->numbers            ? outlet->sequence
                                                   : link->sent;
-        if (!link->complete)
+        if (!link->complete && link->again == link->sent) /* else it follows what is sent again */
             rc = flow_outlet_send_end(outlet, link);
     }
     return rc;
 }
 
-/* A reader that may be replaced says on the board when no successor would need us any more. */
+/*
+ * A reader that may be replaced says on the board when no successor would need us any more; one
+ * whose writer may be says that it has had the end, and need not say so again to a process that it
+ * does not know to be there.
+ */
+static bool has_ended(const struct flow_outlet_link *link)
+{
+    return flow_read(&link->slot->ended) != 0;
+}
+
 bool flow_outlet_is_settled(const struct flow_outlet *outlet)
 {
     for (size_t i = 0; i < outlet->link_count; i++) {
         const struct flow_outlet_link *link = &outlet->links[i];
-        const bool settled = link->recovers ? flow_read(&link->slot->ended) != 0
-                                            : !link->remote || link->acked == link->sent;
-        if (!settled)
+        const bool acked = !link->recovers && (!link->remote || link->acked == link->sent);
+        if (!acked && !has_ended(link))
             return false;
     }
     return true;
@@ -396,7 +406,7 @@ uint64_t flow_outlet_oldest(const struct flow_outlet *outlet)
     for (size_t i = 0; i < outlet->link_count; i++) {
         const struct flow_outlet_link *link = &outlet->links[i];
         const struct sent_batch *first = &link->ring[link->received & link->ring_mask];
-        if (link->received < link->sent && first->order < oldest)
+        if (link->received < link->sent && first->order < oldest && !has_ended(link))
             oldest = first->order;
         if (link->waiting.count > 0 && flow_backlog_oldest(&link->waiting)->order < oldest)
             oldest = flow_backlog_oldest(&link->waiting)->order;

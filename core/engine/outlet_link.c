@@ -92,7 +92,7 @@ bool flow_outlet_link_has_room(const struct flow_outlet_link *link)
 {
     return link->sent - link->done < link->credit.batches &&
            link->out_records < link->credit.records && link->out_bytes < link->credit.bytes &&
-           link->sent - link->acked <= link->ring_mask &&
+           link->sent - link->acked <= link->ring_mask && link->again == link->sent &&
            (!link->remote || link->held_bytes < link->credit.held ||
             (link->credit.large &&
              link->sent - link->acked < 2 * (uint64_t)link->credit.batches)) &&
@@ -138,10 +138,10 @@ enum flow_status flow_outlet_credit(struct flow_outlet *outlet, size_t reader,
         link->remote ? base + flow_sequence_expand(link->acked - base, message->credit.acked)
                      : done;
     if (received < link->received || done < link->done || acked < link->acked ||
-        received > link->sent || done > received || acked > done)
+        received > link->again || done > received || acked > done)
         return flow_fail(&outlet->host->err, FLOW_EPROTO,
                          "link %u reports more than was sent to it: %llu of %llu batches", link->id,
-                         (unsigned long long)received, (unsigned long long)link->sent);
+                         (unsigned long long)received, (unsigned long long)link->again);
 
     const uint64_t out_records = link->out_records;
     const uint64_t out_bytes = link->out_bytes;
@@ -155,5 +155,5 @@ enum flow_status flow_outlet_credit(struct flow_outlet *outlet, size_t reader,
     release_to(link, acked);
     flow_window_learn(&link->window, done, link->done_records, message->credit.cost_ns,
                       out_records > 0 ? out_bytes / out_records : 0);
-    return FLOW_OK;
+    return link->again < link->sent ? flow_outlet_send_again(outlet, link, false) : FLOW_OK;
 }

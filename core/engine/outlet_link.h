@@ -40,20 +40,21 @@ struct flow_outlet_link {
     struct flow_board_link *slot;
     uint64_t sent, received, done, acked;
     uint64_t base;                   /* what the reader counts from: it has been replaced */
+    uint64_t again;                  /* from here to `sent` is still to be delivered again */
     uint64_t out_records, out_bytes; /* sent and not done */
     uint64_t done_records;
     uint64_t held_bytes;       /* sent and not acked */
-    uint32_t cost_ns;          /* a record's time at the reader, as it reports it */
     struct flow_window window; /* in records, by the time that they take the reader */
     struct sent_batch *ring;   /* by number, from `acked` to `sent` */
     uint64_t ring_mask;
     struct flow_backlog waiting; /* drop_old; a balance edge uses that of its first link alone */
     /* Of a process that has taken another's place: what the reader has had from that one. */
     bool withholds;
-    bool answered;   /* the reader will read nothing more of it */
-    bool complete;   /* the reader had its end */
-    uint64_t had;    /* records that are not to be sent again */
-    uint64_t closed; /* results below this one are complete there */
+    bool answered;    /* the reader will read nothing more of it, */
+    uint32_t cost_ns; /* ... and says what a record takes it; 0: it does not know */
+    bool complete;    /* the reader had its end */
+    uint64_t had;     /* records that are not to be sent again */
+    uint64_t closed;  /* results below this one are complete there */
 };
 
 /* May it have one batch more outstanding? */
@@ -66,6 +67,11 @@ FLOW_NODISCARD enum flow_status flow_outlet_send(struct flow_outlet *outlet,
 /* Tell the reader that nothing more comes. */
 FLOW_NODISCARD enum flow_status flow_outlet_send_end(struct flow_outlet *outlet,
                                                      struct flow_outlet_link *link);
+
+/* Deliver again what the credit of a new reader permits, or with `all` everything, and then the end
+ * if it was sent. */
+FLOW_NODISCARD enum flow_status flow_outlet_send_again(struct flow_outlet *outlet,
+                                                       struct flow_outlet_link *link, bool all);
 
 /* Take off a slice what the reader has had; true: nothing is left to be sent. */
 bool flow_outlet_withhold(struct flow_outlet_link *link, struct flow_slice *slice);

@@ -87,6 +87,8 @@ enum flow_status flow_peers_connect(struct flow_peers *peers, const struct flow_
             flow_outbox_open(transport, peers->tasks[i], remote, &peers->outboxes[i], err);
         if (rc != FLOW_OK)
             return rc;
+        if (plan->groups[plan->tasks[peers->tasks[i]].group].recovers)
+            flow_outbox_doubt(peers->outboxes[i]);
     }
     return FLOW_OK;
 }

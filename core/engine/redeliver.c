@@ -4,10 +4,10 @@
 /*
  * Links of which an end is replaced; docs/recovery.md says how that goes together.
  *
- * A new reader gets all that the former one has not acknowledged, in the same order and with the
- * same numbers.  A new writer makes its results once more, from a point on of which everything
- * before has arrived; since it makes the same ones, as many records as the reader has had are
- * counted and not sent.
+ * A new reader gets all that the former one has not acknowledged, in the same order, with the same
+ * numbers, and as its credit permits.  A new writer makes its results once more, from a point on of
+ * which everything before has arrived; since it makes the same ones, as many records as the reader
+ * has had are counted and not sent.
  */
 
 enum flow_status flow_outlet_send_end(struct flow_outlet *outlet, struct flow_outlet_link *link)
@@ -23,13 +23,17 @@ enum flow_status flow_outlet_send_end(struct flow_outlet *outlet, struct flow_ou
 
 /* ---- the reader is new ---- */
 
-static enum flow_status send_again(struct flow_outlet *outlet, struct flow_outlet_link *link,
-                                   uint64_t index)
+static enum flow_status send_one_again(struct flow_outlet *outlet, struct flow_outlet_link *link)
 {
-    const struct sent_batch *entry = &link->ring[index & link->ring_mask];
+    const struct sent_batch *entry = &link->ring[link->again & link->ring_mask];
+    link->again++;
+    link->out_records += entry->records;
+    link->out_bytes += entry->bytes;
+    const bool asks =
+        flow_window_asks(&link->window, entry->records, link->out_records, link->again, link->done);
     const struct flow_message message = {
         .kind = FLOW_MESSAGE_BATCH,
-        .flags = index + 1 == link->sent ? FLOW_MESSAGE_ASK : 0,
+        .flags = asks || link->again == link->sent ? FLOW_MESSAGE_ASK : 0,
         .first = (uint16_t)entry->first,
         .count = (uint16_t)entry->records,
         .link = link->id,
@@ -40,19 +44,33 @@ static enum flow_status send_again(struct flow_outlet *outlet, struct flow_outle
     return flow_outlet_send(outlet, link, &message);
 }
 
-/* Everything that is not acknowledged is on its way again. */
+/* As for what is sent for the first time, but that it is held already. */
+static bool may_send_again(const struct flow_outlet_link *link)
+{
+    return link->again - link->done < link->credit.batches &&
+           link->out_records < link->credit.records && link->out_bytes < link->credit.bytes &&
+           flow_window_is_open(&link->window, link->out_records, link->done);
+}
+
+enum flow_status flow_outlet_send_again(struct flow_outlet *outlet, struct flow_outlet_link *link,
+                                        bool all)
+{
+    enum flow_status rc = FLOW_OK;
+    while (rc == FLOW_OK && link->again < link->sent && (all || may_send_again(link)))
+        rc = send_one_again(outlet, link);
+    if (rc == FLOW_OK && link->ended && link->again == link->sent)
+        rc = flow_outlet_send_end(outlet, link);
+    return rc;
+}
+
+/* Nothing that is not acknowledged has been sent. */
 static void rewind_link(struct flow_outlet_link *link)
 {
-    link->base = link->received = link->done = link->acked;
+    link->base = link->received = link->done = link->again = link->acked;
     link->out_records = 0;
     link->out_bytes = 0;
-    for (uint64_t n = link->acked; n < link->sent; n++) {
-        const struct sent_batch *entry = &link->ring[n & link->ring_mask];
-        link->out_records += entry->records;
-        link->out_bytes += entry->bytes;
-    }
     link->window.quiet = 0;
-    link->window.asked = link->sent;
+    link->window.asked = link->done;
     link->window.asked_ns = 0;
 }
 
@@ -76,9 +94,7 @@ enum flow_status flow_outlet_redeliver(struct flow_outlet *outlet, size_t reader
     const struct flow_message answer = {
         .kind = FLOW_MESSAGE_HELLO, .link = link->id, .batch = {NULL, next}};
     rc = flow_outlet_send(outlet, link, &answer);
-    for (uint64_t n = link->acked; n < link->sent && rc == FLOW_OK; n++)
-        rc = send_again(outlet, link, n);
-    return rc == FLOW_OK && link->ended ? flow_outlet_send_end(outlet, link) : rc;
+    return rc == FLOW_OK ? flow_outlet_send_again(outlet, link, false) : rc;
 }
 
 /* ---- the writer is new ---- */
@@ -97,9 +113,11 @@ enum flow_status flow_outlet_greet(struct flow_outlet *outlet, uint32_t incarnat
     return rc;
 }
 
-void flow_outlet_note_answer(struct flow_outlet *outlet, size_t reader)
+void flow_outlet_note_answer(struct flow_outlet *outlet, size_t reader,
+                             const struct flow_message *answer)
 {
     outlet->links[reader].answered = true;
+    outlet->links[reader].cost_ns = answer->sequence;
 }
 
 /* A reader that had the end from the former process may be gone, and will not answer then. */
@@ -126,6 +144,10 @@ void flow_outlet_resume(struct flow_outlet *outlet, bool *any)
         link->had = flow_read(&link->slot->received) - flow_read(&link->slot->sent);
         link->closed = flow_read(&link->slot->closed);
         link->withholds = link->complete || link->had > 0 || link->closed > 0;
+        /* It is as fast as it was: there is no need to find that out anew, from a few records on.
+         */
+        link->done_records = flow_read(&link->slot->received);
+        flow_window_learn(&link->window, 0, link->done_records, link->cost_ns);
         /* Records go on being counted from there, for each reader of its own or for all alike. */
         if (outlet->edge->share != FLOW_ALL || i == 0)
             outlet->number += flow_read(&link->slot->sent);

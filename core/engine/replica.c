@@ -218,7 +218,6 @@ void flow_replica_free(struct flow_replica *replica)
     flow_replica_let_go(replica);
     flow_edit_clear(&replica->edit);
     flow_hold_free(replica->hold);
-    flow_keep_clear(&replica->keep);
     flow_pool_free(replica->host.pool);
     free(replica->refused);
     free(replica);

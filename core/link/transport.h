@@ -41,6 +41,17 @@ FLOW_NODISCARD enum flow_status flow_transport_new(const struct flow_transport_o
                                                    struct flow_transport **transport,
                                                    struct flow_error *err);
 
+/*
+ * Start what it needs in the background, which otherwise the first inbox or outbox does: for a
+ * process that will have to be quick, and does not know yet in whose place it will stand, which it
+ * is told by flow_transport_become.  FLOW_EIO.
+ */
+FLOW_NODISCARD enum flow_status flow_transport_warm(struct flow_transport *transport,
+                                                    struct flow_error *err);
+
+/* This process is the `incarnation`th that has been put in another's place; before it sends. */
+void flow_transport_become(struct flow_transport *transport, uint32_t incarnation);
+
 /* Inboxes and outboxes must be closed; waits until what was sent to other processes has gone out.
  */
 void flow_transport_free(struct flow_transport *transport);
@@ -92,6 +103,10 @@ FLOW_NODISCARD enum flow_status flow_outbox_open(struct flow_transport *transpor
 /* With `abandon`, what has not gone out yet is thrown away.  What was lent is forgotten, so the
  * pool must not give its memory to anybody any more. */
 void flow_outbox_close(struct flow_outbox *outbox, bool abandon);
+
+/* The process at the other end may die and not be replaced, since it has nothing left to do, and
+ * needs none of our last words: closing waits only briefly for what has not gone out. */
+void flow_outbox_doubt(struct flow_outbox *outbox);
 
 /*
  * The process at the other end has been replaced by this incarnation: send there from now on.  What

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <zmq.h>
 
 #include "base/mem.h"
@@ -22,6 +23,7 @@
  */
 
 #define LINGER_MS 2000    /* for what was sent to another process and is still on its way */
+#define DOUBT_MS 50       /* ... which may be gone, and can do without */
 #define SPARE_SOCKETS 256 /* closed ones count until another thread has seen to them */
 #define POLL_MOST 8
 #define ENDPOINT_SIZE 160
@@ -47,6 +49,7 @@ struct flow_outbox {
     size_t replica;
     uint32_t incarnation; /* of the process at the other end */
     bool remote;
+    bool doubts;             /* the other end may be gone when it is closed */
     struct flow_loans loans; /* remote: what its readers hold */
 };
 
@@ -95,24 +98,6 @@ void flow_transport_free(struct flow_transport *transport)
     free(transport);
 }
 
-/* A second listener at the path of a socket would take it from the first: each has its own. */
-static enum flow_status endpoint_of(const struct flow_transport *transport, size_t replica,
-                                    const uint32_t *incarnation, char endpoint[ENDPOINT_SIZE],
-                                    struct flow_error *err)
-{
-    char again[16] = "";
-    if (incarnation != NULL && *incarnation > 0)
-        (void)snprintf(again, sizeof(again), ".%" PRIu32, *incarnation);
-    const int size = incarnation != NULL
-                         ? snprintf(endpoint, ENDPOINT_SIZE, "ipc://%s/r%zu%s", transport->folder,
-                                    replica, again)
-                         : snprintf(endpoint, ENDPOINT_SIZE, "inproc://r%zu", replica);
-    if (size < 0 || size >= ENDPOINT_SIZE)
-        return flow_fail(err, FLOW_EIO, "the path of a socket, '%s/r%zu', is too long",
-                         transport->folder, replica);
-    return FLOW_OK;
-}
-
 static void *open_socket(struct flow_transport *transport, int type, struct flow_error *err)
 {
     void *socket = zmq_socket(transport->context, type);
@@ -133,6 +118,48 @@ static void *open_socket(struct flow_transport *transport, int type, struct flow
     return socket;
 }
 
+enum flow_status flow_transport_warm(struct flow_transport *transport, struct flow_error *err)
+{
+    void *socket = open_socket(transport, ZMQ_PUSH, err);
+    if (socket == NULL)
+        return FLOW_EIO;
+    (void)zmq_close(socket);
+    return FLOW_OK;
+}
+
+void flow_transport_become(struct flow_transport *transport, uint32_t incarnation)
+{
+    transport->wire.incarnation = incarnation;
+}
+
+/* A second listener at the path of a socket would take it from the first: each has its own. */
+static enum flow_status endpoint_of(const struct flow_transport *transport, size_t replica,
+                                    const uint32_t *incarnation, char endpoint[ENDPOINT_SIZE],
+                                    struct flow_error *err)
+{
+    char again[16] = "";
+    if (incarnation != NULL && *incarnation > 0)
+        (void)snprintf(again, sizeof(again), ".%" PRIu32, *incarnation);
+    const int size = incarnation != NULL
+                         ? snprintf(endpoint, ENDPOINT_SIZE, "ipc://%s/r%zu%s", transport->folder,
+                                    replica, again)
+                         : snprintf(endpoint, ENDPOINT_SIZE, "inproc://r%zu", replica);
+    if (size < 0 || size >= ENDPOINT_SIZE)
+        return flow_fail(err, FLOW_EIO, "the path of a socket, '%s/r%zu', is too long",
+                         transport->folder, replica);
+    return FLOW_OK;
+}
+
+/* Who has been replaced has left the file of its socket behind. */
+static void remove_former(const struct flow_transport *transport, size_t replica)
+{
+    char endpoint[ENDPOINT_SIZE];
+    const uint32_t former = transport->wire.incarnation - 1;
+    if (transport->wire.incarnation > 0 &&
+        endpoint_of(transport, replica, &former, endpoint, NULL) == FLOW_OK)
+        (void)unlink(endpoint + strlen("ipc://"));
+}
+
 static enum flow_status bind_inbox(struct flow_transport *transport, size_t replica, bool remote,
                                    void **socket, int *fd, struct flow_error *err)
 {
@@ -145,6 +172,8 @@ static enum flow_status bind_inbox(struct flow_transport *transport, size_t repl
     *socket = open_socket(transport, ZMQ_PULL, err);
     if (*socket == NULL)
         return FLOW_EIO;
+    if (remote)
+        remove_former(transport, replica);
     if (zmq_bind(*socket, endpoint) != 0)
         return flow_fail(err, FLOW_EIO, "cannot listen at %s: %s", endpoint, zmq_strerror(errno));
     size_t size = sizeof(*fd);
@@ -353,11 +382,17 @@ void flow_outbox_close(struct flow_outbox *outbox, bool abandon)
         return;
     flow_loans_clear(&outbox->loans);
     if (outbox->socket != NULL) {
-        const int linger = abandon || !outbox->remote ? 0 : LINGER_MS;
+        const int wait = outbox->doubts ? DOUBT_MS : LINGER_MS;
+        const int linger = abandon || !outbox->remote ? 0 : wait;
         (void)zmq_setsockopt(outbox->socket, ZMQ_LINGER, &linger, sizeof(linger));
         (void)zmq_close(outbox->socket);
     }
     free(outbox);
+}
+
+void flow_outbox_doubt(struct flow_outbox *outbox)
+{
+    outbox->doubts = true;
 }
 
 bool flow_outbox_is_remote(const struct flow_outbox *outbox)

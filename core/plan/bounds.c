@@ -30,6 +30,7 @@
 
 /* What the engine takes beside the records. */
 #define PROCESS_BYTES ((uint64_t)16 << 20)
+#define PROCESS_OWN_BYTES ((uint64_t)1536 << 10) /* of that, what no other process shares */
 #define REPLICA_BYTES                                                                              \
     ((uint64_t)256 << 10) /* the stack touched, sockets, the stage's own struct                    \
                            */
@@ -265,10 +266,30 @@ static void lay_out_arenas(struct flow_plan *plan)
     }
 }
 
+/* What the engine takes beside, if a process takes so much. */
+static uint64_t engine_bytes(const struct flow_plan *plan, uint64_t process_bytes)
+{
+    const uint64_t launcher = plan->mode == FLOW_PROCESSES ? 1 : 0;
+    return (plan->group_count + launcher) * process_bytes + plan->replica_count * REPLICA_BYTES +
+           plan->link_count * LINK_BYTES;
+}
+
+/* What the records under way should fit into. */
+static uint64_t memory_limit(const struct flow_plan *plan)
+{
+    const uint64_t engine = engine_bytes(plan, PROCESS_OWN_BYTES);
+    const uint64_t half = plan->room_bytes / 2;
+    if (plan->graph->memory > 0)
+        return plan->graph->memory;
+    if (plan->room_bytes == 0)
+        return FLOW_PLAN_USUAL_MEMORY;
+    return smaller(FLOW_PLAN_USUAL_MEMORY, half > engine ? half - engine : 0);
+}
+
 enum flow_status flow_plan_bound(struct flow_plan *plan, struct flow_error *err)
 {
     const uint64_t given = plan->graph->memory;
-    const uint32_t scale = fit(plan, given > 0 ? given : FLOW_PLAN_USUAL_MEMORY);
+    const uint32_t scale = fit(plan, memory_limit(plan));
     plan->flight_bytes = flight(plan, scale);
     if (given > 0 && plan->flight_bytes > given)
         return refuse(plan, err);
@@ -281,8 +302,7 @@ enum flow_status flow_plan_bound(struct flow_plan *plan, struct flow_error *err)
             plan->links[edge->first_link + k].credit = credit;
     }
     lay_out_arenas(plan);
-    const uint64_t launcher = plan->mode == FLOW_PROCESSES ? 1 : 0;
-    plan->engine_bytes = (plan->group_count + launcher) * PROCESS_BYTES +
-                         plan->replica_count * REPLICA_BYTES + plan->link_count * LINK_BYTES;
+    plan->engine_bytes = engine_bytes(plan, PROCESS_BYTES);
+    plan->needed_bytes = plan->flight_bytes + engine_bytes(plan, PROCESS_OWN_BYTES);
     return count_descriptors(plan) ? FLOW_OK : FLOW_ENOMEM;
 }

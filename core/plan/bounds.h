@@ -30,8 +30,8 @@
  *
  * `run.memory` is a bound for that sum.  Where the usual figures exceed it, batches and the bytes
  * of all links shrink together, links never below FLOW_PLAN_MIN_BATCH or what the graph gave them.
- * Without `run.memory` the plan aims at FLOW_PLAN_USUAL_MEMORY in the same way, but does not
- * insist.
+ * Without `run.memory` the plan aims at FLOW_PLAN_USUAL_MEMORY, or at half of what can be had where
+ * that is less, in the same way, but does not insist.
  */
 
 #include "plan/plan.h"

@@ -28,6 +28,7 @@ struct flow_plan *flow_plan_new(const struct flow_graph *graph,
     plan->graph = graph;
     plan->mode = graph->mode;
     plan->cpus = choose_cpus(options);
+    plan->room_bytes = options != NULL ? options->room_bytes : 0;
 
     rc = flow_plan_expand(plan, NULL, err);
     if (rc != FLOW_OK)

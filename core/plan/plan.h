@@ -113,7 +113,8 @@ struct flow_plan_group {
 struct flow_plan {
     const struct flow_graph *graph;
     enum flow_mode mode;
-    unsigned cpus; /* what "auto" stood for, at most FLOW_GRAPH_MAX_WORKERS */
+    unsigned cpus;       /* what "auto" stood for, at most FLOW_GRAPH_MAX_WORKERS */
+    uint64_t room_bytes; /* memory that can be had; 0: not known */
     struct flow_plan_stage
         *stages; /* graph stages in file order, a sequencer right before its stage */
     size_t stage_count;
@@ -137,11 +138,13 @@ struct flow_plan {
     uint64_t flight_bytes;  /* bound on the bytes in flight: all links and open batches */
     uint64_t engine_bytes;  /* what the engine takes beside: stacks, sockets, processes */
     uint64_t arena_bytes;   /* all arenas: address room, which is memory only where written */
+    uint64_t needed_bytes;  /* flight_bytes, and what the processes themselves take at least */
     uint64_t descriptors;   /* the most that one process opens */
 };
 
 struct flow_plan_options {
-    unsigned cpus; /* for workers "auto"; 0: those this process may use, see flow_cpu_count */
+    unsigned cpus;       /* for workers "auto"; 0: those this process may use, see flow_cpu_count */
+    uint64_t room_bytes; /* memory that can be had; 0: not known, see plan/bounds.h */
     const struct flow_topology *topology; /* needed if flow_plan_places; borrowed for the call */
 };
 

@@ -12,13 +12,12 @@
 
 #define MAGIC UINT64_C(0x6472616f62776f66) /* "fowboard": the first bytes of a board */
 
-/* What the memory begins with; then the replicas, the links and the groups, each on a cache line.
- */
+/* What the memory begins with; then the replicas, the links and the groups, each on a cache line,
+ * and the words. */
 struct header {
     uint64_t magic;
     uint64_t replica_size, link_size, group_size; /* sizeof: the same program wrote it */
-    uint64_t replicas, links, groups;
-    uint64_t zero; /* fills the cache line */
+    uint64_t replicas, links, groups, words;
 };
 _Static_assert(sizeof(struct header) == 64, "replicas begin on a cache line");
 
@@ -40,21 +39,22 @@ static struct header expected_header(const struct flow_board_size *size)
         .replicas = size->replicas,
         .links = size->links,
         .groups = size->groups,
+        .words = size->words,
     };
 }
 
 /* Bytes of a board of this size; false when no memory could hold it. */
 static bool board_bytes(const struct flow_board_size *size, size_t *bytes)
 {
-    const size_t most = SIZE_MAX / 32 / sizeof(struct flow_board_link);
+    const size_t most = SIZE_MAX / 64 / sizeof(struct flow_board_link);
     _Static_assert(sizeof(struct flow_board_replica) <= 8 * sizeof(struct flow_board_link) &&
                        sizeof(struct flow_board_group) <= 8 * sizeof(struct flow_board_link),
-                   "four terms of at most a quarter of SIZE_MAX do not overflow");
-    if (size->replicas > most || size->links > most || size->groups > most)
+                   "five terms of at most an eighth of SIZE_MAX do not overflow");
+    if (size->replicas > most || size->links > most || size->groups > most || size->words > most)
         return false;
     *bytes = sizeof(struct header) + size->replicas * sizeof(struct flow_board_replica) +
              size->links * sizeof(struct flow_board_link) +
-             size->groups * sizeof(struct flow_board_group);
+             size->groups * sizeof(struct flow_board_group) + size->words * sizeof(flow_counter);
     return true;
 }
 
@@ -71,9 +71,11 @@ static enum flow_status map_board(int fd, size_t bytes, const struct flow_board_
     laid.replicas = (void *)(map + sizeof(struct header));
     laid.links = (void *)(laid.replicas + size->replicas);
     laid.groups = (void *)(laid.links + size->links);
+    laid.words = (void *)(laid.groups + size->groups);
     laid.replica_count = size->replicas;
     laid.link_count = size->links;
     laid.group_count = size->groups;
+    laid.word_count = size->words;
     *board = laid;
     return FLOW_OK;
 }

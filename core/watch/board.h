@@ -65,13 +65,11 @@ struct flow_board_replica {
     /* Of FLOW_STATE_WAIT_SELF: */
     flow_counter wait_fd;       /* the descriptor waited for, plus one; 0: none */
     flow_counter wait_until_ns; /* when it ends in any case; 0: never */
-    /* What outlives the process, see engine/keep.h: the batch in hand, and the counts above as they
-     * were when all up to some batch had arrived, twice, so that one is whole at any time. */
-    flow_counter hand_batch;    /* its sequence and 1 more; 0: none is in a callback */
-    flow_counter hand_record;   /* the number of the record; FLOW_WHOLE_BATCH: not known */
-    flow_counter kept_turn;     /* how often they were kept; its lowest bit says which is whole */
-    flow_counter kept_batch[2]; /* the sequence of the next batch; 0: none has been kept */
-    flow_counter kept[2][FLOW_KEPT];
+    /* What outlives the process: the batch in hand, and how far it had got, see engine/keep.h. */
+    flow_counter hand_batch;  /* its sequence and 1 more; 0: none is in a callback */
+    flow_counter hand_record; /* the number of the record; FLOW_WHOLE_BATCH: not known */
+    flow_counter kept_turn;   /* how often batches were acknowledged */
+    flow_counter kept_batch;  /* the sequence of the first one that is not; 0: none ever was */
 };
 
 #define FLOW_WHOLE_BATCH UINT64_MAX
@@ -81,10 +79,8 @@ struct flow_board_link {
     _Alignas(64) flow_counter sent; /* records handed to the link, dropped ones not among them */
     flow_counter sent_batches;
     flow_counter sent_bytes;
-    flow_counter dropped;      /* records that the edge's queue policy dropped */
-    flow_counter redelivered;  /* records sent once more, to a process that took another's place */
-    flow_counter kept_sent[2]; /* see the replica's `kept` */
-    flow_counter kept_bytes[2];
+    flow_counter dropped;     /* records that the edge's queue policy dropped */
+    flow_counter redelivered; /* records sent once more, to a process that took another's place */
     /* While the writer waits for room on this link: */
     flow_counter full_batches;          /* under way then: sent and not reported as done */
     flow_counter full_records;          /* ... in them */
@@ -121,11 +117,12 @@ struct flow_board {
     struct flow_board_replica *replicas;
     struct flow_board_link *links;
     struct flow_board_group *groups;
-    size_t replica_count, link_count, group_count;
+    flow_counter *words; /* see watch/rows.h */
+    size_t replica_count, link_count, group_count, word_count;
 };
 
 struct flow_board_size {
-    size_t replicas, links, groups;
+    size_t replicas, links, groups, words;
 };
 
 /* A zeroed board; with `shared`, in a memfd that a spawned process can open. */

@@ -6,6 +6,7 @@
 
 #include "support/check.h"
 #include "support/hand_graph.h"
+#include "watch/rows.h"
 
 #define MS ((int64_t)1000000)
 
@@ -18,6 +19,7 @@ struct fixture {
     struct flow_board_replica *slot;
     struct flow_board_group *orders;
     struct flow_revival revival;
+    struct flow_restart *restart;
     struct flow_str text;
 };
 
@@ -35,12 +37,12 @@ static void set_up(struct fixture *f)
                                                     .backoff_ns = 10 * MS,
                                                     .backoff_max_ns = 15 * MS};
     h->stages[work].timeout_ns = 100 * MS;
+    f->restart = &h->stages[work].restart;
     (void)hand_edge(h, read, work);
     (void)hand_edge(h, work, hand_stage(h, "print", &hand_sink, 1));
     f->plan = flow_plan_new(&h->graph, &(struct flow_plan_options){.cpus = 2}, NULL);
     assert_non_null(f->plan);
-    const struct flow_board_size size = {f->plan->replica_count, f->plan->link_count,
-                                         f->plan->group_count};
+    const struct flow_board_size size = flow_board_size_of(f->plan);
     assert_int_equal(flow_board_new(&size, false, &f->board, NULL), FLOW_OK);
     f->launch = (struct flow_launch){.plan = f->plan, .board = &f->board};
     f->crew = (struct flow_crew){.group = f->plan->replicas[1].group};
@@ -78,14 +80,16 @@ TEST(who_got_nothing_done_waits_longer_and_longer_and_who_did_does_not_wait)
 {
     struct fixture f;
     set_up(&f);
-    assert_true(dies(&f, SIGKILL, 1000 * MS));
-    assert_int_equal(f.revival.due_ns, 1010 * MS);
-    assert_true(dies(&f, SIGKILL, 1100 * MS));
-    assert_int_equal(f.revival.due_ns, 1115 * MS);
+    f.restart->tries = 10;
+    static const int64_t waits[] = {0, 10, 15, 15};
+    for (size_t i = 0; i < COUNT(waits); i++) {
+        assert_true(dies(&f, SIGKILL, 1000 * MS));
+        assert_int_equal(f.revival.due_ns, (1000 + waits[i]) * MS);
+    }
     flow_count(&f.slot->kept_turn, 1);
     assert_true(dies(&f, SIGKILL, 1200 * MS));
     assert_int_equal(f.revival.due_ns, 1200 * MS);
-    assert_int_equal(flow_read(&f.orders->restarts), 3);
+    assert_int_equal(flow_read(&f.orders->restarts), COUNT(waits) + 1);
     tear_down(&f);
 }
 
@@ -157,7 +161,7 @@ TEST(entries_are_used_again_once_their_batches_are_acknowledged)
         take_in_hand(&f, 6, 1000);
         assert_int_equal(dies(&f, SIGSEGV, MS), i < 2);
     }
-    flow_set(&f.slot->kept_batch[0], 6);
+    flow_set(&f.slot->kept_batch, 6);
     f.revival.charges = 2;
     take_in_hand(&f, 6, 1000);
     assert_true(dies(&f, SIGSEGV, MS));
@@ -183,6 +187,46 @@ TEST(a_record_is_overdue_when_it_alone_was_worked_on_for_the_whole_time)
     tear_down(&f);
 }
 
+TEST(before_records_flow_only_a_death_from_outside_is_tried_again)
+{
+    static const struct {
+        struct flow_death death;
+        bool on, again;
+    } cases[] = {
+        {{.known = true, .signal = SIGKILL}, true, true},
+        {{.known = true, .signal = SIGTERM}, true, true},
+        {{.known = true, .signal = SIGKILL}, false, false},
+        {{.known = true, .signal = SIGSEGV}, true, false},
+        {{.known = true, .code = 3}, true, false},
+        {{.known = true, .signal = SIGKILL, .forced = true}, true, false},
+        {{.known = false}, true, false},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct fixture f;
+        set_up(&f);
+        f.restart->on = cases[i].on;
+        const bool again =
+            flow_revival_retry(&f.revival, &f.launch, &f.crew, &cases[i].death, 1000 * MS, &f.text);
+        assert_int_equal(again, cases[i].again);
+        assert_int_equal(flow_read(&f.orders->restarts), 0);
+        if (again)
+            assert_string_equal(f.text.text, "; its process is replaced (1 of 3)");
+        tear_down(&f);
+    }
+}
+
+TEST(before_records_flow_deaths_have_the_same_limit)
+{
+    struct fixture f;
+    set_up(&f);
+    const struct flow_death death = {.known = true, .signal = SIGKILL};
+    for (int64_t i = 0; i < 3; i++)
+        assert_true(flow_revival_retry(&f.revival, &f.launch, &f.crew, &death, i * MS, &f.text));
+    assert_false(flow_revival_retry(&f.revival, &f.launch, &f.crew, &death, 3 * MS, &f.text));
+    assert_non_null(strstr(f.text.text, "had been replaced 3 times within 1"));
+    tear_down(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +237,8 @@ int main(void)
         cmocka_unit_test(the_records_of_a_batch_that_kills_are_tried_alone),
         cmocka_unit_test(entries_are_used_again_once_their_batches_are_acknowledged),
         cmocka_unit_test(a_record_is_overdue_when_it_alone_was_worked_on_for_the_whole_time),
+        cmocka_unit_test(before_records_flow_only_a_death_from_outside_is_tried_again),
+        cmocka_unit_test(before_records_flow_deaths_have_the_same_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "group_run.h"
 
+#include "watch/rows.h"
 #include <dirent.h>
 #include <string.h>
 #include <unistd.h>
@@ -342,8 +343,7 @@ void group_start(struct group_run *run, struct hand *h, enum flow_status open_st
     run->group_count = run->plan->group_count;
     assert_in_range(run->group_count, 1, GROUP_MOST);
     make_folder(run);
-    const struct flow_board_size size = {run->plan->replica_count, run->plan->link_count,
-                                         run->plan->group_count};
+    const struct flow_board_size size = flow_board_size_of(run->plan);
     assert_int_equal(flow_board_new(&size, false, &run->board, &err), FLOW_OK);
     start_groups(run, open_status);
 }

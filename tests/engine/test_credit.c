@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "group_run.h"
+#include "watch/rows.h"
 
 #define PATIENCE_NS 40000000000
 
@@ -284,8 +285,7 @@ static void start_groups(struct groups *run, const struct hand *h)
     run->plan = flow_plan_new(&h->graph, &(struct flow_plan_options){.cpus = 2}, &err);
     assert_non_null(run->plan);
     assert_in_range(run->plan->group_count, 2, COUNT(run->groups));
-    const struct flow_board_size size = {run->plan->replica_count, run->plan->link_count,
-                                         run->plan->group_count};
+    const struct flow_board_size size = flow_board_size_of(run->plan);
     assert_int_equal(flow_board_new(&size, false, &run->board, &err), FLOW_OK);
     for (size_t i = 0; i < run->plan->group_count; i++) {
         const struct flow_group_options options = {

@@ -6,6 +6,7 @@
 
 #include "support/check.h"
 #include "support/hand_graph.h"
+#include "watch/rows.h"
 
 /*
  * An outlet without a socket: the transport is the one below, which keeps what is sent, and the
@@ -37,6 +38,11 @@ void flow_outbox_close(struct flow_outbox *outbox, bool abandon)
 {
     (void)abandon;
     free(outbox);
+}
+
+void flow_outbox_doubt(struct flow_outbox *outbox)
+{
+    (void)outbox;
 }
 
 enum flow_status flow_outbox_reopen(struct flow_outbox *outbox, uint32_t incarnation,
@@ -115,8 +121,7 @@ static void set_up(struct fixture *f, unsigned readers, struct flow_queue queue,
     hand_edge(f->hand, read, work)->queue = queue;
     f->plan = flow_plan_new(&f->hand->graph, &(struct flow_plan_options){.cpus = 2}, NULL);
     assert_non_null(f->plan);
-    const struct flow_board_size size = {f->plan->replica_count, f->plan->link_count,
-                                         f->plan->group_count};
+    const struct flow_board_size size = flow_board_size_of(f->plan);
     assert_int_equal(flow_board_new(&size, false, &f->board, NULL), FLOW_OK);
     f->host = (struct flow_host){.plan = f->plan,
                                  .board = &f->board,
@@ -447,6 +452,22 @@ TEST(a_reader_that_stays_cannot_be_new)
     tear_down(&f);
 }
 
+static const struct flow_message answer_of_1us = {.kind = FLOW_MESSAGE_HELLO, .sequence = 1000};
+
+TEST(a_new_writer_is_told_how_fast_its_reader_is)
+{
+    struct fixture f;
+    set_up(&f, 1, (struct flow_queue){0}, true);
+    bool any = false;
+    assert_int_equal(flow_outlet_batch(&f.outlet, 0), 2);
+    flow_set(&f.board.links[0].received, 5000);
+    flow_set(&f.board.links[0].sent, 5000);
+    flow_outlet_note_answer(&f.outlet, 0, &answer_of_1us);
+    flow_outlet_resume(&f.outlet, &any);
+    assert_int_equal(flow_outlet_batch(&f.outlet, 0), 5000); /* a quarter of 20 ms */
+    tear_down(&f);
+}
+
 TEST(a_new_writer_counts_what_the_reader_has_had_and_does_not_send_it)
 {
     struct fixture f;
@@ -456,7 +477,7 @@ TEST(a_new_writer_counts_what_the_reader_has_had_and_does_not_send_it)
     flow_set(&slot->sent, 100);
     flow_set(&slot->received, 106);
     assert_false(flow_outlet_is_answered(&f.outlet));
-    flow_outlet_note_answer(&f.outlet, 0);
+    flow_outlet_note_answer(&f.outlet, 0, &answer_of_1us);
     assert_true(flow_outlet_is_answered(&f.outlet));
     flow_outlet_resume(&f.outlet, &any);
     assert_false(any);
@@ -491,6 +512,77 @@ TEST(a_reader_that_had_the_end_is_left_alone)
     tear_down(&f);
 }
 
+TEST(what_a_new_reader_gets_again_keeps_to_its_credit)
+{
+    struct fixture f;
+    set_up(&f, 1, (struct flow_queue){0}, true);
+    make_recovering(&f);
+    const uint32_t before = warm_up(&f, 1);
+    struct flow_outlet_link *link = &f.outlet.links[0];
+    const uint32_t credit = link->credit.batches;
+    for (uint32_t i = 0; i < credit; i++)
+        assert_int_equal(offer(&f, 0, 10), FLOW_OK);
+    /* What was done is held on, since its results have not arrived: so more may be sent. */
+    assert_int_equal(report(&f, 0, before + credit, before, 1), FLOW_OK);
+    for (uint32_t i = 0; i < credit; i++)
+        assert_int_equal(offer(&f, 10, 10), FLOW_OK);
+    assert_int_equal(flow_outlet_end(&f.outlet, 0), FLOW_OK);
+    sent_count = 0;
+
+    const struct flow_message hello = {.kind = FLOW_MESSAGE_HELLO, .sequence = 1};
+    assert_int_equal(flow_outlet_redeliver(&f.outlet, 0, &hello), FLOW_OK);
+    assert_int_equal(sent_count, 1 + credit);
+    assert_int_equal(link->sent - link->done, 2 * credit);
+    assert_false(flow_outlet_has_room(&f.outlet, 0));
+    assert_int_equal(report(&f, 0, credit + 1, 0, 1), FLOW_EPROTO); /* not sent yet */
+    f.host.err = (struct flow_error){0};
+
+    assert_int_equal(report(&f, 0, 3, 0, 1), FLOW_OK);
+    assert_int_equal(sent_count, 1 + credit + 3);
+    assert_int_equal(sent[sent_count - 1].sequence, before + credit + 2);
+    assert_int_equal(report(&f, 0, credit, credit, 1), FLOW_OK);
+    assert_int_equal(sent_count, 1 + 2 * credit + 1);
+    assert_int_equal(sent[sent_count - 1].kind, FLOW_MESSAGE_END);
+    assert_int_equal(sent[sent_count - 1].sequence, 2 * credit);
+    assert_int_equal(flow_read(&link->slot->redelivered), 20 * credit);
+    tear_down(&f);
+}
+
+TEST(a_barrier_goes_behind_what_a_new_reader_gets_again)
+{
+    struct fixture f;
+    set_up(&f, 1, (struct flow_queue){0}, true);
+    make_recovering(&f);
+    const uint32_t before = warm_up(&f, 1);
+    const uint32_t credit = f.outlet.links[0].credit.batches;
+    for (uint32_t i = 0; i < credit; i++)
+        assert_int_equal(offer(&f, 0, 10), FLOW_OK);
+    assert_int_equal(report(&f, 0, before + credit, before, 1), FLOW_OK);
+    for (uint32_t i = 0; i < credit; i++)
+        assert_int_equal(offer(&f, 10, 10), FLOW_OK);
+    const struct flow_message hello = {.kind = FLOW_MESSAGE_HELLO, .sequence = 1};
+    assert_int_equal(flow_outlet_redeliver(&f.outlet, 0, &hello), FLOW_OK);
+    sent_count = 0;
+    assert_int_equal(flow_outlet_barrier(&f.outlet, 1), FLOW_OK);
+    assert_int_equal(sent_count, credit + 1);
+    assert_int_equal(sent[credit].kind, FLOW_MESSAGE_BARRIER);
+    tear_down(&f);
+}
+
+TEST(a_writer_that_may_be_replaced_leaves_when_its_reader_has_had_the_end)
+{
+    struct fixture f;
+    set_up(&f, 1, (struct flow_queue){0}, true);
+    assert_int_equal(offer(&f, 0, 4), FLOW_OK);
+    assert_int_equal(flow_outlet_end(&f.outlet, 0), FLOW_OK);
+    assert_false(flow_outlet_is_settled(&f.outlet));
+    assert_true(flow_outlet_oldest(&f.outlet) != UINT64_MAX);
+    flow_set(&f.board.links[0].ended, 1); /* and may be gone, with its last report */
+    assert_true(flow_outlet_is_settled(&f.outlet));
+    assert_true(flow_outlet_oldest(&f.outlet) == UINT64_MAX);
+    tear_down(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -509,10 +601,14 @@ int main(void)
         cmocka_unit_test(a_new_reader_gets_what_the_old_one_had_not_acknowledged),
         cmocka_unit_test(a_new_reader_hears_of_the_end_too),
         cmocka_unit_test(a_reader_that_stays_cannot_be_new),
+        cmocka_unit_test(a_new_writer_is_told_how_fast_its_reader_is),
         cmocka_unit_test(a_new_writer_counts_what_the_reader_has_had_and_does_not_send_it),
         cmocka_unit_test(a_reader_that_had_the_end_is_left_alone),
         cmocka_unit_test(a_report_that_cannot_be_is_refused),
         cmocka_unit_test(the_end_tells_every_reader_what_it_was_sent),
+        cmocka_unit_test(what_a_new_reader_gets_again_keeps_to_its_credit),
+        cmocka_unit_test(a_barrier_goes_behind_what_a_new_reader_gets_again),
+        cmocka_unit_test(a_writer_that_may_be_replaced_leaves_when_its_reader_has_had_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

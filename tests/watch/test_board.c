@@ -12,7 +12,7 @@
 
 #include "support/check.h"
 
-static const struct flow_board_size size = {.replicas = 3, .links = 5, .groups = 2};
+static const struct flow_board_size size = {.replicas = 3, .links = 5, .groups = 2, .words = 7};
 
 /* Give every counter of the board a value of its own, and see that all keep theirs. */
 static void fill_and_compare(struct flow_board *board)
@@ -146,13 +146,20 @@ TEST(a_board_of_another_size_is_refused)
     struct flow_board board;
     assert_int_equal(flow_board_new(&size, true, &board, NULL), FLOW_OK);
     static const struct flow_board_size others[] = {
-        {4, 5, 2}, {3, 4, 2}, {3, 5, 1}, {0, 0, 0}, {SIZE_MAX, 5, 2}, {3, SIZE_MAX / 128, 2},
+        {4, 5, 2, 7},
+        {3, 4, 2, 7},
+        {3, 5, 1, 7},
+        {3, 5, 2, 6},
+        {0, 0, 0, 0},
+        {SIZE_MAX, 5, 2, 7},
+        {3, SIZE_MAX / 128, 2, 7},
+        {3, 5, 2, SIZE_MAX / 8},
     };
     for (size_t i = 0; i < COUNT(others); i++) {
         struct flow_board other = {.fd = -2};
         struct flow_error err = {0};
         assert_int_equal(flow_board_open(board.fd, &others[i], &other, &err), FLOW_EPROTO);
-        assert_non_null(strstr(err.text, i < 4 ? " bytes, not " : "no board can have that size"));
+        assert_non_null(strstr(err.text, i < 5 ? " bytes, not " : "no board can have that size"));
         assert_int_equal(other.fd, -2);
         assert_true(is_open(board.fd));
     }
@@ -164,8 +171,8 @@ TEST(a_board_of_the_same_size_that_is_laid_out_otherwise_is_refused)
 {
     const size_t replica = sizeof(struct flow_board_replica) / 64;
     const size_t group = sizeof(struct flow_board_group) / 64;
-    const struct flow_board_size made = {3 + group, 5, 2};
-    const struct flow_board_size same_bytes = {3, 5, 2 + replica};
+    const struct flow_board_size made = {3 + group, 5, 2, 0};
+    const struct flow_board_size same_bytes = {3, 5, 2 + replica, 0};
     struct flow_board board;
     struct flow_board other;
     struct flow_error err = {0};
@@ -215,8 +222,10 @@ TEST(a_board_cannot_be_cut_under_its_readers)
 
 TEST(a_board_that_no_memory_could_hold_is_refused)
 {
-    static const struct flow_board_size huge[] = {
-        {SIZE_MAX, 0, 0}, {0, SIZE_MAX / 2, 0}, {0, 0, SIZE_MAX / 64}};
+    static const struct flow_board_size huge[] = {{SIZE_MAX, 0, 0, 0},
+                                                  {0, SIZE_MAX / 2, 0, 0},
+                                                  {0, 0, SIZE_MAX / 64, 0},
+                                                  {0, 0, 0, SIZE_MAX / 8}};
     for (size_t i = 0; i < COUNT(huge); i++) {
         struct flow_board board = {.fd = -2};
         struct flow_error err = {0};
