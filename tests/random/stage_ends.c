@@ -13,11 +13,13 @@
 
 struct sink {
     char *path;
+    bool lasting; /* what is saved, or finished, outlives a loss of power */
     FILE *file;
 };
 
 static const struct flow_param sink_params[] = {
     FLOW_PARAM_STR(struct sink, path, FLOW_REQUIRED, "file to write"),
+    FLOW_PARAM_BOOL(struct sink, lasting, "false", "a loss of power loses nothing that is saved"),
     FLOW_PARAM_END,
 };
 
@@ -38,7 +40,7 @@ static bool sync_folder(const char *path)
 static enum flow_status open_file(struct sink *self, struct flow_stage *stage, const char *path)
 {
     self->file = fopen(path, flow_stage_info(stage)->resumes ? "r+b" : "wb");
-    if (self->file == NULL || !sync_folder(path))
+    if (self->file == NULL || (self->lasting && !sync_folder(path)))
         return flow_stage_fail(stage, FLOW_EIO, "cannot write %s: %s", path, strerror(errno));
     return FLOW_OK;
 }
@@ -71,10 +73,15 @@ static enum flow_status sink_process(void *state, struct flow_stage *stage,
     return FLOW_OK;
 }
 
+static bool write_out(const struct sink *self)
+{
+    return fflush(self->file) == 0 && (!self->lasting || fsync(fileno(self->file)) == 0);
+}
+
 static enum flow_status sink_finish(void *state, struct flow_stage *stage)
 {
     struct sink *self = state;
-    if (fflush(self->file) != 0)
+    if (!write_out(self))
         return flow_stage_fail(stage, FLOW_EIO, "cannot write: %s", strerror(errno));
     return FLOW_OK;
 }
@@ -82,7 +89,7 @@ static enum flow_status sink_finish(void *state, struct flow_stage *stage)
 static enum flow_status sink_save(void *state, struct flow_stage *stage, struct flow_saver *to)
 {
     const struct sink *self = state;
-    if (fflush(self->file) != 0 || fsync(fileno(self->file)) != 0)
+    if (!write_out(self))
         return flow_stage_fail(stage, FLOW_EIO, "cannot write: %s", strerror(errno));
     return flow_save_number(to, (uint64_t)ftello(self->file));
 }

@@ -92,6 +92,19 @@ static bool write_graph(const struct rt_graph *graph)
     return written;
 }
 
+/* "sink7.lasting=true" for each sink; to be freed with the list. */
+static void ask_for_lasting(const struct rt_graph *graph, char *sets[RT_STAGES_MAX + 1])
+{
+    size_t count = 0;
+    for (unsigned s = 0; s < graph->stage_count; s++) {
+        char name[RT_KEY_SIZE];
+        if (rt_is_sink(&graph->stages[s]) &&
+            asprintf(&sets[count], "%s.lasting=true", rt_stage_name(graph, s, name)) >= 0)
+            count++;
+    }
+    sets[count] = NULL;
+}
+
 static bool load(struct sim_trials *trials, enum sim_way way, struct rt_verdict *verdict)
 {
     static const char *const fuses[] = {"auto", "on", "off"};
@@ -100,8 +113,10 @@ static bool load(struct sim_trials *trials, enum sim_way way, struct rt_verdict 
     struct sim_loaded *loaded = &trials->loaded[way];
     const bool processes = way == SIM_PROCESSES || way == SIM_PROCESSES_SAVED;
     const bool saved = way == SIM_PROCESSES_SAVED || way == SIM_THREADS_SAVED;
+    char *sets[RT_STAGES_MAX + 1];
     const struct flow_load_options options = {
         .params = params,
+        .sets = (const char *const *)sets,
         .mode = processes ? "processes" : "threads",
         .fuse = fuses[(trials->index + way) % 3],
         .state = saved ? STATE : NULL,
@@ -109,6 +124,7 @@ static bool load(struct sim_trials *trials, enum sim_way way, struct rt_verdict 
     };
     if (loaded->plan != NULL)
         return true;
+    ask_for_lasting(&trials->graph, sets);
     char *messages = NULL;
     struct flow_error err = {0};
     if (write_graph(&trials->graph))
@@ -122,6 +138,8 @@ static bool load(struct sim_trials *trials, enum sim_way way, struct rt_verdict 
                     wrong(verdict, "the graph is refused: %.900s",
                           messages != NULL ? messages : err.text);
     free(messages);
+    for (size_t i = 0; sets[i] != NULL; i++)
+        free(sets[i]);
     return ok;
 }
 

@@ -16,7 +16,7 @@
 #include "random/reference.h"
 #include "simulate/world.h"
 
-#define SIM_SCHEDULES 8
+#define SIM_SCHEDULES 32
 
 enum sim_way {
     SIM_THREADS,

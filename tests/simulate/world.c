@@ -43,6 +43,8 @@ void sim_own_free(void *memory)
     __real_free(memory);
 }
 
+void __sanitizer_cov_trace_pc(void);
+
 /* ---- the world ---- */
 
 struct sim_world *sim_world_new(void)
@@ -58,6 +60,7 @@ struct sim_world *sim_world_new(void)
 void sim_temper_choose(struct sim_world *world)
 {
     static const unsigned yields[] = {1, 2, 4, 16, 64};
+    static const unsigned fines[] = {0, 20, 200, 2000};
     static const unsigned nets[] = {50, 20, 80, 5, 2};
     static const uint64_t ticks[] = {100, 1000, 20000};
     static const int64_t steps[] = {50, 5000, 50000};
@@ -65,6 +68,7 @@ void sim_temper_choose(struct sim_world *world)
     struct sim_chance *chance = &world->chance;
     world->temper = (struct sim_temper){
         .yield_of = yields[sim_pick(chance, 5)],
+        .fine_of = fines[sim_pick(chance, 4)],
         .net = nets[sim_pick(chance, 5)],
         .tick_ns = ticks[sim_pick(chance, 3)],
         .step_ns = steps[sim_pick(chance, 3)],
@@ -72,6 +76,8 @@ void sim_temper_choose(struct sim_world *world)
         .unfair = sim_percent(chance, 30) ? 95 : 0,
         .victim = (unsigned)sim_pick(chance, 8),
     };
+    world->branches = world->temper.fine_of;
+    world->quiet = false;
 }
 
 void sim_world_reset(struct sim_world *world, uint64_t seed)
@@ -241,6 +247,17 @@ void sim_yield(struct sim_world *world)
 {
     if (world->current != NULL && sim_pick(&world->chance, world->temper.yield_of) == 0)
         suspend(world, 0);
+}
+
+/* Called at every branch of the code that was compiled with -fsanitize-coverage=trace-pc. */
+void __sanitizer_cov_trace_pc(void)
+{
+    struct sim_world *world = sim_world;
+    if (world == NULL || world->current == NULL || world->branches == 0 || world->quiet ||
+        --world->branches > 0)
+        return;
+    world->branches = 1 + sim_pick(&world->chance, 2 * (uint64_t)world->temper.fine_of);
+    suspend(world, 0);
 }
 
 bool sim_wait_for(struct sim_world *world, struct sim_wait *waits, size_t count, const void *on,

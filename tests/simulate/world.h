@@ -76,6 +76,7 @@ struct sim_task {
 /* How a seed makes the world behave; see sim_temper_choose. */
 struct sim_temper {
     unsigned yield_of; /* at one of so many calls another task gets its turn */
+    unsigned fine_of;  /* ... and at one of so many branches; 0: never */
     unsigned net;      /* of a hundred steps, those in which a message moves while tasks can run */
     uint64_t tick_ns;  /* the clock goes so far at most when it is read */
     int64_t step_ns;   /* ... and so far with each step */
@@ -115,6 +116,8 @@ struct sim_world {
     int64_t now_ns;
     int64_t next_ns; /* the nearest deadline of somebody who waits */
     void *context;   /* the scheduler's own stack pointer */
+    uint64_t branches; /* until the next turn; 0: not at one */
+    bool quiet;        /* no turns at branches for now */
     struct sim_task *current; /* NULL: the scheduler runs */
     struct sim_task **runnable;
     size_t runnable_count, runnable_room;

@@ -127,8 +127,11 @@ static struct letter *pop(struct letters *letters)
 
 static void release(const struct body *body)
 {
-    if (body->release != NULL)
-        body->release(body->data, body->hint);
+    if (body->release == NULL)
+        return;
+    sim_world->quiet = true; /* as little can come between as in the thread of ZeroMQ */
+    body->release(body->data, body->hint);
+    sim_world->quiet = false;
 }
 
 /* With `returns`, the sender's memory is still there, and gets what it lent. */
@@ -378,7 +381,7 @@ int __wrap_zmq_ctx_set(void *context, int option, int value)
     return 0;
 }
 
-/* Sockets linger for as long as they were told; what is left then is lost. */
+/* Sockets linger for as long as they were told, in which all is sent that anybody takes. */
 int __wrap_zmq_ctx_term(void *opaque)
 {
     struct sim_world *world = sim_world;
@@ -393,6 +396,8 @@ int __wrap_zmq_ctx_term(void *opaque)
         next = pipe->next;
         if (pipe->context != context)
             continue;
+        if (pipe->to != NULL)
+            send_some(world, pipe, SIZE_MAX);
         pipe->lost = true;
         discard(&pipe->unsent, true);
         note_moving(world->net, pipe);
