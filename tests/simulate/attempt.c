@@ -6,6 +6,7 @@
 
 #include "control/standing.h"
 #include "simulate/launcher.h"
+#include "simulate/table.h"
 #include "watch/report.h"
 
 static void say(void *context, const char *line)
@@ -66,9 +67,21 @@ static void make_shared(struct sim_attempt *attempt)
     }
 }
 
+static bool is_replaced(const void *plan, size_t group)
+{
+    return ((const struct flow_plan *)plan)->groups[group].recovers;
+}
+
 void sim_attempt_run(struct sim_world *world, struct sim_attempt *attempt, unsigned number)
 {
+    int ends[2];
     make_shared(attempt);
+    if (!sim_channel_new(world, ends))
+        exit(70);
+    attempt->stop_fd = ends[0];
+    world->stop_fd = ends[1];
+    world->plan = attempt->plan;
+    world->is_replaced = is_replaced;
     snprintf(attempt->folder, sizeof(attempt->folder), "sockets-%u", number);
     attempt->run_id = number + 1;
     sim_launcher_use(attempt->state);

@@ -79,7 +79,8 @@ static void print_figures(const struct sim_figures *figures, uint64_t failed, do
     static const char *const names[SIM_FAULTS] = {
         [SIM_KILL] = "SIGKILL to a process", [SIM_STOP] = "SIGSTOP for a while",
         [SIM_CRASH] = "SIGKILL to all",      [SIM_ORPHAN] = "SIGKILL to the coordinator",
-        [SIM_POWER] = "power loss",          [SIM_FULL] = "disk full for a while"};
+        [SIM_POWER] = "power loss",          [SIM_FULL] = "disk full for a while",
+        [SIM_DRAIN] = "asked to stop"};
     printf("seeds               %" PRIu64 "\n", figures->seeds);
     printf("graphs              %" PRIu64 "\n", figures->graphs);
     printf("steps               %" PRIu64 "\n", figures->steps);

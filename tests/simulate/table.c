@@ -240,19 +240,38 @@ static ssize_t write_event(struct sim_world *world, int fd, const void *bytes)
 
 /* ---- channels ---- */
 
-int __wrap_socketpair(int domain, int type, int protocol, int ends[2])
+bool sim_channel_new(struct sim_world *world, int ends[2])
 {
-    struct sim_world *world = sim_world;
-    if (sim_process_now() == NULL)
-        return __real_socketpair(domain, type, protocol, ends);
     for (int i = 0; i < 2; i++) {
         ends[i] = sim_fd_new(world, SIM_CHANNEL);
         if (ends[i] < 0)
-            return -1;
+            return false;
     }
     sim_fd_get(world, ends[0])->peer = ends[1];
     sim_fd_get(world, ends[1])->peer = ends[0];
-    return 0;
+    return true;
+}
+
+bool sim_channel_put(struct sim_world *world, int fd, const void *bytes, size_t size)
+{
+    const struct sim_fd *entry = sim_fd_get(world, fd);
+    struct sim_fd *peer = sim_fd_get(world, entry->peer);
+    if (peer == NULL)
+        return false;
+    struct sim_packet *packet = sim_own_alloc(sizeof(*packet) + size);
+    packet->size = size;
+    memcpy(packet->bytes, bytes, size);
+    *peer->last = packet;
+    peer->last = &packet->next;
+    sim_wake_all(world, &peer->waits);
+    return true;
+}
+
+int __wrap_socketpair(int domain, int type, int protocol, int ends[2])
+{
+    if (sim_process_now() == NULL)
+        return __real_socketpair(domain, type, protocol, ends);
+    return sim_channel_new(sim_world, ends) ? 0 : -1;
 }
 
 /* Whoever asks a live run is not of this world. */
@@ -271,18 +290,10 @@ ssize_t __wrap_send(int fd, const void *bytes, size_t size, int flags)
     if (entry == NULL)
         return __real_send(fd, bytes, size, flags);
     sim_yield(world);
-    struct sim_fd *peer = sim_fd_get(world, entry->peer);
-    if (peer == NULL) {
-        errno = EPIPE;
-        return -1;
-    }
-    struct sim_packet *packet = sim_own_alloc(sizeof(*packet) + size);
-    packet->size = size;
-    memcpy(packet->bytes, bytes, size);
-    *peer->last = packet;
-    peer->last = &packet->next;
-    sim_wake_all(world, &peer->waits);
-    return (ssize_t)size;
+    if (sim_channel_put(world, fd, bytes, size))
+        return (ssize_t)size;
+    errno = EPIPE;
+    return -1;
 }
 
 ssize_t __wrap_recv(int fd, void *bytes, size_t size, int flags)

@@ -40,6 +40,12 @@ void sim_fd_release(struct sim_world *world, int fd);
 /* It is another process's from now on. */
 void sim_fd_pass(struct sim_world *world, int fd, struct sim_process *process);
 
+/* Two connected ends; false: no room in the table. */
+bool sim_channel_new(struct sim_world *world, int ends[2]);
+
+/* A packet for whoever reads at the other end of `fd`; false: nobody does. */
+bool sim_channel_put(struct sim_world *world, int fd, const void *bytes, size_t size);
+
 /* Whoever waits for the descriptor looks again. */
 void sim_fd_changed(struct sim_world *world, int fd);
 

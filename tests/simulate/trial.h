@@ -31,7 +31,8 @@ enum sim_way {
 struct sim_loaded {
     struct flow_graph *graph; /* NULL: not yet */
     struct flow_plan *plan;
-    uint64_t steps; /* of its run without faults; 0: not known */
+    uint64_t steps;  /* of its run without faults; 0: not known */
+    uint64_t begins; /* ... and of those, the ones before anything was sent */
 };
 
 struct sim_figures {

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "simulate/switch.h"
+#include "simulate/table.h"
 
 #define LIMIT_NS (INT64_C(3600) * 1000 * 1000 * 1000)
 #define STOP_MOST_MS 3000 /* for which a process is stopped */
@@ -94,6 +95,7 @@ void sim_world_reset(struct sim_world *world, uint64_t seed)
     world->orphans_die_at = UINT64_MAX;
     world->power_lost = false;
     world->full_until_ns = 0;
+    world->first_send = 0;
     world->next_pid = 100;
     world->next_number = 0;
 }
@@ -345,17 +347,24 @@ void sim_world_clear(struct sim_world *world)
 
 /* ---- faults ---- */
 
+static bool is_victim(const struct sim_world *world, const struct sim_process *process,
+                      bool replaced)
+{
+    return !process->dead && process->group != SIZE_MAX &&
+           (!replaced || world->is_replaced(world->plan, process->group));
+}
+
 /* One that lives, and is not the coordinator; NULL: none. */
-static struct sim_process *pick_process(struct sim_world *world)
+static struct sim_process *pick_process(struct sim_world *world, bool replaced)
 {
     size_t count = 0;
     for (struct sim_process *p = world->processes; p != NULL; p = p->next)
-        count += !p->dead && p != world->coordinator;
+        count += is_victim(world, p, replaced);
     if (count == 0)
         return NULL;
     size_t which = sim_pick(&world->chance, count);
     for (struct sim_process *p = world->processes; p != NULL; p = p->next) {
-        if (!p->dead && p != world->coordinator && which-- == 0)
+        if (is_victim(world, p, replaced) && which-- == 0)
             return p;
     }
     return NULL;
@@ -371,7 +380,7 @@ static void kill_others(struct sim_world *world)
 
 static bool strike_one(struct sim_world *world, enum sim_fault_kind kind)
 {
-    struct sim_process *process = pick_process(world);
+    struct sim_process *process = pick_process(world, sim_percent(&world->chance, 85));
     if (process == NULL)
         return false;
     sim_say(world, "%s process %d, group %zu", kind == SIM_KILL ? "SIGKILL to" : "SIGSTOP to",
@@ -407,6 +416,10 @@ static bool strike(struct sim_world *world, enum sim_fault_kind kind)
         sim_say(world, "no room on the disk");
         world->full_until_ns =
             world->now_ns + (int64_t)(1 + sim_pick(&world->chance, FULL_MOST_MS)) * 1000000;
+        return true;
+    case SIM_DRAIN:
+        sim_say(world, "asked to stop");
+        sim_channel_put(world, world->stop_fd, "", 1);
         return true;
     case SIM_FAULTS:
         break;

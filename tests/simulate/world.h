@@ -92,6 +92,7 @@ enum sim_fault_kind {
     SIM_ORPHAN, /* the coordinator dies, and the others soon after */
     SIM_POWER, /* everything dies, and what was not synced may be lost */
     SIM_FULL,  /* no room on the disk for a while */
+    SIM_DRAIN, /* somebody asks the run to stop */
     SIM_FAULTS /* how many kinds there are */
 };
 
@@ -133,6 +134,10 @@ struct sim_world {
     uint64_t struck[SIM_FAULTS]; /* faults that happened */
     uint64_t orphans_die_at;     /* a step */
     bool power_lost;
+    int stop_fd;         /* where a run is asked to stop; -1: nowhere */
+    uint64_t first_send; /* the step at which something was first sent; 0: not yet */
+    bool (*is_replaced)(const void *plan, size_t group); /* does a death of the group not matter? */
+    const void *plan;
     int64_t full_until_ns; /* the disk has no room */
     bool verbose;
     struct sim_table *table;     /* descriptors */

@@ -502,6 +502,8 @@ static void post(struct sim_world *world, struct pipe *pipe, const struct body *
 {
     struct letter *letter = sim_own_alloc(sizeof(*letter));
     letter->body = *body;
+    if (world->first_send == 0)
+        world->first_send = world->steps;
     if (!pipe->remote || body->release == NULL)
         copy_out(letter);
     push(pipe->remote ? &pipe->unsent : &pipe->arrived, letter);
