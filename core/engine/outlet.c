@@ -390,13 +390,19 @@ bool flow_outlet_is_settled(const struct flow_outlet *outlet)
     return true;
 }
 
+/* A reader that has died may have been done without having said so; then the board knows. */
+static bool awaits_reader(const struct flow_outlet_link *link)
+{
+    return link->received < link->sent && !(link->recovers && flow_read(&link->slot->ended) != 0);
+}
+
 uint64_t flow_outlet_oldest(const struct flow_outlet *outlet)
 {
     uint64_t oldest = UINT64_MAX;
     for (size_t i = 0; i < outlet->link_count; i++) {
         const struct flow_outlet_link *link = &outlet->links[i];
         const struct sent_batch *first = &link->ring[link->received & link->ring_mask];
-        if (link->received < link->sent && first->order < oldest)
+        if (awaits_reader(link) && first->order < oldest)
             oldest = first->order;
         if (link->waiting.count > 0 && flow_backlog_oldest(&link->waiting)->order < oldest)
             oldest = flow_backlog_oldest(&link->waiting)->order;

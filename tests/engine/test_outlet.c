@@ -475,6 +475,19 @@ TEST(a_new_writer_counts_what_the_reader_has_had_and_does_not_send_it)
     tear_down(&f);
 }
 
+/* Else the writer would wait for ever to acknowledge what it has made its results from. */
+TEST(a_reader_that_died_when_it_was_done_owes_no_acknowledgement)
+{
+    struct fixture f;
+    set_up(&f, 1, (struct flow_queue){0}, true);
+    make_recovering(&f);
+    assert_int_equal(offer(&f, 0, 8), FLOW_OK);
+    assert_true(flow_outlet_oldest(&f.outlet) < UINT64_MAX);
+    flow_set(&f.board.links[0].ended, 1);
+    assert_true(flow_outlet_oldest(&f.outlet) == UINT64_MAX);
+    tear_down(&f);
+}
+
 TEST(a_reader_that_had_the_end_is_left_alone)
 {
     struct fixture f;
@@ -510,6 +523,7 @@ int main(void)
         cmocka_unit_test(a_new_reader_hears_of_the_end_too),
         cmocka_unit_test(a_reader_that_stays_cannot_be_new),
         cmocka_unit_test(a_new_writer_counts_what_the_reader_has_had_and_does_not_send_it),
+        cmocka_unit_test(a_reader_that_died_when_it_was_done_owes_no_acknowledgement),
         cmocka_unit_test(a_reader_that_had_the_end_is_left_alone),
         cmocka_unit_test(a_report_that_cannot_be_is_refused),
         cmocka_unit_test(the_end_tells_every_reader_what_it_was_sent),
