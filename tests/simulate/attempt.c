@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "control/standing.h"
-#include "simulate/launcher.h"
 #include "simulate/table.h"
 #include "watch/report.h"
 
@@ -32,8 +31,7 @@ static void coordinate(void *context)
     const struct flow_run_options options = {
         .stop_fd = attempt->stop_fd, .log = say, .resume = attempt->resumes};
     struct flow_standing standing = FLOW_STANDING_NONE;
-    enum flow_status rc =
-        flow_standing_open(attempt->plan, &options, &standing, &attempt->err);
+    enum flow_status rc = flow_standing_open(attempt->plan, &options, &standing, &attempt->err);
     if (rc == FLOW_OK && !standing.done) {
         const struct flow_launch launch = {
             .plan = attempt->plan,
@@ -60,8 +58,7 @@ static void make_shared(struct sim_attempt *attempt)
     const struct flow_memory_size memory = {.links = plan->link_count,
                                             .arena_bytes = plan->arena_bytes};
     if (flow_board_new(&board, false, &attempt->board, NULL) != FLOW_OK ||
-        (memory.arena_bytes > 0 &&
-         flow_memory_new(&memory, &attempt->memory, NULL) != FLOW_OK)) {
+        (memory.arena_bytes > 0 && flow_memory_new(&memory, &attempt->memory, NULL) != FLOW_OK)) {
         fputs("simulate: no memory for a run\n", stderr);
         exit(70);
     }
@@ -81,10 +78,10 @@ void sim_attempt_run(struct sim_world *world, struct sim_attempt *attempt, unsig
     attempt->stop_fd = ends[0];
     world->stop_fd = ends[1];
     world->plan = attempt->plan;
+    world->state = attempt->state;
     world->is_replaced = is_replaced;
     snprintf(attempt->folder, sizeof(attempt->folder), "sockets-%u", number);
     attempt->run_id = number + 1;
-    sim_launcher_use(attempt->state);
     (void)sim_process_new(world, SIZE_MAX, coordinate, attempt);
     attempt->end = sim_world_run(world);
     if (attempt->end == SIM_DONE)

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "simulate/launcher.h"
+
+/*
+ * The launcher of simulated processes, in place of control/launch_process.c: what it starts does
+ * what control/worker.c does, but for reading the graph again.
+ */
 
 #include <signal.h>
 #include <stdlib.h>
@@ -8,13 +12,6 @@
 #include "control/launch.h"
 #include "control/member.h"
 #include "simulate/table.h"
-
-static const char *state_path;
-
-void sim_launcher_use(const char *state)
-{
-    state_path = state;
-}
 
 /* What the process knows, beside the plan; in memory that outlives it. */
 struct body {
@@ -35,7 +32,7 @@ static enum flow_status join_state(const struct body *body, struct held *held,
 {
     if (body->launch.checkpoints == NULL)
         return FLOW_OK;
-    enum flow_status rc = flow_state_join(state_path, &held->state_fd, err);
+    enum flow_status rc = flow_state_join(sim_world->state, &held->state_fd, err);
     if (rc == FLOW_OK && body->session != 0)
         rc = flow_state_read(held->state_fd, body->session, &held->from, err);
     held->checkpoints = (struct flow_checkpoints){

@@ -37,8 +37,8 @@ static volatile uint64_t seed_now; /* for who is interrupted */
 static void give_up(int signal)
 {
     char text[96];
-    const int size = snprintf(text, sizeof(text), "seed %" PRIu64 ": FAILED: signal %d\n", seed_now,
-                              signal);
+    const int size =
+        snprintf(text, sizeof(text), "seed %" PRIu64 ": FAILED: signal %d\n", seed_now, signal);
     if (write(STDOUT_FILENO, text, (size_t)size) != size)
         _exit(70);
     _exit(1);
@@ -47,9 +47,12 @@ static void give_up(int signal)
 static bool parse(int argc, char **argv, struct options *options)
 {
     static const struct option known[] = {
-        {"seed", required_argument, NULL, 's'},     {"seeds", required_argument, NULL, 'n'},
-        {"start", required_argument, NULL, 'k'},    {"jobs", required_argument, NULL, 'j'},
-        {"failures", required_argument, NULL, 'f'}, {"verbose", no_argument, NULL, 'v'},
+        {"seed", required_argument, NULL, 's'},
+        {"seeds", required_argument, NULL, 'n'},
+        {"start", required_argument, NULL, 'k'},
+        {"jobs", required_argument, NULL, 'j'},
+        {"failures", required_argument, NULL, 'f'},
+        {"verbose", no_argument, NULL, 'v'},
         {NULL, 0, NULL, 0},
     };
     for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {

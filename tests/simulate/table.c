@@ -114,7 +114,7 @@ void sim_fd_release(struct sim_world *world, int fd)
     if (entry->kind == SIM_CHANNEL)
         close_channel(world, entry);
     if (entry->kind == SIM_FILE)
-        sim_open_close(world, entry->open);
+        sim_open_close(entry->open);
     entry->kind = SIM_NOTHING;
     sim_wake_all(world, &entry->waits);
 }
@@ -198,10 +198,10 @@ int __wrap_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeou
 {
     if (sim_process_now() == NULL)
         return __real_ppoll(fds, count, timeout, mask);
-    const int64_t deadline = timeout == NULL ? SIM_NEVER
-                                             : sim_world->now_ns +
-                                                   (int64_t)timeout->tv_sec * 1000000000 +
-                                                   timeout->tv_nsec;
+    const int64_t deadline =
+        timeout == NULL
+            ? SIM_NEVER
+            : sim_world->now_ns + (int64_t)timeout->tv_sec * 1000000000 + timeout->tv_nsec;
     return poll_until(sim_world, fds, count, deadline);
 }
 

@@ -20,12 +20,12 @@ struct sim_fd {
     enum sim_kind kind;
     struct sim_process *process;
     struct sim_queue waits;
-    uint64_t counter;                   /* an eventfd's */
-    int peer;                           /* a channel's other end; -1: it has gone */
-    bool reset;                         /* ... leaving something unread */
-    struct sim_packet *first, **last;   /* what a channel has to be read */
-    struct sim_socket *socket;          /* of simulate/zmq.c */
-    struct sim_open *open;              /* of simulate/disk.c */
+    uint64_t counter;                 /* an eventfd's */
+    int peer;                         /* a channel's other end; -1: it has gone */
+    bool reset;                       /* ... leaving something unread */
+    struct sim_packet *first, **last; /* what a channel has to be read */
+    struct sim_socket *socket;        /* of simulate/zmq.c */
+    struct sim_open *open;            /* of simulate/disk.c */
 };
 
 /* A new descriptor of the process that runs. */
@@ -53,7 +53,7 @@ void sim_fd_changed(struct sim_world *world, int fd);
 bool sim_socket_signals(const struct sim_socket *socket);
 
 /* Of simulate/disk.c. */
-void sim_open_close(struct sim_world *world, struct sim_open *open);
+void sim_open_close(struct sim_open *open);
 ssize_t sim_open_read(struct sim_open *open, void *bytes, size_t size);
 ssize_t sim_open_write(struct sim_world *world, struct sim_open *open, const void *bytes,
                        size_t size);

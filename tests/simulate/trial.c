@@ -135,9 +135,8 @@ static bool load(struct sim_trials *trials, enum sim_way way, struct rt_verdict 
         loaded->graph->checkpoint_ns = intervals_ns[trials->index % 3];
     if (loaded->graph != NULL)
         loaded->plan = flow_plan_new(loaded->graph, &machine, &err);
-    const bool ok = loaded->plan != NULL ||
-                    wrong(verdict, "the graph is refused: %.900s",
-                          messages != NULL ? messages : err.text);
+    const bool ok = loaded->plan != NULL || wrong(verdict, "the graph is refused: %.900s",
+                                                  messages != NULL ? messages : err.text);
     free(messages);
     for (size_t i = 0; sets[i] != NULL; i++)
         free(sets[i]);
@@ -322,7 +321,9 @@ static enum next attempt_once(struct course *course, bool faulty, struct rt_verd
     world->limit = world->steps + 20000000;
     sim_attempt_run(world, attempt, course->count);
     sim_say(world, "the run %s: %s",
-            attempt->end == SIM_DONE ? "ended" : attempt->end == SIM_CRASHED ? "died" : "hangs",
+            attempt->end == SIM_DONE      ? "ended"
+            : attempt->end == SIM_CRASHED ? "died"
+                                          : "hangs",
             attempt->err.text);
     const enum next next = judge(course, attempt, verdict);
     if (world->power_lost)

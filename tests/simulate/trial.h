@@ -3,8 +3,8 @@
 #define SIMULATE_TRIAL_H
 
 /*
- * One seed: a random graph, a way to run it, a schedule and faults, all of which derive from it, and
- * what must come of it.
+ * One seed: a random graph, a way to run it, a schedule and faults, all of which derive from it,
+ * and what must come of it.
  *
  *     seed = graph * SIM_OF_GRAPH + variant       variant = schedule * SIM_WAYS + way
  *
@@ -38,9 +38,9 @@ struct sim_loaded {
 struct sim_figures {
     uint64_t seeds, graphs, steps;
     uint64_t struck[SIM_FAULTS];
-    uint64_t resumes; /* runs that went on from a checkpoint, or began anew after a crash */
+    uint64_t resumes;  /* runs that went on from a checkpoint, or began anew after a crash */
     uint64_t replaced; /* processes that took the place of another */
-    uint64_t ended;   /* runs that had to end with a message, and did */
+    uint64_t ended;    /* runs that had to end with a message, and did */
 };
 
 struct sim_trials {

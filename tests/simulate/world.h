@@ -48,8 +48,8 @@ struct sim_process {
     size_t group; /* of the plan; SIZE_MAX: the coordinator */
     size_t tasks; /* alive */
     bool dead;
-    bool struck; /* by a fault, and not by the coordinator */
-    int signal; /* that killed it, or 0 */
+    bool struck;           /* by a fault, and not by the coordinator */
+    int signal;            /* that killed it, or 0 */
     int64_t stopped_until; /* by SIGSTOP; 0: it is not */
     struct sim_heap *heap;
     struct sim_queue ended; /* those who wait for its end */
@@ -60,14 +60,14 @@ struct sim_task {
     unsigned number;
     void (*entry)(void *);
     void *argument;
-    void *result;       /* of a thread, for who joins it */
-    void *context;      /* its stack pointer while it does not run */
+    void *result;  /* of a thread, for who joins it */
+    void *context; /* its stack pointer while it does not run */
     struct sim_stack *stack;
     struct sim_wait *waits;
     size_t wait_count;
-    const void *on;     /* the mutex or condition that it waits for */
-    int64_t deadline;   /* while it waits */
-    size_t place;       /* in the list of those that can run; SIZE_MAX: it waits */
+    const void *on;   /* the mutex or condition that it waits for */
+    int64_t deadline; /* while it waits */
+    size_t place;     /* in the list of those that can run; SIZE_MAX: it waits */
     bool timed_out, done, detached;
     int saved_errno;
     struct sim_queue ended;
@@ -86,14 +86,14 @@ struct sim_temper {
 };
 
 enum sim_fault_kind {
-    SIM_KILL,  /* SIGKILL to one process of the run, but the coordinator */
-    SIM_STOP,  /* SIGSTOP to one, and SIGCONT later */
-    SIM_CRASH, /* everything dies */
+    SIM_KILL,   /* SIGKILL to one process of the run, but the coordinator */
+    SIM_STOP,   /* SIGSTOP to one, and SIGCONT later */
+    SIM_CRASH,  /* everything dies */
     SIM_ORPHAN, /* the coordinator dies, and the others soon after */
-    SIM_POWER, /* everything dies, and what was not synced may be lost */
-    SIM_FULL,  /* no room on the disk for a while */
-    SIM_DRAIN, /* somebody asks the run to stop */
-    SIM_FAULTS /* how many kinds there are */
+    SIM_POWER,  /* everything dies, and what was not synced may be lost */
+    SIM_FULL,   /* no room on the disk for a while */
+    SIM_DRAIN,  /* somebody asks the run to stop */
+    SIM_FAULTS  /* how many kinds there are */
 };
 
 struct sim_fault {
@@ -115,10 +115,10 @@ struct sim_world {
     struct sim_temper temper;
     uint64_t steps, limit;
     int64_t now_ns;
-    int64_t next_ns; /* the nearest deadline of somebody who waits */
-    void *context;   /* the scheduler's own stack pointer */
-    uint64_t branches; /* until the next turn; 0: not at one */
-    bool quiet;        /* no turns at branches for now */
+    int64_t next_ns;          /* the nearest deadline of somebody who waits */
+    void *context;            /* the scheduler's own stack pointer */
+    uint64_t branches;        /* until the next turn; 0: not at one */
+    bool quiet;               /* no turns at branches for now */
     struct sim_task *current; /* NULL: the scheduler runs */
     struct sim_task **runnable;
     size_t runnable_count, runnable_room;
@@ -127,8 +127,8 @@ struct sim_world {
     struct sim_process *processes;
     struct sim_process *coordinator;
     pid_t next_pid;
-    unsigned next_number; /* of a task */
-    struct sim_stack *stacks; /* free ones */
+    unsigned next_number;                     /* of a task */
+    struct sim_stack *stacks;                 /* free ones */
     struct sim_fault faults[SIM_FAULTS_MOST]; /* by step */
     size_t fault_count, faults_done;
     uint64_t struck[SIM_FAULTS]; /* faults that happened */
@@ -138,10 +138,11 @@ struct sim_world {
     uint64_t first_send; /* the step at which something was first sent; 0: not yet */
     bool (*is_replaced)(const void *plan, size_t group); /* does a death of the group not matter? */
     const void *plan;
+    const char *state;     /* the state folder, as processes are told; NULL: no checkpoints */
     int64_t full_until_ns; /* the disk has no room */
     bool verbose;
-    struct sim_table *table;     /* descriptors */
-    struct sim_net *net;         /* sockets */
+    struct sim_table *table; /* descriptors */
+    struct sim_net *net;     /* sockets */
     struct sim_disk *disk;
     struct sim_heaps *heaps;
 };
@@ -193,6 +194,9 @@ struct sim_process *sim_process_now(void);
 /* Said with --verbose. */
 __attribute__((format(printf, 2, 3))) void sim_say(const struct sim_world *world, const char *fmt,
                                                    ...);
+
+/* In faults.c: those whose step has come. */
+void sim_faults_strike(struct sim_world *world);
 
 /* In the other files: what a dead process leaves, and what happens by itself. */
 void sim_table_drop(struct sim_world *world, const struct sim_process *process);
