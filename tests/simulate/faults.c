@@ -8,6 +8,7 @@
 
 #define STOP_MOST_MS 3000 /* for which a process is stopped */
 #define FULL_MOST_MS 50   /* for which there is no room on the disk */
+#define CRASHES_MOST 2    /* deaths by SIGSEGV */
 #define ORPHAN_STEPS 2000 /* that a process may outlive its coordinator */
 
 static bool is_victim(const struct sim_world *world, const struct sim_process *process,
@@ -46,14 +47,19 @@ static bool strike_one(struct sim_world *world, enum sim_fault_kind kind)
     struct sim_process *process = pick_process(world, sim_percent(&world->chance, 85));
     if (process == NULL)
         return false;
-    sim_say(world, "%s process %d, group %zu", kind == SIM_KILL ? "SIGKILL to" : "SIGSTOP to",
-            (int)process->pid, process->group);
-    process->struck = kind == SIM_KILL;
-    if (kind == SIM_KILL)
-        sim_process_kill(world, process, SIGKILL);
-    else
+    if (kind == SIM_STOP) {
+        sim_say(world, "SIGSTOP to process %d, group %zu", (int)process->pid, process->group);
         process->stopped_until =
             world->now_ns + (int64_t)(1 + sim_pick(&world->chance, STOP_MOST_MS)) * 1000000;
+        return true;
+    }
+    /* A third fault with the same record in hand would set it aside, and rightly so. */
+    const bool fault = world->crashes < CRASHES_MOST && sim_percent(&world->chance, 30);
+    world->crashes += fault;
+    sim_say(world, "%s to process %d, group %zu", fault ? "SIGSEGV" : "SIGKILL", (int)process->pid,
+            process->group);
+    process->struck = true;
+    sim_process_kill(world, process, fault ? SIGSEGV : SIGKILL);
     return true;
 }
 

@@ -94,9 +94,9 @@ static double seconds_now(void)
 static void print_figures(const struct account *account, double seconds)
 {
     static const char *const names[SIM_FAULTS] = {
-        [SIM_KILL] = "SIGKILL to a process", [SIM_STOP] = "SIGSTOP for a while",
-        [SIM_CRASH] = "SIGKILL to all",      [SIM_ORPHAN] = "SIGKILL to the coordinator",
-        [SIM_POWER] = "power loss",          [SIM_FULL] = "disk full for a while",
+        [SIM_KILL] = "death of a process", [SIM_STOP] = "SIGSTOP for a while",
+        [SIM_CRASH] = "SIGKILL to all",    [SIM_ORPHAN] = "SIGKILL to the coordinator",
+        [SIM_POWER] = "power loss",        [SIM_FULL] = "disk full for a while",
         [SIM_DRAIN] = "asked to stop"};
     const struct sim_figures *figures = &account->figures;
     printf("seeds               %" PRIu64 "\n", figures->seeds);

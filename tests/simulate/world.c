@@ -91,6 +91,7 @@ void sim_world_reset(struct sim_world *world, uint64_t seed)
     memset(world->struck, 0, sizeof(world->struck));
     world->orphans_die_at = UINT64_MAX;
     world->power_lost = false;
+    world->crashes = 0;
     world->full_until_ns = 0;
     world->first_send = 0;
     world->next_pid = 100;

@@ -86,7 +86,7 @@ struct sim_temper {
 };
 
 enum sim_fault_kind {
-    SIM_KILL,   /* SIGKILL to one process of the run, but the coordinator */
+    SIM_KILL,   /* SIGKILL or SIGSEGV to one process of the run, but the coordinator */
     SIM_STOP,   /* SIGSTOP to one, and SIGCONT later */
     SIM_CRASH,  /* everything dies */
     SIM_ORPHAN, /* the coordinator dies, and the others soon after */
@@ -134,6 +134,7 @@ struct sim_world {
     uint64_t struck[SIM_FAULTS]; /* faults that happened */
     uint64_t orphans_die_at;     /* a step */
     bool power_lost;
+    unsigned crashes;    /* deaths by SIGSEGV */
     int stop_fd;         /* where a run is asked to stop; -1: nowhere */
     uint64_t first_send; /* the step at which something was first sent; 0: not yet */
     bool (*is_replaced)(const void *plan, size_t group); /* does a death of the group not matter? */
