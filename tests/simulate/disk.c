@@ -104,6 +104,17 @@ bool sim_path_lies_in(const char *path, const char *folder)
     return strncmp(path, folder, size) == 0 && path[size] == '/';
 }
 
+void sim_disk_put(struct sim_world *world, const char *path, const void *bytes, size_t size)
+{
+    struct sim_name *name = sim_name_at(world->disk, path);
+    sim_inode_point(&name->inode, sim_own_alloc(sizeof(struct sim_inode)));
+    sim_inode_point(&name->safe, name->inode);
+    sim_inode_resize(name->inode, size);
+    if (size > 0)
+        memcpy(name->inode->bytes, bytes, size);
+    sim_inode_make_safe(name->inode);
+}
+
 bool sim_disk_is_full(const struct sim_world *world)
 {
     return sim_process_now() != NULL && world->full_until_ns > world->now_ns;
@@ -111,9 +122,22 @@ bool sim_disk_is_full(const struct sim_world *world)
 
 /* ---- opens ---- */
 
+/* A folder may be named with a slash behind it. */
+static struct sim_name *find_open(const struct sim_world *world, const char *path)
+{
+    const size_t size = strlen(path);
+    if (size < 2 || path[size - 1] != '/')
+        return sim_name_find(world->disk, path);
+    char *bare = copy_text(path);
+    bare[size - 1] = '\0';
+    struct sim_name *name = sim_name_find(world->disk, bare);
+    sim_own_free(bare);
+    return name;
+}
+
 int sim_open_path(struct sim_world *world, const char *path, int flags)
 {
-    struct sim_name *name = sim_name_find(world->disk, path);
+    struct sim_name *name = find_open(world, path);
     sim_yield(world);
     if ((name == NULL || name->inode == NULL) && (flags & O_CREAT) == 0)
         return sim_fail(ENOENT);
@@ -129,7 +153,7 @@ int sim_open_path(struct sim_world *world, const char *path, int flags)
     if (fd < 0)
         return -1;
     struct sim_open *open = sim_own_alloc(sizeof(*open));
-    open->path = copy_text(path);
+    open->path = copy_text(name->path);
     open->append = (flags & O_APPEND) != 0;
     sim_inode_point(&open->inode, name->inode);
     if ((flags & O_TRUNC) != 0)

@@ -10,6 +10,7 @@
 
 #include <dirent.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "simulate/table.h"
 
@@ -67,6 +68,7 @@ int sim_fail(int cause);
 
 void sim_inode_point(struct sim_inode **at, struct sim_inode *inode);
 void sim_inode_resize(struct sim_inode *inode, size_t size);
+struct stat sim_inode_stat(const struct sim_inode *inode);
 void sim_inode_make_safe(struct sim_inode *inode);
 
 /* NULL: it was never heard of. */
@@ -78,6 +80,9 @@ bool sim_path_lies_in(const char *path, const char *folder);
 
 /* The path of a name in an open folder, to be freed. */
 char *sim_path_join(int folder, const char *path);
+
+/* A file that is there, for good. */
+void sim_disk_put(struct sim_world *world, const char *path, const void *bytes, size_t size);
 
 bool sim_disk_is_full(const struct sim_world *world);
 

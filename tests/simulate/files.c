@@ -16,6 +16,8 @@
 int __wrap_open(const char *path, int flags, ...);
 int __wrap_openat(int folder, const char *path, int flags, ...);
 int __wrap_mkdir(const char *path, mode_t mode);
+off_t __wrap_lseek(int fd, off_t offset, int whence);
+int __wrap_fchmod(int fd, mode_t mode);
 int __wrap_fstat(int fd, struct stat *st);
 int __wrap_fsync(int fd);
 int __wrap_ftruncate(int fd, off_t size);
@@ -26,6 +28,8 @@ int __wrap_flock(int fd, int how);
 int __real_open(const char *path, int flags, ...);
 int __real_openat(int folder, const char *path, int flags, ...);
 int __real_mkdir(const char *path, mode_t mode);
+off_t __real_lseek(int fd, off_t offset, int whence);
+int __real_fchmod(int fd, mode_t mode);
 int __real_fstat(int fd, struct stat *st);
 int __real_fsync(int fd);
 int __real_ftruncate(int fd, off_t size);
@@ -112,14 +116,36 @@ int __wrap_ftruncate(int fd, off_t size)
     return 0;
 }
 
+off_t __wrap_lseek(int fd, off_t offset, int whence)
+{
+    struct sim_open *open = sim_open_of(fd);
+    if (open == NULL)
+        return __real_lseek(fd, offset, whence);
+    const off_t from = whence == SEEK_SET   ? 0
+                       : whence == SEEK_CUR ? (off_t)open->at
+                                            : (off_t)open->inode->size;
+    open->at = (size_t)(from + offset);
+    return (off_t)open->at;
+}
+
+int __wrap_fchmod(int fd, mode_t mode)
+{
+    return sim_open_of(fd) != NULL ? 0 : __real_fchmod(fd, mode);
+}
+
+struct stat sim_inode_stat(const struct sim_inode *inode)
+{
+    return (struct stat){.st_mode = inode->folder ? S_IFDIR | 0777 : S_IFREG | 0666,
+                         .st_size = (off_t)inode->size,
+                         .st_nlink = 1};
+}
+
 int __wrap_fstat(int fd, struct stat *st)
 {
     const struct sim_open *open = sim_open_of(fd);
     if (open == NULL)
         return __real_fstat(fd, st);
-    *st = (struct stat){.st_mode = open->inode->folder ? S_IFDIR | 0777 : S_IFREG | 0666,
-                        .st_size = (off_t)open->inode->size,
-                        .st_nlink = 1};
+    *st = sim_inode_stat(open->inode);
     return 0;
 }
 

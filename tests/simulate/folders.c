@@ -7,12 +7,18 @@
 #include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "simulate/disk.h"
 
 int __wrap_renameat(int from_folder, const char *from, int to_folder, const char *to);
 int __wrap_unlinkat(int folder, const char *path, int flags);
+int __wrap_rename(const char *from, const char *to);
+int __wrap_unlink(const char *path);
+int __wrap_access(const char *path, int how);
+int __wrap_stat(const char *path, struct stat *st);
+char *__wrap_realpath(const char *path, char *resolved);
 DIR *__wrap_fdopendir(int fd);
 struct dirent *__wrap_readdir(DIR *folder);
 int __wrap_closedir(DIR *folder);
@@ -20,6 +26,11 @@ FILE *__wrap_fopen(const char *path, const char *mode);
 int __wrap_fileno(FILE *file);
 int __real_renameat(int from_folder, const char *from, int to_folder, const char *to);
 int __real_unlinkat(int folder, const char *path, int flags);
+int __real_rename(const char *from, const char *to);
+int __real_unlink(const char *path);
+int __real_access(const char *path, int how);
+int __real_stat(const char *path, struct stat *st);
+char *__real_realpath(const char *path, char *resolved);
 DIR *__real_fdopendir(int fd);
 struct dirent *__real_readdir(DIR *folder);
 int __real_closedir(DIR *folder);
@@ -28,37 +39,94 @@ int __real_fileno(FILE *file);
 
 /* ---- folders ---- */
 
+static int rename_path(struct sim_world *world, const char *from, const char *to)
+{
+    struct sim_name *name = sim_name_find(world->disk, from);
+    sim_yield(world);
+    if (name == NULL || name->inode == NULL)
+        return sim_fail(ENOENT);
+    sim_say(world, "rename %s to %s", from, to);
+    sim_inode_point(&sim_name_at(world->disk, to)->inode, name->inode);
+    sim_inode_point(&name->inode, NULL);
+    return 0;
+}
+
+int __wrap_rename(const char *from, const char *to)
+{
+    return sim_path_is_ours(from) ? rename_path(sim_world, from, to) : __real_rename(from, to);
+}
+
 int __wrap_renameat(int from_folder, const char *from, int to_folder, const char *to)
 {
     if (sim_open_of(from_folder) == NULL)
         return __real_renameat(from_folder, from, to_folder, to);
-    sim_yield(sim_world);
     char *old = sim_path_join(from_folder, from);
     char *new = sim_path_join(to_folder, to);
-    struct sim_name *name = sim_name_find(sim_world->disk, old);
-    const bool there = name != NULL && name->inode != NULL;
-    if (there) {
-        sim_say(sim_world, "rename %s to %s", old, new);
-        sim_inode_point(&sim_name_at(sim_world->disk, new)->inode, name->inode);
-        sim_inode_point(&name->inode, NULL);
-    }
+    const int rc = rename_path(sim_world, old, new);
+    const int cause = errno;
     sim_own_free(old);
     sim_own_free(new);
-    return there ? 0 : sim_fail(ENOENT);
+    errno = cause;
+    return rc;
+}
+
+static int unlink_path(struct sim_world *world, const char *path)
+{
+    struct sim_name *name = sim_name_find(world->disk, path);
+    sim_yield(world);
+    if (name == NULL || name->inode == NULL)
+        return sim_fail(ENOENT);
+    sim_inode_point(&name->inode, NULL);
+    return 0;
+}
+
+int __wrap_unlink(const char *path)
+{
+    return sim_path_is_ours(path) ? unlink_path(sim_world, path) : __real_unlink(path);
 }
 
 int __wrap_unlinkat(int folder, const char *path, int flags)
 {
     if (sim_open_of(folder) == NULL)
         return __real_unlinkat(folder, path, flags);
-    sim_yield(sim_world);
     char *whole = sim_path_join(folder, path);
-    struct sim_name *name = sim_name_find(sim_world->disk, whole);
+    const int rc = unlink_path(sim_world, whole);
     sim_own_free(whole);
-    if (name == NULL || name->inode == NULL)
+    return rc;
+}
+
+/* ---- what is there ---- */
+
+static const struct sim_inode *inode_at(const char *path)
+{
+    const struct sim_name *name = sim_name_find(sim_world->disk, path);
+    return name != NULL ? name->inode : NULL;
+}
+
+int __wrap_access(const char *path, int how)
+{
+    if (!sim_path_is_ours(path))
+        return __real_access(path, how);
+    return inode_at(path) != NULL ? 0 : sim_fail(ENOENT);
+}
+
+int __wrap_stat(const char *path, struct stat *st)
+{
+    if (!sim_path_is_ours(path))
+        return __real_stat(path, st);
+    const struct sim_inode *inode = inode_at(path);
+    if (inode == NULL)
         return sim_fail(ENOENT);
-    sim_inode_point(&name->inode, NULL);
+    *st = sim_inode_stat(inode);
     return 0;
+}
+
+char *__wrap_realpath(const char *path, char *resolved)
+{
+    if (!sim_path_is_ours(path))
+        return __real_realpath(path, resolved);
+    char *copy = malloc(strlen(path) + 1);
+    return strcpy(copy, path);
 }
 
 DIR *__wrap_fdopendir(int fd)

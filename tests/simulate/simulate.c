@@ -32,6 +32,14 @@ struct account {
 };
 
 static volatile uint64_t seed_now; /* for who is interrupted */
+static volatile sig_atomic_t stopped;
+
+/* Enough: the figures so far. */
+static void stop(int signal)
+{
+    (void)signal;
+    stopped = 1;
+}
 
 /* An endless loop in which nothing is called, or a crash. */
 static void give_up(int signal)
@@ -138,11 +146,15 @@ static bool work(const struct options *options, uint64_t job, struct account *ac
         return false;
     }
     trials.world->verbose = options->verbose;
+    signal(SIGINT, stop);
+    signal(SIGTERM, stop);
     signal(SIGALRM, give_up);
     signal(SIGABRT, give_up);
     signal(SIGSEGV, give_up);
     *account = (struct account){0};
     for (uint64_t i = 0; i < options->count && account->failed < options->failures; i++) {
+        if (stopped != 0)
+            break;
         const uint64_t seed = options->start + i;
         if (options->jobs == 1 || seed / SIM_OF_GRAPH % options->jobs == job)
             try_seed(&trials, seed, account);

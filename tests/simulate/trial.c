@@ -16,9 +16,11 @@
 #include "random/stages.h"
 #include "simulate/attempt.h"
 #include "simulate/disk.h"
+#include "stages/builtin.h"
 #include "watch/report.h"
 
 #define GRAPHS_SEED 7 /* the series of graphs */
+#define LINES_OF 8    /* of so many graphs, one is of the stages that come with flowrun */
 #define GRAPH_FILE SIM_ROOT "graph.json"
 #define STATE SIM_ROOT "state"
 #define ATTEMPTS 12
@@ -42,9 +44,10 @@ __attribute__((format(printf, 2, 3))) static bool wrong(struct rt_verdict *verdi
 
 bool sim_trials_init(struct sim_trials *trials)
 {
-    static const struct flow_plugin *const builtin[] = {&flow_plugin_random, NULL};
-    const struct flow_session_options options = {.builtin = builtin};
-    *trials = (struct sim_trials){.world = sim_world_new()};
+    *trials = (struct sim_trials){.world = sim_world_new(), .builtin = {&flow_plugin_random}};
+    for (size_t i = 0; flow_builtin_plugins[i] != NULL && i + 2 < SIM_PLUGINS; i++)
+        trials->builtin[i + 1] = flow_builtin_plugins[i];
+    const struct flow_session_options options = {.builtin = trials->builtin};
     sim_world = trials->world;
     sim_world_reset(trials->world, 0);
     trials->session = flow_session_new(&options, NULL);
@@ -58,8 +61,11 @@ static void forget_graph(struct sim_trials *trials)
         flow_graph_unload(trials->loaded[i].graph);
         trials->loaded[i] = (struct sim_loaded){0};
     }
-    if (trials->has_graph)
+    if (trials->has_graph && !trials->is_lines)
         rt_expected_clear(&trials->expected);
+    sim_lines_clear(&trials->lines);
+    free(trials->text);
+    trials->text = NULL;
     trials->has_graph = false;
 }
 
@@ -75,21 +81,18 @@ static void take_graph(struct sim_trials *trials, uint64_t index)
     if (trials->has_graph && trials->index == index)
         return;
     forget_graph(trials);
-    rt_generate_small(GRAPHS_SEED, index, &trials->graph, &trials->expected);
     trials->index = index;
+    trials->is_lines = index % LINES_OF == LINES_OF - 1;
+    if (trials->is_lines) {
+        trials->text = sim_lines_new(&trials->lines, index);
+        trials->graph.stage_count = 0;
+        trials->expected.failing = RT_STAGES_MAX;
+    } else {
+        rt_generate_small(GRAPHS_SEED, index, &trials->graph, &trials->expected);
+        trials->text = rt_graph_text(&trials->graph);
+    }
     trials->has_graph = true;
     trials->figures.graphs++;
-}
-
-static bool write_graph(const struct rt_graph *graph)
-{
-    char *text = rt_graph_text(graph);
-    FILE *file = fopen(GRAPH_FILE, "wb");
-    const bool written = text != NULL && file != NULL && fputs(text, file) >= 0;
-    if (file != NULL)
-        fclose(file);
-    free(text);
-    return written;
 }
 
 /* "sink7.lasting=true" for each sink; to be freed with the list. */
@@ -128,8 +131,8 @@ static bool load(struct sim_trials *trials, enum sim_way way, struct rt_verdict 
     ask_for_lasting(&trials->graph, sets);
     char *messages = NULL;
     struct flow_error err = {0};
-    if (write_graph(&trials->graph))
-        loaded->graph = flow_graph_load(trials->session, GRAPH_FILE, &options, &messages, &err);
+    sim_disk_put(trials->world, GRAPH_FILE, trials->text, strlen(trials->text));
+    loaded->graph = flow_graph_load(trials->session, GRAPH_FILE, &options, &messages, &err);
     const struct flow_plan_options machine = {.cpus = 2};
     if (loaded->graph != NULL && saved)
         loaded->graph->checkpoint_ns = intervals_ns[trials->index % 3];
@@ -239,6 +242,8 @@ static bool output_agrees(const struct course *course, const struct sim_attempt 
                           struct rt_verdict *verdict)
 {
     const struct sim_trials *trials = course->trials;
+    if (trials->is_lines)
+        return sim_lines_agree(&trials->lines, true, verdict);
     if (!rt_sinks_agree(&trials->graph, &trials->expected, SIM_ROOT "out", verdict))
         return false;
     return course->count > 1 || faults_struck(trials->world) > 0 ||
@@ -263,6 +268,8 @@ static enum next judge_failure(const struct course *course, const struct sim_att
         return GO_ON;
     if (struck) {
         trials->figures.ended++;
+        if (trials->is_lines && !sim_lines_agree(&trials->lines, false, verdict))
+            return WRONG; /* a file under its own name is whole */
         return attempt->err.text[0] != '\0' ? RIGHT : WRONG;
     }
     (void)wrong(verdict, "the run fails: %.900s", attempt->err.text);
@@ -342,6 +349,8 @@ static bool run_course(struct course *course, uint64_t seed, bool faulty,
     sim_temper_choose(world);
     enum next next = GO_ON;
     (void)mkdir(SIM_ROOT "out", 0777);
+    if (course->trials->is_lines)
+        sim_lines_write(&course->trials->lines);
     while (next == GO_ON && course->count < ATTEMPTS)
         next = attempt_once(course, faulty && course->count < FAULTY, verdict);
     if (next == GO_ON)

@@ -8,12 +8,15 @@
  *
  *     seed = graph * SIM_OF_GRAPH + variant       variant = schedule * SIM_WAYS + way
  *
+ * Every eighth graph is one of simulate/lines.h.
+ *
  * Schedule 0 of each way has no faults; it also says how many steps such a run takes, among which
  * the faults of the others are dealt.
  */
 
 #include "random/compare.h"
 #include "random/reference.h"
+#include "simulate/lines.h"
 #include "simulate/world.h"
 
 #define SIM_SCHEDULES 32
@@ -43,13 +46,19 @@ struct sim_figures {
     uint64_t ended;    /* runs that had to end with a message, and did */
 };
 
+#define SIM_PLUGINS 256
+
 struct sim_trials {
     struct sim_world *world;
+    const struct flow_plugin *builtin[SIM_PLUGINS]; /* NULL ends the list */
     struct flow_session *session;
     uint64_t index; /* of the graph at hand */
     bool has_graph;
+    bool is_lines; /* a graph of simulate/lines.h, else a random one */
+    struct sim_lines lines;
     struct rt_graph graph;
     struct rt_expected expected;
+    char *text; /* the graph's, as it is loaded */
     struct sim_loaded loaded[SIM_WAYS];
     struct sim_figures figures;
 };

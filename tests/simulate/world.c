@@ -308,6 +308,10 @@ struct sim_process *sim_process_new(struct sim_world *world, size_t group, void 
 
 static void drop_tasks(struct sim_world *world, const struct sim_process *process)
 {
+    for (size_t i = 0; i < world->task_count; i++) { /* some wait for others of these */
+        if (world->tasks[i]->process == process)
+            leave_queues(world->tasks[i]);
+    }
     for (size_t i = world->task_count; i-- > 0;) {
         if (i < world->task_count && world->tasks[i]->process == process)
             sim_task_free(world, world->tasks[i]);
