@@ -24,7 +24,8 @@
 #define GRAPH_FILE SIM_ROOT "graph.json"
 #define STATE SIM_ROOT "state"
 #define ATTEMPTS 12
-#define FAULTY 4 /* attempts that have faults; the ones after them are left alone */
+#define FAULTS_SAVED 3 /* at most in an attempt, with checkpoints */
+#define FAULTY 4       /* attempts that have faults; the ones after them are left alone */
 
 extern const struct flow_plugin flow_plugin_random;
 
@@ -108,6 +109,15 @@ static void ask_for_lasting(const struct rt_graph *graph, char *sets[RT_STAGES_M
     sets[count] = NULL;
 }
 
+/* Checkpoints as often as a simulated run needs them, and no limit of deaths. */
+static void adjust(struct flow_graph *graph, int64_t checkpoint_ns)
+{
+    if (graph->checkpoints)
+        graph->checkpoint_ns = checkpoint_ns;
+    for (size_t i = 0; i < graph->stage_count; i++)
+        graph->stages[i].restart.tries = 1000;
+}
+
 static bool load(struct sim_trials *trials, enum sim_way way, struct rt_verdict *verdict)
 {
     static const char *const fuses[] = {"auto", "on", "off"};
@@ -121,7 +131,7 @@ static bool load(struct sim_trials *trials, enum sim_way way, struct rt_verdict 
         .params = params,
         .sets = (const char *const *)sets,
         .mode = processes ? "processes" : "threads",
-        .fuse = way == SIM_PROCESSES && trials->index % 2 == 0 ? "off"
+        .fuse = way == SIM_PROCESSES && trials->index % 4 != 0 ? "off"
                                                                : fuses[(trials->index + way) % 3],
         .state = saved ? STATE : NULL,
         .checkpoint = saved ? "10ms" : NULL, /* as short as people may say */
@@ -134,8 +144,8 @@ static bool load(struct sim_trials *trials, enum sim_way way, struct rt_verdict 
     sim_disk_put(trials->world, GRAPH_FILE, trials->text, strlen(trials->text));
     loaded->graph = flow_graph_load(trials->session, GRAPH_FILE, &options, &messages, &err);
     const struct flow_plan_options machine = {.cpus = 2};
-    if (loaded->graph != NULL && saved)
-        loaded->graph->checkpoint_ns = intervals_ns[trials->index % 3];
+    if (loaded->graph != NULL)
+        adjust(loaded->graph, intervals_ns[trials->index % 3]);
     if (loaded->graph != NULL)
         loaded->plan = flow_plan_new(loaded->graph, &machine, &err);
     const bool ok = loaded->plan != NULL || wrong(verdict, "the graph is refused: %.900s",
@@ -163,7 +173,8 @@ static enum sim_fault_kind pick_kind(struct sim_world *world, enum sim_way way)
 /* A few of them, at any step that a run without them has, or a little later. */
 static void deal_faults(struct sim_world *world, enum sim_way way, const struct sim_loaded *loaded)
 {
-    world->fault_count = way == SIM_THREADS ? 0 : 1 + sim_pick(&world->chance, 3);
+    const uint64_t many = way == SIM_PROCESSES ? SIM_FAULTS_MOST : FAULTS_SAVED;
+    world->fault_count = way == SIM_THREADS ? 0 : 1 + sim_pick(&world->chance, many);
     world->faults_done = 0;
     const uint64_t begins = sim_percent(&world->chance, 80) ? loaded->begins : 0;
     const uint64_t most = loaded->steps + loaded->steps / 4 + 1 - begins;

@@ -177,6 +177,7 @@ int __wrap_zmq_send(void *opaque, const void *bytes, size_t size, int flags)
     sim_yield(sim_world);
     const struct sim_body body = {.data = (void *)(uintptr_t)bytes, .size = size};
     sim_pipe_post(sim_world, socket->out, &body);
+    sim_yield(sim_world);
     return (int)size;
 }
 
@@ -227,6 +228,7 @@ int __wrap_zmq_msg_send(zmq_msg_t *message, void *opaque, int flags)
     sim_yield(sim_world);
     const int size = (int)body_of(message)->size;
     sim_pipe_post(sim_world, socket->out, body_of(message));
+    sim_yield(sim_world);
     return size;
 }
 
