@@ -15,6 +15,9 @@
 
 struct sim_world *sim_world;
 
+/* Until the next turn at a branch: apart from the world, since it is counted so often. */
+static uint64_t branches_left = UINT64_MAX;
+
 /* ---- memory of the world itself ---- */
 
 void *__real_calloc(size_t count, size_t size);
@@ -58,7 +61,7 @@ struct sim_world *sim_world_new(void)
 void sim_temper_choose(struct sim_world *world)
 {
     static const unsigned yields[] = {1, 2, 4, 16, 64};
-    static const unsigned fines[] = {0, 20, 200, 2000};
+    static const unsigned fines[] = {0, 0, 40, 1000};
     static const unsigned nets[] = {50, 20, 80, 5, 2};
     static const uint64_t ticks[] = {100, 1000, 20000};
     static const int64_t steps[] = {50, 5000, 50000};
@@ -74,7 +77,7 @@ void sim_temper_choose(struct sim_world *world)
         .unfair = sim_percent(chance, 30) ? 95 : 0,
         .victim = (unsigned)sim_pick(chance, 8),
     };
-    world->branches = world->temper.fine_of;
+    branches_left = world->temper.fine_of > 0 ? world->temper.fine_of : UINT64_MAX;
     world->quiet = false;
 }
 
@@ -249,15 +252,22 @@ void sim_yield(struct sim_world *world)
         suspend(world, 0);
 }
 
+static void take_turn_at_branch(void)
+{
+    struct sim_world *world = sim_world;
+    branches_left = UINT64_MAX;
+    if (world == NULL || world->temper.fine_of == 0)
+        return;
+    branches_left = 1 + sim_pick(&world->chance, 2 * (uint64_t)world->temper.fine_of);
+    if (world->current != NULL && !world->quiet)
+        suspend(world, 0);
+}
+
 /* Called at every branch of the code that was compiled with -fsanitize-coverage=trace-pc. */
 void __sanitizer_cov_trace_pc(void)
 {
-    struct sim_world *world = sim_world;
-    if (world == NULL || world->current == NULL || world->branches == 0 || world->quiet ||
-        --world->branches > 0)
-        return;
-    world->branches = 1 + sim_pick(&world->chance, 2 * (uint64_t)world->temper.fine_of);
-    suspend(world, 0);
+    if (--branches_left == 0)
+        take_turn_at_branch();
 }
 
 bool sim_wait_for(struct sim_world *world, struct sim_wait *waits, size_t count, const void *on,

@@ -117,7 +117,6 @@ struct sim_world {
     int64_t now_ns;
     int64_t next_ns;          /* the nearest deadline of somebody who waits */
     void *context;            /* the scheduler's own stack pointer */
-    uint64_t branches;        /* until the next turn; 0: not at one */
     bool quiet;               /* no turns at branches for now */
     struct sim_task *current; /* NULL: the scheduler runs */
     struct sim_task **runnable;
