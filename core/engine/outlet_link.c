@@ -129,6 +129,10 @@ enum flow_status flow_outlet_credit(struct flow_outlet *outlet, size_t reader,
                                     const struct flow_message *message)
 {
     struct flow_outlet_link *link = &outlet->links[reader];
+    /* Of two links to one reader the first brings our hello, and the reader may then report by the
+     * second what it had of the process before. */
+    if (link->greets && !link->answered)
+        return FLOW_OK;
     const uint64_t base = link->base;
     const uint64_t received =
         base + flow_sequence_expand(link->received - base, message->credit.received);

@@ -50,7 +50,8 @@ struct flow_outlet_link {
     struct flow_backlog waiting; /* drop_old; a balance edge uses that of its first link alone */
     /* Of a process that has taken another's place: what the reader has had from that one. */
     bool withholds;
-    bool answered;    /* the reader will read nothing more of it, */
+    bool greets;      /* it has such a place, */
+    bool answered;    /* ... and the reader will read nothing more of the former process */
     uint32_t cost_ns; /* ... and says what a record takes it; 0: it does not know */
     bool complete;    /* the reader had its end */
     uint64_t had;     /* records that are not to be sent again */

@@ -104,6 +104,7 @@ enum flow_status flow_outlet_greet(struct flow_outlet *outlet, uint32_t incarnat
     enum flow_status rc = FLOW_OK;
     for (size_t i = 0; i < outlet->link_count && rc == FLOW_OK; i++) {
         struct flow_outlet_link *link = &outlet->links[i];
+        link->greets = true;
         link->complete = flow_read(&link->slot->ended) != 0;
         const struct flow_message hello = {
             .kind = FLOW_MESSAGE_HELLO, .link = link->id, .sequence = incarnation};

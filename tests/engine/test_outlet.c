@@ -496,6 +496,32 @@ TEST(a_new_writer_counts_what_the_reader_has_had_and_does_not_send_it)
     tear_down(&f);
 }
 
+/* Else the writer would wait for ever to acknowledge what it has made its results from. */
+TEST(a_reader_that_died_when_it_was_done_owes_no_acknowledgement)
+{
+    struct fixture f;
+    set_up(&f, 1, (struct flow_queue){0}, true);
+    make_recovering(&f);
+    assert_int_equal(offer(&f, 0, 8), FLOW_OK);
+    assert_true(flow_outlet_oldest(&f.outlet) < UINT64_MAX);
+    flow_set(&f.board.links[0].ended, 1);
+    assert_true(flow_outlet_oldest(&f.outlet) == UINT64_MAX);
+    tear_down(&f);
+}
+
+TEST(a_report_of_what_the_former_writer_sent_is_not_for_the_new_one)
+{
+    struct fixture f;
+    set_up(&f, 1, (struct flow_queue){0}, true);
+    assert_int_equal(flow_outlet_greet(&f.outlet, 1), FLOW_OK);
+    assert_int_equal(report(&f, 0, 5, 5, 1000), FLOW_OK);
+    assert_int_equal(f.outlet.links[0].received, 0);
+    flow_outlet_note_answer(&f.outlet, 0);
+    assert_int_equal(report(&f, 0, 5, 5, 1000), FLOW_EPROTO);
+    assert_non_null(strstr(f.host.err.text, "reports more than was sent to it: 5 of 0 batches"));
+    tear_down(&f);
+}
+
 TEST(a_reader_that_had_the_end_is_left_alone)
 {
     struct fixture f;
@@ -603,6 +629,8 @@ int main(void)
         cmocka_unit_test(a_reader_that_stays_cannot_be_new),
         cmocka_unit_test(a_new_writer_is_told_how_fast_its_reader_is),
         cmocka_unit_test(a_new_writer_counts_what_the_reader_has_had_and_does_not_send_it),
+        cmocka_unit_test(a_reader_that_died_when_it_was_done_owes_no_acknowledgement),
+        cmocka_unit_test(a_report_of_what_the_former_writer_sent_is_not_for_the_new_one),
         cmocka_unit_test(a_reader_that_had_the_end_is_left_alone),
         cmocka_unit_test(a_report_that_cannot_be_is_refused),
         cmocka_unit_test(the_end_tells_every_reader_what_it_was_sent),

@@ -3,16 +3,27 @@
 
 #include <string.h>
 
-/* What a graph may carry, so that a run takes a fraction of a second. */
-#define MOST_RECORDS 40000
-#define MOST_BYTES ((uint64_t)24 << 20)
-#define MOST_REPLICAS 48
+/* What a graph may carry. */
+struct extent {
+    uint64_t records, bytes;
+    unsigned replicas;
+    unsigned few, some, many; /* workers: mostly, often, at most */
+    unsigned shrink;          /* sources begin with so many halvings, at most */
+};
+
+/* So that a real run takes a fraction of a second. */
+static const struct extent usual = {40000, (uint64_t)24 << 20, 48, 4, 12, 24, 0};
+
+/* ... and a simulated one a millisecond. */
+static const struct extent small = {1200, (uint64_t)1 << 20, 9, 3, 5, 8, 7};
+
 #define MOST_ROUND_TRIPS 1500 /* on an edge: records by queue items */
 #define MOST_SPIN_US 50000    /* of a stage */
 #define MOST_RETRIES 40       /* of a stage */
 
 struct maker {
     struct rt_graph *graph;
+    const struct extent *extent;
     uint64_t random;
     unsigned readers[RT_STAGES_MAX][RT_PORTS];
     unsigned replicas;
@@ -50,7 +61,7 @@ static struct rt_stage *add_stage(struct maker *maker, enum rt_type type)
 /* More than one worker for about half the stages, while the graph has few replicas. */
 static unsigned pick_workers(struct maker *maker, unsigned most)
 {
-    const bool one = maker->replicas > MOST_REPLICAS || chance(maker, 50);
+    const bool one = maker->replicas > maker->extent->replicas || chance(maker, 50);
     const unsigned workers = one ? 1 : (unsigned)between(maker, 2, most);
     maker->replicas += workers;
     return workers;
@@ -386,9 +397,10 @@ static void make_graph(struct maker *maker)
     for (uint64_t i = 0; i < sources; i++)
         make_source(maker);
     const uint64_t size = pick(maker, 100);
-    const uint64_t workers = size < 35   ? between(maker, 0, 4)
-                             : size < 85 ? between(maker, 4, 12)
-                                         : between(maker, 12, 24);
+    const struct extent *extent = maker->extent;
+    const uint64_t workers = size < 35   ? between(maker, 0, extent->few)
+                             : size < 85 ? between(maker, extent->few, extent->some)
+                                         : between(maker, extent->some, extent->many);
     for (uint64_t i = 0; i < workers; i++)
         make_worker(maker);
     make_extra_sinks(maker);
@@ -429,22 +441,25 @@ static void calm_edges(struct rt_graph *graph, const struct rt_expected *expecte
     }
 }
 
-void rt_generate(uint64_t seed, uint64_t index, struct rt_graph *graph,
-                 struct rt_expected *expected)
+static void generate(const struct extent *extent, uint64_t seed, uint64_t index,
+                     struct rt_graph *graph, struct rt_expected *expected)
 {
-    struct maker maker = {.graph = graph, .random = rt_mix(seed) ^ rt_mix(index + 1)};
+    struct maker maker = {.random = rt_mix(seed) ^ rt_mix(index + 1)};
     for (;;) {
         const unsigned shrink = maker.shrink;
         *graph = (struct rt_graph){.seed = seed, .index = index};
-        maker = (struct maker){.graph = graph, .random = maker.random, .shrink = shrink};
+        maker = (struct maker){
+            .graph = graph, .extent = extent, .random = maker.random, .shrink = shrink};
+        if (shrink == 0 && extent->shrink > 0)
+            maker.shrink = (unsigned)pick(&maker, extent->shrink + 1);
         maker.lossy = chance(&maker, 20);
         maker.isolated = chance(&maker, 12);
         maker.may_stop = chance(&maker, 20);
         make_graph(&maker);
-        bool fits = rt_reference_run(graph, MOST_RECORDS, MOST_BYTES, expected);
+        bool fits = rt_reference_run(graph, extent->records, extent->bytes, expected);
         if (fits && calm_stages(graph, expected)) {
             rt_expected_clear(expected);
-            fits = rt_reference_run(graph, MOST_RECORDS, MOST_BYTES, expected);
+            fits = rt_reference_run(graph, extent->records, extent->bytes, expected);
         }
         if (fits)
             break;
@@ -452,4 +467,16 @@ void rt_generate(uint64_t seed, uint64_t index, struct rt_graph *graph,
         maker.shrink++;
     }
     calm_edges(graph, expected);
+}
+
+void rt_generate(uint64_t seed, uint64_t index, struct rt_graph *graph,
+                 struct rt_expected *expected)
+{
+    generate(&usual, seed, index, graph, expected);
+}
+
+void rt_generate_small(uint64_t seed, uint64_t index, struct rt_graph *graph,
+                       struct rt_expected *expected)
+{
+    generate(&small, seed, index, graph, expected);
 }

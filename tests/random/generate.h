@@ -13,4 +13,8 @@
 void rt_generate(uint64_t seed, uint64_t index, struct rt_graph *graph,
                  struct rt_expected *expected);
 
+/* Another series, of graphs whose simulated run takes about a millisecond. */
+void rt_generate_small(uint64_t seed, uint64_t index, struct rt_graph *graph,
+                       struct rt_expected *expected);
+
 #endif /* RANDOM_GENERATE_H */

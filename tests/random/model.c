@@ -280,7 +280,9 @@ static json_t *stage_json(const struct rt_graph *graph, unsigned stage, const ch
     const struct rt_stage *s = &graph->stages[stage];
     char name[RT_KEY_SIZE];
     json_t *object = json_object();
-    json_object_set_new(object, "use", json_sprintf("%s:%s", plugin, type_names[s->type]));
+    json_object_set_new(object, "use",
+                        plugin != NULL ? json_sprintf("%s:%s", plugin, type_names[s->type])
+                                       : json_string(type_names[s->type]));
     json_t *with = with_json(s, rt_stage_name(graph, stage, name));
     if (with != NULL)
         json_object_set_new(object, "with", with);
@@ -299,7 +301,7 @@ static json_t *stage_json(const struct rt_graph *graph, unsigned stage, const ch
     return object;
 }
 
-bool rt_graph_write(const struct rt_graph *graph, const char *plugin, const char *path)
+static json_t *graph_json(const struct rt_graph *graph, const char *plugin)
 {
     json_t *stages = json_object();
     char name[RT_KEY_SIZE];
@@ -310,7 +312,21 @@ bool rt_graph_write(const struct rt_graph *graph, const char *plugin, const char
     if (graph->memory_mib > 0)
         json_object_set_new(root, "run",
                             json_pack("{s:o}", "memory", json_sprintf("%uMiB", graph->memory_mib)));
+    return root;
+}
+
+bool rt_graph_write(const struct rt_graph *graph, const char *plugin, const char *path)
+{
+    json_t *root = graph_json(graph, plugin);
     const bool ok = json_dump_file(root, path, JSON_INDENT(2)) == 0;
     json_decref(root);
     return ok;
+}
+
+char *rt_graph_text(const struct rt_graph *graph)
+{
+    json_t *root = graph_json(graph, NULL);
+    char *text = json_dumps(root, JSON_INDENT(2));
+    json_decref(root);
+    return text;
 }

@@ -113,4 +113,7 @@ enum rt_order rt_effective_order(const struct rt_graph *graph, unsigned stage);
  */
 bool rt_graph_write(const struct rt_graph *graph, const char *plugin, const char *path);
 
+/* The same for a program that has the stages built in; to be freed. */
+char *rt_graph_text(const struct rt_graph *graph);
+
 #endif /* RANDOM_MODEL_H */

@@ -2,7 +2,9 @@
 #include "random/stages.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "random/functions.h"
@@ -11,18 +13,34 @@
 
 struct sink {
     char *path;
+    bool lasting; /* what is saved, or finished, outlives a loss of power */
     FILE *file;
 };
 
 static const struct flow_param sink_params[] = {
     FLOW_PARAM_STR(struct sink, path, FLOW_REQUIRED, "file to write"),
+    FLOW_PARAM_BOOL(struct sink, lasting, "false", "a loss of power loses nothing that is saved"),
     FLOW_PARAM_END,
 };
+
+/* So that the file still has its name after a loss of power. */
+static bool sync_folder(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char folder[4096] = ".";
+    if (slash != NULL)
+        snprintf(folder, sizeof(folder), "%.*s", (int)(slash - path), path);
+    const int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const bool ok = fd >= 0 && fsync(fd) == 0;
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
 
 static enum flow_status open_file(struct sink *self, struct flow_stage *stage, const char *path)
 {
     self->file = fopen(path, flow_stage_info(stage)->resumes ? "r+b" : "wb");
-    if (self->file == NULL)
+    if (self->file == NULL || (self->lasting && !sync_folder(path)))
         return flow_stage_fail(stage, FLOW_EIO, "cannot write %s: %s", path, strerror(errno));
     return FLOW_OK;
 }
@@ -55,10 +73,15 @@ static enum flow_status sink_process(void *state, struct flow_stage *stage,
     return FLOW_OK;
 }
 
+static bool write_out(const struct sink *self)
+{
+    return fflush(self->file) == 0 && (!self->lasting || fsync(fileno(self->file)) == 0);
+}
+
 static enum flow_status sink_finish(void *state, struct flow_stage *stage)
 {
     struct sink *self = state;
-    if (fflush(self->file) != 0)
+    if (!write_out(self))
         return flow_stage_fail(stage, FLOW_EIO, "cannot write: %s", strerror(errno));
     return FLOW_OK;
 }
@@ -66,7 +89,7 @@ static enum flow_status sink_finish(void *state, struct flow_stage *stage)
 static enum flow_status sink_save(void *state, struct flow_stage *stage, struct flow_saver *to)
 {
     const struct sink *self = state;
-    if (fflush(self->file) != 0)
+    if (!write_out(self))
         return flow_stage_fail(stage, FLOW_EIO, "cannot write: %s", strerror(errno));
     return flow_save_number(to, (uint64_t)ftello(self->file));
 }
