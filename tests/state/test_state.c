@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -50,8 +51,13 @@ static ssize_t bad_write(int fd, const void *data, size_t size)
     return -1;
 }
 
+static ino_t synced; /* what was synced last */
+
 static int bad_sync(int fd)
 {
+    struct stat info;
+    if (fstat(fd, &info) == 0)
+        synced = info.st_ino;
     return fails() ? -1 : flow_disk_real.sync(fd);
 }
 
@@ -414,6 +420,25 @@ TEST(a_folder_that_cannot_be_made_or_used_is_named)
     flow_state_close(&none);
 }
 
+TEST(the_name_of_the_folder_is_made_to_last_or_the_run_does_not_begin)
+{
+    struct fixture f;
+    struct stat above;
+    struct flow_error err = {0};
+    setup(&f);
+    assert_int_equal(stat("/tmp", &above), 0);
+    assert_int_equal(synced, above.st_ino);
+    flow_state_close(&f.state);
+    calls_left = 0;
+    assert_int_equal(flow_state_open(f.path, &bad_disk, &f.state, &err), FLOW_EIO);
+    assert_non_null(strstr(err.text, "cannot make the name of the state folder '/tmp/flowrun-st"));
+    assert_non_null(strstr(err.text, "' last: No space left on device"));
+    flow_state_close(&f.state);
+    calls_left = -1;
+    assert_int_equal(flow_state_open(f.path, &bad_disk, &f.state, NULL), FLOW_OK);
+    teardown(&f);
+}
+
 TEST(states_of_finished_replicas_stay_as_long_as_their_session)
 {
     struct fixture f;
@@ -559,6 +584,7 @@ int main(void)
         cmocka_unit_test(whoever_goes_on_waits_for_the_processes_of_the_last_run_to_be_gone),
         cmocka_unit_test(a_lock_whose_holder_is_dead_is_waited_for),
         cmocka_unit_test(a_folder_that_cannot_be_made_or_used_is_named),
+        cmocka_unit_test(the_name_of_the_folder_is_made_to_last_or_the_run_does_not_begin),
         cmocka_unit_test(states_of_finished_replicas_stay_as_long_as_their_session),
         cmocka_unit_test(stages_that_have_changed_places_are_refused),
         cmocka_unit_test(another_graph_is_refused_with_what_differs),
