@@ -271,6 +271,47 @@ TEST(a_death_at_any_call_leaves_the_old_checkpoint_or_the_new_one)
     interrupt_everywhere(true, true);
 }
 
+TEST(the_first_commit_of_all_leaves_none_or_itself_wherever_it_dies)
+{
+    bool done = false;
+    for (int n = 0; !done; n++) {
+        struct fixture f;
+        setup(&f);
+        calls_left = n;
+        dies = tears = true;
+        const enum flow_status rc = commit(&f, 1);
+        done = calls_left > 0;
+        reopen(&f);
+        const uint64_t found = load(&f);
+        assert_true(found == 1 || (found == 0 && rc != FLOW_OK));
+        teardown(&f);
+    }
+}
+
+/* Consumers have committed it: they cannot go back to the one before. */
+TEST(a_checkpoint_that_is_marked_as_done_is_there_wherever_that_dies)
+{
+    bool done = false;
+    for (int n = 0; !done; n++) {
+        struct fixture f;
+        struct flow_manifest manifest = {0};
+        setup(&f);
+        assert_int_equal(commit(&f, 1), FLOW_OK);
+        assert_int_equal(commit(&f, 2), FLOW_OK);
+        assert_int_equal(flow_state_read(f.state.fd, 2, &manifest, NULL), FLOW_OK);
+        manifest.done = true;
+        calls_left = n;
+        dies = tears = true;
+        const enum flow_status rc = flow_state_commit(&f.state, &manifest, NULL);
+        done = calls_left > 0;
+        assert_true(rc == FLOW_OK || !done);
+        flow_manifest_clear(&manifest);
+        reopen(&f);
+        assert_int_equal(load(&f), 2);
+        teardown(&f);
+    }
+}
+
 TEST(a_reset_that_dies_anywhere_leaves_the_newest_checkpoint_or_none)
 {
     bool done = false;
@@ -577,6 +618,8 @@ int main(void)
         cmocka_unit_test(what_is_committed_is_loaded_and_two_generations_stay),
         cmocka_unit_test(an_error_at_any_call_leaves_the_old_checkpoint_or_the_new_one),
         cmocka_unit_test(a_death_at_any_call_leaves_the_old_checkpoint_or_the_new_one),
+        cmocka_unit_test(the_first_commit_of_all_leaves_none_or_itself_wherever_it_dies),
+        cmocka_unit_test(a_checkpoint_that_is_marked_as_done_is_there_wherever_that_dies),
         cmocka_unit_test(a_reset_that_dies_anywhere_leaves_the_newest_checkpoint_or_none),
         cmocka_unit_test(a_damaged_manifest_or_state_falls_back_by_one_and_says_so),
         cmocka_unit_test(with_all_checkpoints_damaged_the_folder_is_refused),
