@@ -21,7 +21,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "control/channel.h"
@@ -55,7 +54,6 @@ struct work {
 
 struct guard {
     int channel;
-    int leave_fd;       /* an eventfd: the work is done */
     const char *folder; /* NULL: none */
     pthread_t thread;
 };
@@ -111,67 +109,46 @@ static void settle_signals(void)
 
 /* ---- the guard ---- */
 
-/* Wait for either: the coordinator is gone (true), or the process is about to leave by itself. */
-static bool wait_for_end(const struct guard *guard, bool *leaves)
+/* Only the hang-up, which is always told; or the stage has closed the channel. */
+static bool is_lost(int channel, int timeout_ms)
 {
-    for (;;) {
-        struct pollfd fds[2] = {
-            {.fd = guard->channel, .events = 0}, /* only the hang-up, which is always told */
-            {.fd = guard->leave_fd, .events = POLLIN},
-        };
-        if (poll(fds, 2, -1) < 0) {
-            if (errno == EINTR)
-                continue;
-            *leaves = true;
-            return false;
-        }
-        *leaves = fds[1].revents == POLLIN;
-        if (fds[0].revents != 0 ||
-            (fds[1].revents != 0 && !*leaves)) /* gone, or closed by a stage */
-            return true;
-        if (*leaves)
-            return false;
-    }
+    struct pollfd fd = {.fd = channel, .events = 0};
+    return poll(&fd, 1, timeout_ms) > 0;
 }
 
-/*
- * The main thread may notice the hang-up as well, and leave because of it, before this one has
- * woken: the folder has to go in that case too.
- */
+/* The coordinator is gone.  Until then this thread can be cancelled while it waits. */
 static void *stand_guard(void *context)
 {
     const struct guard *guard = context;
-    bool leaves = false;
-    if (!wait_for_end(guard, &leaves))
-        return NULL;
+    int before;
+    while (!is_lost(guard->channel, -1))
+        continue;
+    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
     if (guard->folder != NULL)
         flow_folder_wipe(guard->folder);
-    if (!leaves)
-        _exit(1);
-    return NULL;
+    _exit(1);
 }
 
 static bool start_guard(struct guard *guard, struct flow_error *err)
 {
-    guard->leave_fd = eventfd(0, EFD_CLOEXEC);
-    int cause = guard->leave_fd < 0 ? errno : 0;
-    if (cause == 0)
-        cause = pthread_create(&guard->thread, NULL, stand_guard, guard);
+    const int cause = pthread_create(&guard->thread, NULL, stand_guard, guard);
     if (cause == 0)
         return true;
-    if (guard->leave_fd >= 0)
-        close(guard->leave_fd);
     (void)flow_system_fail(err, cause, "cannot watch over the coordinator");
     return false;
 }
 
+/*
+ * The main thread may have noticed the hang-up as well, and leave because of it, before the guard
+ * has woken: the folder has to go in that case too.  The guard is told by a cancellation and not by
+ * a descriptor, since a stage might have closed that, and the process would stay for ever.
+ */
 static void stop_guard(struct guard *guard)
 {
-    const uint64_t one = 1;
-    while (write(guard->leave_fd, &one, sizeof(one)) < 0 && errno == EINTR)
-        continue;
-    pthread_join(guard->thread, NULL);
-    close(guard->leave_fd);
+    (void)pthread_cancel(guard->thread);
+    (void)pthread_join(guard->thread, NULL);
+    if (guard->folder != NULL && is_lost(guard->channel, 0))
+        flow_folder_wipe(guard->folder);
 }
 
 /* ---- the work ---- */

@@ -18,7 +18,7 @@ complain() {
 for patch in "$here"/*.patch; do
     name=$(basename "$patch")
     count=$((count + 1))
-    patch -s -p1 --dry-run -d "$root" <"$patch" || complain "$name does not apply"
+    patch -s -f -p1 --dry-run -d "$root" <"$patch" || complain "$name does not apply"
     for key in Breaks Targets "Found by"; do
         grep -q "^$key: ." "$patch" || complain "$name has no line '$key: ...'"
     done

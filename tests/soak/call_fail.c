@@ -4,7 +4,8 @@
  * Preloaded into a run: at the CALL_AT-th call of a kind, counted over all its processes and
  * threads from 1 on, the process dies by SIGKILL, or the call fails.
  *
- *     CALL_NAME    write, fsync, rename, openat, ftruncate, socket or mmap, with their kin
+ *     CALL_NAME    write, fsync, rename, openat, ftruncate, socket or mmap, with their kin; of
+ *                  writes that are to fail only those to files count
  *     CALL_AT      which one
  *     CALL_ERRNO   what it fails with; 0: the process dies
  *     CALL_COUNT   a file of 8 bytes, in which the calls are counted
@@ -24,6 +25,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -65,19 +67,26 @@ static bool fails(const char *name)
     return true;
 }
 
+/* Only what goes to a file can fail as files do; to die is possible anywhere. */
+static bool write_fails(int fd)
+{
+    struct stat info;
+    return (cause == 0 || (fstat(fd, &info) == 0 && S_ISREG(info.st_mode))) && fails("write");
+}
+
 EXPORTED ssize_t write(int fd, const void *data, size_t size)
 {
-    return fails("write") ? -1 : syscall(SYS_write, fd, data, size);
+    return write_fails(fd) ? -1 : syscall(SYS_write, fd, data, size);
 }
 
 EXPORTED ssize_t pwrite(int fd, const void *data, size_t size, off_t offset)
 {
-    return fails("write") ? -1 : syscall(SYS_pwrite64, fd, data, size, offset);
+    return write_fails(fd) ? -1 : syscall(SYS_pwrite64, fd, data, size, offset);
 }
 
 EXPORTED ssize_t pwrite64(int fd, const void *data, size_t size, off64_t offset)
 {
-    return fails("write") ? -1 : syscall(SYS_pwrite64, fd, data, size, offset);
+    return write_fails(fd) ? -1 : syscall(SYS_pwrite64, fd, data, size, offset);
 }
 
 EXPORTED int fsync(int fd)
