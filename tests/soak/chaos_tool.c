@@ -33,9 +33,10 @@
 
 #include "soak/chaos_tool.h"
 
-#define PATIENCE_MS 60000 /* for a run that has been struck */
-#define ORPHANS_MS 10000  /* for what outlives it */
-#define ASK_MS 3000       /* for the first signs of a run that is asked to stop */
+#define PATIENCE_MS                                                                                \
+    100000 /* for a run that has been struck: a process that does not leave gets a minute */
+#define ORPHANS_MS 10000 /* for what outlives it */
+#define ASK_MS 3000      /* for the first signs of a run that is asked to stop */
 
 int chaos_complain(const char *what)
 {

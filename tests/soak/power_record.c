@@ -5,6 +5,7 @@
  * the files below the folder $POWER_ROOT, into the file $POWER_LOG.  One line each:
  *
  *     C INODE PATH          a file is made
+ *     E INODE PATH          one that was there before is opened to be written to
  *     T INODE SIZE          it gets this size
  *     W INODE OFFSET SIZE   these bytes are written; they follow, and a line end
  *     S INODE               it is synced
@@ -124,13 +125,16 @@ static int open_noted(int folder, const char *name, int flags, mode_t mode)
     char path[PATH_MAX];
     struct stat info;
     lock();
-    const char *watched = (flags & (O_CREAT | O_TRUNC)) != 0 ? path_at(folder, name, path) : NULL;
+    const char *watched =
+        (flags & (O_CREAT | O_TRUNC | O_WRONLY | O_RDWR)) != 0 ? path_at(folder, name, path) : NULL;
     const bool is_new = watched != NULL && stat(path, &info) != 0;
     const int fd = (int)syscall(SYS_openat, folder, name, flags, mode);
     const unsigned long inode = fd >= 0 && watched != NULL ? inode_of(fd) : 0;
     if (inode != 0 && is_new)
         note("C %lu %s\n", inode, watched);
-    else if (inode != 0 && (flags & O_TRUNC) != 0)
+    else if (inode != 0)
+        note("E %lu %s\n", inode, watched);
+    if (inode != 0 && !is_new && (flags & O_TRUNC) != 0)
         note("T %lu 0\n", inode);
     unlock();
     return fd;

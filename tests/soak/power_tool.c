@@ -6,7 +6,8 @@
  *     power_tool count LOG
  *         how many things were done
  *     power_tool rebuild LOG POINT MODE SEED FOLDER
- *         the power is lost when POINT of them have been done: put what is there then into FOLDER.
+ *         the power is lost when POINT of them have been done: make what is there then of FOLDER,
+ *         which holds what was there at the beginning.
  *         Prints, as shell variables, the newest checkpoint that had been committed by then
  *         (PROMISED, 0: none), how many things were not synced (OPEN), and a hash of it all
  * (STATE).
@@ -26,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define FILES_MOST 65536
 
@@ -55,6 +57,12 @@ struct name {
 
 struct names {
     struct name *list;
+    size_t count;
+};
+
+/* Files by their inodes, whose numbers are used again. */
+struct inodes {
+    uint64_t inode[FILES_MOST];
     size_t count;
 };
 
@@ -109,7 +117,7 @@ static void names_remove(struct names *names, const char *path)
 /* A change of names, done to `names`. */
 static void names_apply(struct names *names, const struct op *op)
 {
-    if (op->kind == 'C') {
+    if (op->kind == 'C' || op->kind == 'E') {
         names_set(names, op->path, op->file);
     } else if (op->kind == 'R') {
         names_remove(names, op->path);
@@ -145,32 +153,30 @@ static struct op *add(struct journal *journal, char kind)
     return op;
 }
 
-/* Files by their inodes, whose numbers are used again. */
-struct inodes {
-    uint64_t inode[FILES_MOST];
-    size_t count;
-};
-
+/* SIZE_MAX: it is not known. */
 static size_t file_of(const struct inodes *inodes, uint64_t inode)
 {
     for (size_t i = inodes->count; i-- > 0;)
         if (inodes->inode[i] == inode)
             return i;
-    die("the log writes to a file that it has not made");
-    return 0;
+    return SIZE_MAX;
 }
 
 static void parse_file_op(struct op *op, struct inodes *inodes, const char *line)
 {
     char *at;
     const uint64_t inode = strtoull(line + 2, &at, 10);
-    if (op->kind == 'C') {
+    if (op->kind == 'E' && file_of(inodes, inode) != SIZE_MAX)
+        op->kind = 'N'; /* it was made in this run, or is opened once more */
+    if (op->kind == 'C' || op->kind == 'E') {
         if (inodes->count == FILES_MOST)
             die("too many files");
         inodes->inode[inodes->count++] = inode;
         op->path = need(strdup(at + 1));
     }
     op->file = file_of(inodes, inode);
+    if (op->file == SIZE_MAX)
+        die("the log writes to a file that it has not opened");
     if (op->kind == 'W')
         op->offset = strtoull(at, &at, 10);
     if (op->kind == 'W' || op->kind == 'T')
@@ -210,7 +216,7 @@ static struct journal parse(char *text, size_t size)
             die("the log is cut off");
         *end = '\0';
         struct op *op = add(&journal, *at);
-        if (strchr("CTWS", *at) != NULL)
+        if (strchr("CETWS", *at) != NULL)
             parse_file_op(op, &inodes, at);
         else
             parse_name_op(op, at);
@@ -310,15 +316,41 @@ static void put(struct content *content, const struct op *op, double part, bool 
 
 struct disk {
     struct names names;
+    struct names gone; /* what was there at the beginning, perhaps */
     struct content *contents;
     size_t open; /* what was not synced */
 };
 
-static struct disk lose_power(const struct journal *journal, size_t point, enum mode mode)
+/* What a file held at the beginning. */
+static void begin_with(struct content *content, const char *folder, const char *path)
+{
+    char full[4096];
+    size_t size = 0;
+    snprintf(full, sizeof(full), "%s/%s", folder, path);
+    content->bytes = (uint8_t *)load(full, &size);
+    content->size = size;
+}
+
+static void change_names(struct disk *disk, const struct op *op)
+{
+    if (op->kind == 'M')
+        names_set(&disk->names, op->path, SIZE_MAX);
+    else
+        names_apply(&disk->names, op);
+    if (op->kind == 'R' || op->kind == 'U')
+        names_set(&disk->gone, op->path, 0);
+}
+
+static struct disk lose_power(const struct journal *journal, size_t point, enum mode mode,
+                              const char *folder)
 {
     struct disk disk = {.contents = need(calloc(journal->file_count + 1, sizeof(struct content)))};
     for (size_t i = 0; i < point; i++) {
         const struct op *op = &journal->ops[i];
+        if (op->kind == 'E') {
+            begin_with(&disk.contents[op->file], folder, op->path);
+            names_apply(&disk.names, op);
+        }
         if (!is_bytes(op) && !is_name(op))
             continue;
         const bool synced = is_synced(journal, i, point);
@@ -326,10 +358,8 @@ static struct disk lose_power(const struct journal *journal, size_t point, enum 
         disk.open += !synced;
         if (is_bytes(op) && part > 0)
             put(&disk.contents[op->file], op, part, !synced && mode == MODE_ZEROS);
-        else if (part > 0 && op->kind == 'M')
-            names_set(&disk.names, op->path, SIZE_MAX);
         else if (part > 0)
-            names_apply(&disk.names, op);
+            change_names(&disk, op);
     }
     return disk;
 }
@@ -369,6 +399,12 @@ static int by_path(const void *a, const void *b)
 static uint64_t write_out(const struct disk *disk, const char *folder)
 {
     uint64_t sum = UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; i < disk->gone.count; i++) {
+        char path[4096];
+        snprintf(path, sizeof(path), "%s/%s", folder, disk->gone.list[i].path);
+        if (unlink(path) == 0)
+            sum = hash(sum, path, strlen(path));
+    }
     if (disk->names.count > 0)
         qsort(disk->names.list, disk->names.count, sizeof(*disk->names.list), by_path);
     for (size_t i = 0; i < disk->names.count; i++) {
@@ -402,7 +438,7 @@ static int rebuild(const struct journal *journal, char **argv)
     if (mode == MODE_COUNT || point > journal->count)
         die("no such mode or point");
     srand((unsigned)strtoul(argv[5], NULL, 10));
-    const struct disk disk = lose_power(journal, point, mode);
+    const struct disk disk = lose_power(journal, point, mode, argv[6]);
     printf("PROMISED=%lu\nOPEN=%zu\nSTATE=%016llx\n", promised(journal, point), disk.open,
            (unsigned long long)write_out(&disk, argv[6]));
     return 0;
