@@ -23,6 +23,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "control/channel.h"
 #include "control/folder.h"
 #include "control/job.h"
@@ -52,10 +53,10 @@ struct work {
     struct flow_checkpoints checkpoints;
 };
 
+/* It lasts as long as the process. */
 struct guard {
     int channel;
-    const char *folder; /* NULL: none */
-    pthread_t thread;
+    char *folder; /* NULL: none */
 };
 
 /* ---- beginning ---- */
@@ -116,39 +117,43 @@ static bool is_lost(int channel, int timeout_ms)
     return poll(&fd, 1, timeout_ms) > 0;
 }
 
-/* The coordinator is gone.  Until then this thread can be cancelled while it waits. */
+/* The coordinator is gone. */
 static void *stand_guard(void *context)
 {
     const struct guard *guard = context;
-    int before;
     while (!is_lost(guard->channel, -1))
         continue;
-    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
     if (guard->folder != NULL)
         flow_folder_wipe(guard->folder);
     _exit(1);
 }
 
-static bool start_guard(struct guard *guard, struct flow_error *err)
+static bool begin_guard(struct guard *guard)
 {
-    const int cause = pthread_create(&guard->thread, NULL, stand_guard, guard);
+    pthread_t thread;
+    const int cause = pthread_create(&thread, NULL, stand_guard, guard);
     if (cause == 0)
-        return true;
-    (void)flow_system_fail(err, cause, "cannot watch over the coordinator");
-    return false;
+        (void)pthread_detach(thread);
+    errno = cause;
+    return cause == 0;
 }
 
-/*
- * The main thread may have noticed the hang-up as well, and leave because of it, before the guard
- * has woken: the folder has to go in that case too.  The guard is told by a cancellation and not by
- * a descriptor, since a stage might have closed that, and the process would stay for ever.
- */
-static void stop_guard(struct guard *guard)
+/* Nobody tells it to stop, since a stage might have closed whatever that went by. */
+static bool start_guard(const struct work *work, const struct orders *orders,
+                        struct flow_error *err)
 {
-    (void)pthread_cancel(guard->thread);
-    (void)pthread_join(guard->thread, NULL);
-    if (guard->folder != NULL && is_lost(guard->channel, 0))
-        flow_folder_wipe(guard->folder);
+    struct guard *guard = flow_alloc(sizeof(*guard));
+    const char *folder = work->job.folder;
+    if (guard != NULL)
+        *guard = (struct guard){orders->channel, folder != NULL ? flow_strdup(folder) : NULL};
+    errno = ENOMEM;
+    if (guard != NULL && (folder == NULL || guard->folder != NULL) && begin_guard(guard))
+        return true;
+    (void)flow_system_fail(err, errno, "cannot watch over the coordinator");
+    if (guard != NULL)
+        free(guard->folder);
+    free(guard);
+    return false;
 }
 
 /* ---- the work ---- */
@@ -301,13 +306,14 @@ static enum flow_status work_guarded(struct work *work, const struct orders *ord
                                      const struct flow_plugin *const *builtin,
                                      struct flow_error *err)
 {
-    struct guard guard = {.channel = orders->channel, .folder = work->job.folder};
-    if (!start_guard(&guard, err))
+    if (!start_guard(work, orders, err))
         return FLOW_EIO;
     const enum flow_status rc = prepare(work, orders, builtin, err);
     if (rc == FLOW_OK)
         serve(work, orders);
-    stop_guard(&guard);
+    /* The hang-up may have been noticed here before the guard has woken: the folder has to go. */
+    if (work->job.folder != NULL && is_lost(orders->channel, 0))
+        flow_folder_wipe(work->job.folder);
     return rc;
 }
 

@@ -83,15 +83,24 @@ try() {
     done
 }
 
+# disturb_all WHAT: at each of the calls; `reached` is the last one there was
+disturb_all() {
+    what=$1
+    n=1
+    while [ "$n" -le "$CALLS" ] && try; do
+        [ "$n" -le "$reached" ] || reached=$n
+        n=$((n + STEP))
+    done
+}
+
 for mode in $MODES; do
     tries=0 disturbed=0 seen=''
     for call in $KINDS; do
-        for what in KILL "$(error_of "$call")"; do
-            n=1
-            while [ "$n" -le "$CALLS" ] && try; do n=$((n + STEP)); done
-        done
-        seen="$seen $call $((n > CALLS ? CALLS : n - STEP))"
+        reached=0
+        disturb_all KILL
+        disturb_all "$(error_of "$call")"
+        seen="$seen $call $reached"
     done
     [ "$tries" -gt 0 ] || fail "$mode: no call was disturbed"
-    echo "$mode, $BY: disturbed at the first calls ($seen), $tries runs, $disturbed of which ended early: the same to the byte"
+    echo "$mode, $BY: disturbed at the first calls of$seen: $tries runs, $disturbed of which ended early: the same to the byte"
 done
