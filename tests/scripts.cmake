@@ -27,3 +27,7 @@ foreach(name IN ITEMS advise cli docs exec idle limits place resume why)
     ENVIRONMENT "FLOWRUN=$<TARGET_FILE:flowrun>;JSON_GET=$<TARGET_FILE:json_get>;EXITS=$<TARGET_FILE:test_exits>;WHERE=$<TARGET_FILE:test_where>;HANGS=$<TARGET_FILE:test_hangs>;HWLOC=$<BOOL:${HWLOC_FOUND}>;SANITIZE=${FLOWRUN_SANITIZE}"
     TIMEOUT 120)
 endforeach()
+
+# Bugs that are planted on purpose, to see whether the tests find them: tests/planted/run.
+add_test(NAME planted COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/planted/applies.sh)
+set_tests_properties(planted PROPERTIES TIMEOUT 120)

@@ -22,9 +22,9 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "control/channel.h"
 #include "control/folder.h"
 #include "control/job.h"
@@ -59,11 +59,10 @@ struct work {
     struct flow_checkpoints checkpoints;
 };
 
+/* It lasts as long as the process. */
 struct guard {
     int channel;
-    int leave_fd;       /* an eventfd: the work is done */
-    const char *folder; /* NULL: none */
-    pthread_t thread;
+    char *folder; /* NULL: none */
 };
 
 /* ---- beginning ---- */
@@ -118,67 +117,50 @@ static void settle_signals(void)
 
 /* ---- the guard ---- */
 
-/* Wait for either: the coordinator is gone (true), or the process is about to leave by itself. */
-static bool wait_for_end(const struct guard *guard, bool *leaves)
+/* Only the hang-up, which is always told; or the stage has closed the channel. */
+static bool is_lost(int channel, int timeout_ms)
 {
-    for (;;) {
-        struct pollfd fds[2] = {
-            {.fd = guard->channel, .events = 0}, /* only the hang-up, which is always told */
-            {.fd = guard->leave_fd, .events = POLLIN},
-        };
-        if (poll(fds, 2, -1) < 0) {
-            if (errno == EINTR)
-                continue;
-            *leaves = true;
-            return false;
-        }
-        *leaves = fds[1].revents == POLLIN;
-        if (fds[0].revents != 0 ||
-            (fds[1].revents != 0 && !*leaves)) /* gone, or closed by a stage */
-            return true;
-        if (*leaves)
-            return false;
-    }
+    struct pollfd fd = {.fd = channel, .events = 0};
+    return poll(&fd, 1, timeout_ms) > 0;
 }
 
-/*
- * The main thread may notice the hang-up as well, and leave because of it, before this one has
- * woken: the folder has to go in that case too.
- */
+/* The coordinator is gone. */
 static void *stand_guard(void *context)
 {
     const struct guard *guard = context;
-    bool leaves = false;
-    if (!wait_for_end(guard, &leaves))
-        return NULL;
+    while (!is_lost(guard->channel, -1))
+        continue;
     if (guard->folder != NULL)
         flow_folder_wipe(guard->folder);
-    if (!leaves)
-        _exit(1);
-    return NULL;
+    _exit(1);
 }
 
-static bool start_guard(struct guard *guard, struct flow_error *err)
+static bool begin_guard(struct guard *guard)
 {
-    guard->leave_fd = eventfd(0, EFD_CLOEXEC);
-    int cause = guard->leave_fd < 0 ? errno : 0;
+    pthread_t thread;
+    const int cause = pthread_create(&thread, NULL, stand_guard, guard);
     if (cause == 0)
-        cause = pthread_create(&guard->thread, NULL, stand_guard, guard);
-    if (cause == 0)
+        (void)pthread_detach(thread);
+    errno = cause;
+    return cause == 0;
+}
+
+/* Nobody tells it to stop, since a stage might have closed whatever that went by. */
+static bool start_guard(const struct work *work, const struct orders *orders,
+                        struct flow_error *err)
+{
+    struct guard *guard = flow_alloc(sizeof(*guard));
+    const char *folder = work->job.folder;
+    if (guard != NULL)
+        *guard = (struct guard){orders->channel, folder != NULL ? flow_strdup(folder) : NULL};
+    errno = ENOMEM;
+    if (guard != NULL && (folder == NULL || guard->folder != NULL) && begin_guard(guard))
         return true;
-    if (guard->leave_fd >= 0)
-        close(guard->leave_fd);
-    (void)flow_system_fail(err, cause, "cannot watch over the coordinator");
+    (void)flow_system_fail(err, errno, "cannot watch over the coordinator");
+    if (guard != NULL)
+        free(guard->folder);
+    free(guard);
     return false;
-}
-
-static void stop_guard(struct guard *guard)
-{
-    const uint64_t one = 1;
-    while (write(guard->leave_fd, &one, sizeof(one)) < 0 && errno == EINTR)
-        continue;
-    pthread_join(guard->thread, NULL);
-    close(guard->leave_fd);
 }
 
 /* ---- the work ---- */
@@ -357,15 +339,16 @@ static enum flow_status work_guarded(struct work *work, struct orders *orders,
                                      const struct flow_plugin *const *builtin,
                                      struct flow_error *err)
 {
-    struct guard guard = {.channel = orders->channel, .folder = work->job.folder};
-    if (!start_guard(&guard, err))
+    if (!start_guard(work, orders, err))
         return FLOW_EIO;
     enum flow_status rc = work->plan == NULL ? prepare(work, orders, builtin, err) : FLOW_OK;
     if (rc == FLOW_OK)
         rc = join_state(work, err);
     if (rc == FLOW_OK)
         serve(work, orders);
-    stop_guard(&guard);
+    /* The hang-up may have been noticed here before the guard has woken: the folder has to go. */
+    if (work->job.folder != NULL && is_lost(orders->channel, 0))
+        flow_folder_wipe(work->job.folder);
     return rc;
 }
 

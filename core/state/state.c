@@ -117,6 +117,23 @@ static enum flow_status wait_for_members(const struct flow_state *state, struct 
                      state->path);
 }
 
+/* Without it a loss of power might leave the checkpoints, and no folder that they are in.  Also if
+ * the folder was there: who made it may have died before it came to this. */
+static enum flow_status keep_name(const struct flow_state *state, struct flow_error *err)
+{
+    const int above = openat(state->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (above < 0 && errno == EACCES) /* whoever may not look there has not made it either */
+        return FLOW_OK;
+    const bool kept = above >= 0 && state->disk->sync(above) == 0;
+    const int cause = errno;
+    if (above >= 0)
+        close(above);
+    return kept
+               ? FLOW_OK
+               : flow_state_refuse(err, cause, "cannot make the name of the state folder '%s' last",
+                                   state->path);
+}
+
 enum flow_status flow_state_open(const char *path, const struct flow_disk *disk,
                                  struct flow_state *state, struct flow_error *err)
 {
@@ -129,7 +146,9 @@ enum flow_status flow_state_open(const char *path, const struct flow_disk *disk,
     state->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (state->fd < 0)
         return flow_state_refuse(err, errno, "cannot open the state folder '%s'", path);
-    const enum flow_status rc = take_lock(state, err);
+    enum flow_status rc = take_lock(state, err);
+    if (rc == FLOW_OK)
+        rc = keep_name(state, err);
     return rc == FLOW_OK ? wait_for_members(state, err) : rc;
 }
 

@@ -26,14 +26,14 @@ int64_t now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-bool marked_start(struct marked *marked, char *const argv[])
+static bool start(struct marked *marked, char *const argv[], const posix_spawnattr_t *attributes)
 {
     snprintf(marked->mark, sizeof(marked->mark), "SOAK_MARK=%ld.%lld", (long)getpid(),
              (long long)now_ms());
     char *mark = strdup(marked->mark);
     if (mark == NULL || putenv(mark) != 0) /* it is part of the environment now */
         return false;
-    const int cause = posix_spawnp(&marked->pid, argv[0], NULL, NULL, argv, environ);
+    const int cause = posix_spawnp(&marked->pid, argv[0], NULL, attributes, argv, environ);
     unsetenv("SOAK_MARK");
     free(mark);
     errno = cause;
@@ -41,6 +41,24 @@ bool marked_start(struct marked *marked, char *const argv[])
         return false;
     marked->pidfd = pidfd_open(marked->pid, 0);
     return marked->pidfd >= 0;
+}
+
+bool marked_start(struct marked *marked, char *const argv[])
+{
+    return start(marked, argv, NULL);
+}
+
+bool marked_start_group(struct marked *marked, char *const argv[])
+{
+    posix_spawnattr_t attributes;
+    if (posix_spawnattr_init(&attributes) != 0)
+        return false;
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+    const bool started = start(marked, argv, &attributes);
+    const int cause = errno;
+    posix_spawnattr_destroy(&attributes);
+    errno = cause;
+    return started;
 }
 
 static bool ends(int pidfd, int timeout_ms)

@@ -23,6 +23,9 @@ int64_t now_ms(void);
 /* Start the command with a mark of its own.  False: see errno. */
 bool marked_start(struct marked *marked, char *const argv[]);
 
+/* The same in a process group of its own, whose number is its pid. */
+bool marked_start_group(struct marked *marked, char *const argv[]);
+
 /* Wait until the command ends, at most so long (< 0: for ever); false: it goes on. */
 bool marked_ends(const struct marked *marked, int timeout_ms);
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -50,8 +51,13 @@ static ssize_t bad_write(int fd, const void *data, size_t size)
     return -1;
 }
 
+static ino_t synced; /* what was synced last */
+
 static int bad_sync(int fd)
 {
+    struct stat info;
+    if (fstat(fd, &info) == 0)
+        synced = info.st_ino;
     return fails() ? -1 : flow_disk_real.sync(fd);
 }
 
@@ -265,6 +271,47 @@ TEST(a_death_at_any_call_leaves_the_old_checkpoint_or_the_new_one)
     interrupt_everywhere(true, true);
 }
 
+TEST(the_first_commit_of_all_leaves_none_or_itself_wherever_it_dies)
+{
+    bool done = false;
+    for (int n = 0; !done; n++) {
+        struct fixture f;
+        setup(&f);
+        calls_left = n;
+        dies = tears = true;
+        const enum flow_status rc = commit(&f, 1);
+        done = calls_left > 0;
+        reopen(&f);
+        const uint64_t found = load(&f);
+        assert_true(found == 1 || (found == 0 && rc != FLOW_OK));
+        teardown(&f);
+    }
+}
+
+/* Consumers have committed it: they cannot go back to the one before. */
+TEST(a_checkpoint_that_is_marked_as_done_is_there_wherever_that_dies)
+{
+    bool done = false;
+    for (int n = 0; !done; n++) {
+        struct fixture f;
+        struct flow_manifest manifest = {0};
+        setup(&f);
+        assert_int_equal(commit(&f, 1), FLOW_OK);
+        assert_int_equal(commit(&f, 2), FLOW_OK);
+        assert_int_equal(flow_state_read(f.state.fd, 2, &manifest, NULL), FLOW_OK);
+        manifest.done = true;
+        calls_left = n;
+        dies = tears = true;
+        const enum flow_status rc = flow_state_commit(&f.state, &manifest, NULL);
+        done = calls_left > 0;
+        assert_true(rc == FLOW_OK || !done);
+        flow_manifest_clear(&manifest);
+        reopen(&f);
+        assert_int_equal(load(&f), 2);
+        teardown(&f);
+    }
+}
+
 TEST(a_reset_that_dies_anywhere_leaves_the_newest_checkpoint_or_none)
 {
     bool done = false;
@@ -414,6 +461,25 @@ TEST(a_folder_that_cannot_be_made_or_used_is_named)
     flow_state_close(&none);
 }
 
+TEST(the_name_of_the_folder_is_made_to_last_or_the_run_does_not_begin)
+{
+    struct fixture f;
+    struct stat above;
+    struct flow_error err = {0};
+    setup(&f);
+    assert_int_equal(stat("/tmp", &above), 0);
+    assert_int_equal(synced, above.st_ino);
+    flow_state_close(&f.state);
+    calls_left = 0;
+    assert_int_equal(flow_state_open(f.path, &bad_disk, &f.state, &err), FLOW_EIO);
+    assert_non_null(strstr(err.text, "cannot make the name of the state folder '/tmp/flowrun-st"));
+    assert_non_null(strstr(err.text, "' last: No space left on device"));
+    flow_state_close(&f.state);
+    calls_left = -1;
+    assert_int_equal(flow_state_open(f.path, &bad_disk, &f.state, NULL), FLOW_OK);
+    teardown(&f);
+}
+
 TEST(states_of_finished_replicas_stay_as_long_as_their_session)
 {
     struct fixture f;
@@ -552,6 +618,8 @@ int main(void)
         cmocka_unit_test(what_is_committed_is_loaded_and_two_generations_stay),
         cmocka_unit_test(an_error_at_any_call_leaves_the_old_checkpoint_or_the_new_one),
         cmocka_unit_test(a_death_at_any_call_leaves_the_old_checkpoint_or_the_new_one),
+        cmocka_unit_test(the_first_commit_of_all_leaves_none_or_itself_wherever_it_dies),
+        cmocka_unit_test(a_checkpoint_that_is_marked_as_done_is_there_wherever_that_dies),
         cmocka_unit_test(a_reset_that_dies_anywhere_leaves_the_newest_checkpoint_or_none),
         cmocka_unit_test(a_damaged_manifest_or_state_falls_back_by_one_and_says_so),
         cmocka_unit_test(with_all_checkpoints_damaged_the_folder_is_refused),
@@ -559,6 +627,7 @@ int main(void)
         cmocka_unit_test(whoever_goes_on_waits_for_the_processes_of_the_last_run_to_be_gone),
         cmocka_unit_test(a_lock_whose_holder_is_dead_is_waited_for),
         cmocka_unit_test(a_folder_that_cannot_be_made_or_used_is_named),
+        cmocka_unit_test(the_name_of_the_folder_is_made_to_last_or_the_run_does_not_begin),
         cmocka_unit_test(states_of_finished_replicas_stay_as_long_as_their_session),
         cmocka_unit_test(stages_that_have_changed_places_are_refused),
         cmocka_unit_test(another_graph_is_refused_with_what_differs),
