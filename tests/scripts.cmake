@@ -21,3 +21,17 @@ foreach(name IN ITEMS cli docs idle limits place resume why)
     ENVIRONMENT "FLOWRUN=$<TARGET_FILE:flowrun>;JSON_GET=$<TARGET_FILE:json_get>;EXITS=$<TARGET_FILE:test_exits>;WHERE=$<TARGET_FILE:test_where>;HANGS=$<TARGET_FILE:test_hangs>;HWLOC=$<BOOL:${HWLOC_FOUND}>;SANITIZE=${FLOWRUN_SANITIZE}"
     TIMEOUT 120)
 endforeach()
+
+# Each stage type has a page that says what is so, with an example that runs.
+file(GLOB pages CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/docs/stages/*.md)
+foreach(page IN LISTS pages)
+  get_filename_component(type ${page} NAME_WLE)
+  if(NOT type STREQUAL "README")
+    add_test(NAME pages/${type} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/docs.sh ${page})
+    set_tests_properties(pages/${type} PROPERTIES
+      ENVIRONMENT "FLOWRUN=$<TARGET_FILE:flowrun>" TIMEOUT 120)
+  endif()
+endforeach()
+add_test(NAME scripts/stage_pages COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/stage_pages.sh)
+set_tests_properties(scripts/stage_pages PROPERTIES
+  ENVIRONMENT "FLOWRUN=$<TARGET_FILE:flowrun>" TIMEOUT 120)

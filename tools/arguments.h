@@ -36,6 +36,7 @@ struct arguments {
     const char *output; /* NULL: standard output */
     enum report_form report;
     bool json;
+    bool markdown;
     bool quiet;
     bool no_stack;
 };
@@ -67,6 +68,7 @@ enum option_id {
     OPTION_STATE = 1 << 15,
     OPTION_CHECKPOINT = 1 << 16,
     OPTION_RESUME = 1 << 17,
+    OPTION_MARKDOWN = 1 << 18,
 };
 
 /* What stands before each graph's plan. */

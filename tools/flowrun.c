@@ -30,7 +30,7 @@ static const struct verb verbs[] = {
      draw_graph},
     {"stages", NULL, "list the stage types", OPTION_JSON | OPTION_HELP, list_stages},
     {"describe", "TYPE", "describe a stage type: its ports and parameters",
-     OPTION_JSON | OPTION_HELP, describe_stage},
+     OPTION_JSON | OPTION_MARKDOWN | OPTION_HELP, describe_stage},
     {"schema", NULL, "print the JSON Schema of graph files, for editors", OPTION_HELP,
      print_schema},
     {"why", "[RUN]", "say what a live run waits for; without RUN list them",

@@ -17,6 +17,7 @@ static const struct option options[] = {
     {"report", "FORM", "text|json|none", "text (default), json or none", OPTION_REPORT, 'r'},
     {"quiet", NULL, NULL, "no progress, report or messages, only errors", OPTION_QUIET, 'q'},
     {"json", NULL, NULL, "print JSON", OPTION_JSON, 0},
+    {"markdown", NULL, NULL, "print what stands in the type's page", OPTION_MARKDOWN, 0},
     {"format", "FORMAT", "text|dot|mermaid|svg", "text, dot, mermaid or svg", OPTION_FORMAT, 'f'},
     {"output", "FILE", NULL, "write to FILE, not to standard output", OPTION_OUTPUT, 'o'},
     {"help", NULL, NULL, "print this", OPTION_HELP, 'h'},

@@ -66,7 +66,13 @@ FLOW_EXPORT struct flow_graph *flow_graph_load(struct flow_session *session, con
                                                char **messages, struct flow_error *err);
 FLOW_EXPORT void flow_graph_unload(struct flow_graph *graph);
 
-enum flow_format { FLOW_FORMAT_TEXT, FLOW_FORMAT_JSON, FLOW_FORMAT_DOT, FLOW_FORMAT_MERMAID };
+enum flow_format {
+    FLOW_FORMAT_TEXT,
+    FLOW_FORMAT_JSON,
+    FLOW_FORMAT_DOT,
+    FLOW_FORMAT_MERMAID,
+    FLOW_FORMAT_MARKDOWN,
+};
 
 /* The plan (text or JSON), the drawing (text, DOT or Mermaid).  NULL: see `err`. */
 FLOW_EXPORT char *flow_graph_explain(const struct flow_graph *graph, enum flow_format format,
@@ -80,7 +86,8 @@ FLOW_EXPORT void flow_graph_size(const struct flow_graph *graph, size_t *stages,
 /* The JSON Schema of graph files with every known stage type. */
 FLOW_EXPORT char *flow_schema(struct flow_session *session, struct flow_error *err);
 
-/* All stage types, a line each (text) or whole (JSON); and one of them in full. */
+/* All stage types, a line each (text) or whole (JSON); and one of them in full, also as what stands
+ * in its page of the documentation (Markdown). */
 FLOW_EXPORT char *flow_stages_list(struct flow_session *session, enum flow_format format,
                                    struct flow_error *err);
 FLOW_EXPORT char *flow_stage_describe(struct flow_session *session, const char *use,
