@@ -230,6 +230,30 @@ TEST(a_failed_allocation_gives_no_half_schema_and_no_half_description)
     assert_true(descriptions > 30);
 }
 
+TEST(a_failed_allocation_gives_no_half_table_and_no_half_list)
+{
+    int tables = 0;
+    for (bool failed = true; failed; tables++) {
+        struct flow_str out = {0};
+        flow_mem_fail_at(tables);
+        flow_params_markdown(table, &out);
+        flow_mem_fail_at(-1);
+        failed = out.failed;
+        flow_str_clear(&out);
+    }
+    assert_true(tables > 30);
+
+    int lists = 0;
+    for (bool failed = true; failed; lists++) {
+        flow_mem_fail_at(lists);
+        json_t *list = flow_params_list(table);
+        flow_mem_fail_at(-1);
+        failed = list == NULL;
+        json_decref(list);
+    }
+    assert_true(lists > 100);
+}
+
 int main(void)
 {
     json_set_alloc_funcs(flow_alloc, free);
@@ -243,6 +267,7 @@ int main(void)
         cmocka_unit_test(a_schema_says_what_reading_accepts),
         cmocka_unit_test(the_schema_of_no_parameters_accepts_only_an_empty_object),
         cmocka_unit_test(a_failed_allocation_gives_no_half_schema_and_no_half_description),
+        cmocka_unit_test(a_failed_allocation_gives_no_half_table_and_no_half_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
