@@ -1,7 +1,8 @@
-# What authors of plugins need: the headers that <flowrun/stage.h> is made of, and flowrun.pc, which
-# finds them from its own place, so that an installed tree may be moved or packaged.
+# What authors of plugins need: the headers that <flowrun/stage.h> is made of, the harness for tests, and
+# files for pkg-config and CMake, which find all else from their own place, so that an installed tree
+# may be moved or packaged.
 set(headers ${CMAKE_SOURCE_DIR}/core/include/flowrun)
-install(FILES ${headers}/stage.h ${headers}/param.h ${headers}/status.h
+install(FILES ${headers}/stage.h ${headers}/testing.h ${headers}/param.h ${headers}/status.h
   DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/flowrun)
 
 if(IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}")
@@ -21,5 +22,7 @@ foreach(folder IN ITEMS INCLUDEDIR LIBDIR)
   endif()
 endforeach()
 
-configure_file(${CMAKE_CURRENT_LIST_DIR}/flowrun.pc.in ${CMAKE_BINARY_DIR}/flowrun.pc @ONLY)
-install(FILES ${CMAKE_BINARY_DIR}/flowrun.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+foreach(name IN ITEMS flowrun flowrun-testing)
+  configure_file(${CMAKE_CURRENT_LIST_DIR}/${name}.pc.in ${CMAKE_BINARY_DIR}/${name}.pc @ONLY)
+  install(FILES ${CMAKE_BINARY_DIR}/${name}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+endforeach()

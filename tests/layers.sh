@@ -10,6 +10,7 @@
 # 2. <zmq.h> only in core/link, <hwloc.h> only in core/machine.
 # 3. stages/ includes <flowrun/...> and system headers; tools/ (but for tools/bench) <flowrun/...> or
 #    "flowrun/...", the list of built-in stages and system headers.
+#    testing/ (the harness for authors of stages) besides that "testing/..." and core/base to core/stage.
 # 4. No "../" in an include.
 # 5. No cycle among headers.
 # 6. Public headers include no library, and each compiles alone as C11 and, where there is a compiler
@@ -39,7 +40,7 @@ for folder in core/*/; do
 done
 
 # Every include of our own files: "FILE:LINE KIND TARGET", KIND being local ("x.h") or system (<x.h>).
-find core stages tools tests -name '*.[ch]' -type f | sort | while read -r file; do
+find core stages testing tools tests -name '*.[ch]' -type f | sort | while read -r file; do
     awk -v file="$file" '/^[[:space:]]*#[[:space:]]*include/ {
         text = $0
         if (match(text, /"[^"]*"/)) kind = "local"
@@ -109,6 +110,12 @@ while read -r place kind target; do
         check_outside "$place" "$kind" "$target"
         case $kind:$target in
         local:flowrun/*) breach "$place: a stage writes <$target>, as a plugin outside would" ;;
+        esac
+        ;;
+    testing/*)
+        case $target in
+        base/* | param/* | stage/* | testing/*) ;;
+        *) check_outside "$place" "$kind" "$target" ;;
         esac
         ;;
     tools/*) [ "$target" = stages/builtin.h ] || check_outside "$place" "$kind" "$target" ;;

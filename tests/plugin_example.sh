@@ -15,6 +15,7 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 
 passed=0
+sanitize=${SANITIZE:+-fsanitize=$SANITIZE} # the harness library was built so
 
 die() {
     echo "FAILED: $*" >&2
@@ -51,11 +52,20 @@ cp -R "$root/docs/examples" "$work/examples"
 [ "$(wc -l <"$root/docs/examples/plugin/cut.c")" -le 25 ] ||
     die "the smallest plugin has more than 25 lines"
 
-for source in "$work"/examples/*/*.c; do
+for source in "$work"/examples/plugin/*.c "$work"/examples/stages/*.c; do
     # shellcheck disable=SC2046  # several flags
     ${CC:-cc} -std=c11 -Wall -Wextra -Wpedantic -Werror -shared -fPIC -o "${source%.c}.so" "$source" \
         $(pkg-config --cflags flowrun) || die "$source does not build"
     passed=$((passed + 1))
+done
+
+# The test of an example, with the harness.
+cd "$work/examples/tests"
+for source in *.c; do
+    # shellcheck disable=SC2046  # several flags
+    ${CC:-cc} -std=c11 -Wall -Wextra -Wpedantic -Werror -o "${source%.c}" "$source" \
+        $(pkg-config --cflags --libs flowrun-testing) ${sanitize:+"$sanitize"} || die "$source does not build"
+    expect '' "./${source%.c}"
 done
 
 cd "$work/examples/plugin"
