@@ -68,6 +68,34 @@ for source in *.c; do
     expect '' "./${source%.c}"
 done
 
+# The same in C++.
+for cxx in ${CXX:-} g++ clang++; do
+    command -v "$cxx" >"$work/which" || continue
+    cd "$work/examples/cpp"
+    # shellcheck disable=SC2046  # several flags
+    $cxx -std=c++11 -Wall -Wextra -Wpedantic -Werror -shared -fPIC -o longest_word.so longest_word.cc \
+        $(pkg-config --cflags flowrun) || die "longest_word.cc does not build with $cxx"
+    echo "the longest of all words" >"$work/text"
+    expect longest flowrun --quiet longest_word.json --set read.path="$work/text"
+done
+
+# A new stage, with the package for CMake and nothing of the build folder.
+cd "$work"
+flowrun new stage upcase >"$work/stdout" || die "flowrun new stage"
+{
+    cmake -S upcase -B upcase/build -DCMAKE_C_COMPILER="${CC:-cc}" -DCMAKE_C_FLAGS="${sanitize:-}" &&
+        cmake --build upcase/build && ctest --test-dir upcase/build
+} >"$work/stdout" 2>&1 || {
+    cat "$work/stdout" >&2
+    die "a new stage does not build or pass"
+}
+if grep -rqF "$build" upcase/build; then
+    die "the package for CMake leads to the build folder"
+fi
+expect 'number 1
+number 2
+number 3' flowrun --quiet upcase/upcase.json
+
 cd "$work/examples/plugin"
 expect '1234
 1234

@@ -35,3 +35,7 @@ endforeach()
 add_test(NAME scripts/stage_pages COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/stage_pages.sh)
 set_tests_properties(scripts/stage_pages PROPERTIES
   ENVIRONMENT "FLOWRUN=$<TARGET_FILE:flowrun>" TIMEOUT 120)
+
+add_test(NAME scripts/new COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/new.sh)
+set_tests_properties(scripts/new PROPERTIES TIMEOUT 120
+  ENVIRONMENT "FLOWRUN=$<TARGET_FILE:flowrun>;CC=${CMAKE_C_COMPILER};SANITIZE=${FLOWRUN_SANITIZE}")

@@ -17,8 +17,8 @@ struct parser {
     int at; /* in argv, of the next word */
     const struct verb *verbs;
     struct arguments *to;
-    unsigned seen; /* options, to be checked when the verb is known */
-    const char *operands[3];
+    unsigned seen;           /* options, to be checked when the verb is known */
+    const char *operands[3]; /* the verb and two more */
     size_t operand_count;
 };
 
@@ -253,10 +253,11 @@ static bool choose_verb(struct parser *parser)
     }
 
     parser->to->verb = verb;
-    const size_t wanted = verb->operand != NULL ? 1 : 0;
+    const size_t wanted = verb->second != NULL ? 2 : verb->operand != NULL ? 1 : 0;
     if (parser->operand_count > at + wanted)
         return say_error("'%s' is one word too many", parser->operands[at + wanted]);
     parser->to->operand = parser->operand_count > at ? parser->operands[at] : NULL;
+    parser->to->second = parser->operand_count > at + 1 ? parser->operands[at + 1] : NULL;
     return true;
 }
 
@@ -271,6 +272,9 @@ static bool check_verb(const struct parser *parser)
     if (verb->operand != NULL && verb->operand[0] != '[' && parser->to->operand == NULL)
         return say_error("'%s' wants a %s; see flowrun %s --help", verb->name, verb->operand,
                          verb->name);
+    if (verb->second != NULL && parser->to->second == NULL)
+        return say_error("'%s %s' wants a %s; see flowrun %s --help", verb->name,
+                         parser->to->operand, verb->second, verb->name);
     return true;
 }
 

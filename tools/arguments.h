@@ -24,6 +24,7 @@ struct text_list {
 struct arguments {
     const struct verb *verb;
     const char *operand; /* the graph or the stage type; NULL: the verb takes none */
+    const char *second;  /* NULL: the verb takes one at most */
     struct text_list params, sets, workers;
     const char *mode;       /* NULL: as the graph says */
     const char *fuse;       /* likewise */
@@ -44,6 +45,7 @@ struct arguments {
 struct verb {
     const char *name;
     const char *operand; /* "GRAPH", "TYPE", "[RUN]" (which may be left out) or NULL */
+    const char *second;  /* likewise; NULL: it takes one at most */
     const char *help;    /* one line */
     unsigned options;    /* those it takes: bits of enum option_id */
     int (*run)(const struct arguments *arguments);

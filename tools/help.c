@@ -31,7 +31,9 @@ const struct option *all_options(void)
 }
 
 /* What the first page has no room for. */
-#define LESS_USED (OPTION_FUSE | OPTION_PIN | OPTION_CHECKPOINT | OPTION_STALL | OPTION_NO_STACK)
+#define LESS_USED                                                                                  \
+    (OPTION_STATE | OPTION_RESUME | OPTION_FUSE | OPTION_PIN | OPTION_CHECKPOINT | OPTION_STALL |  \
+     OPTION_NO_STACK)
 
 static void print_options(FILE *to, unsigned wanted, const char *heading)
 {
@@ -56,7 +58,10 @@ static void print_program(FILE *to, const struct verb *verbs)
                 to);
     for (const struct verb *verb = verbs; verb->name != NULL; verb++)
         (void)fprintf(to, "  %-9s%-6s  %s\n", verb->name,
-                      verb->operand != NULL ? verb->operand : "", verb->help);
+                      verb->second != NULL    ? verb->second
+                      : verb->operand != NULL ? verb->operand
+                                              : "",
+                      verb->help);
     print_options(to, verbs->options & ~(unsigned)LESS_USED,
                   "Options, before or after the other words; flowrun run --help has more:");
 }
@@ -67,8 +72,9 @@ void print_help(FILE *to, const struct verb *verbs, const struct verb *verb)
         print_program(to, verbs);
         return;
     }
-    (void)fprintf(to, "flowrun %s: %s\n\nusage: flowrun %s [OPTION]...%s%s\n\n", verb->name,
+    (void)fprintf(to, "flowrun %s: %s\n\nusage: flowrun %s [OPTION]...%s%s%s%s\n\n", verb->name,
                   verb->help, verb->name, verb->operand != NULL ? " " : "",
-                  verb->operand != NULL ? verb->operand : "");
+                  verb->operand != NULL ? verb->operand : "", verb->second != NULL ? " " : "",
+                  verb->second != NULL ? verb->second : "");
     print_options(to, verb->options, "Options, before or after the other words:");
 }
