@@ -115,6 +115,9 @@ static void apply(struct arguments *to, const struct option *option, const char 
     case OPTION_CHECKPOINT:
         to->checkpoint = value;
         break;
+    case OPTION_SECONDS:
+        to->seconds = value;
+        break;
     case OPTION_RESUME:
         to->resume = true;
         break;

@@ -32,6 +32,7 @@ struct arguments {
     const char *stall;      /* likewise */
     const char *state;      /* likewise */
     const char *checkpoint; /* likewise */
+    const char *seconds;    /* NULL: as long as usual */
     bool resume;
     const char *format; /* "text", "dot", "mermaid" or "svg" */
     const char *output; /* NULL: standard output */
@@ -70,7 +71,8 @@ enum option_id {
     OPTION_STATE = 1 << 15,
     OPTION_CHECKPOINT = 1 << 16,
     OPTION_RESUME = 1 << 17,
-    OPTION_MARKDOWN = 1 << 18,
+    OPTION_SECONDS = 1 << 18,
+    OPTION_MARKDOWN = 1 << 19,
 };
 
 /* What stands before each graph's plan. */

@@ -35,6 +35,10 @@ static const struct verb verbs[] = {
      print_schema},
     {"new", "stage|graph", "NAME", "begin a stage or a graph: write its files", OPTION_HELP,
      write_new},
+    {"advise", "GRAPH", NULL, "try it out: would concurrency help, and of which kind?",
+     OPTION_PARAM | OPTION_SET | OPTION_WORKERS | OPTION_PIN | OPTION_SECONDS | OPTION_JSON |
+         OPTION_QUIET | OPTION_HELP,
+     advise_on},
     {"why", "[RUN]", NULL, "say what a live run waits for; without RUN list them",
      OPTION_JSON | OPTION_NO_STACK | OPTION_HELP, tell_why},
     {.name = NULL},

@@ -14,6 +14,7 @@ static const struct option options[] = {
     {"state", "FOLDER", NULL, "take checkpoints, and keep them there", OPTION_STATE, 0},
     {"checkpoint", "TIME", NULL, "take one every so often (10s)", OPTION_CHECKPOINT, 0},
     {"resume", NULL, NULL, "go on from the last checkpoint", OPTION_RESUME, 0},
+    {"seconds", "N", NULL, "how long each sample takes at most (2)", OPTION_SECONDS, 0},
     {"report", "FORM", "text|json|none", "text (default), json or none", OPTION_REPORT, 'r'},
     {"quiet", NULL, NULL, "no progress, report or messages, only errors", OPTION_QUIET, 'q'},
     {"json", NULL, NULL, "print JSON", OPTION_JSON, 0},

@@ -14,6 +14,7 @@ int list_stages(const struct arguments *arguments);
 int describe_stage(const struct arguments *arguments);
 int print_schema(const struct arguments *arguments);
 int write_new(const struct arguments *arguments);
+int advise_on(const struct arguments *arguments);
 int tell_why(const struct arguments *arguments);
 
 #endif /* FLOW_TOOLS_VERBS_H */

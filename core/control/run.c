@@ -18,6 +18,7 @@
 #include "control/job.h"
 #include "control/launch.h"
 #include "control/limits.h"
+#include "control/run.h"
 #include "control/session.h"
 #include "control/standing.h"
 #include "control/supervise.h"
@@ -36,6 +37,7 @@ struct run {
     struct flow_folder folder;
     struct flow_standing standing;
     char *program;
+    const struct flow_observer *observer; /* NULL: there is none */
     struct flow_launch launch;
 };
 
@@ -220,6 +222,8 @@ static enum flow_status conclude(struct run *run, enum flow_status rc,
     result->stuck = outcome->stuck;
     if (!outcome->opened)
         return rc;
+    if (run->observer != NULL)
+        run->observer->ended(run->observer->context, run->plan, &run->board, outcome->elapsed_ns);
     if (rc == FLOW_OK && !outcome->held)
         rc = flow_ledger_check(run->plan, &run->board, err);
     rc = leave_state(run, rc, outcome, result, err);
@@ -263,9 +267,10 @@ static void free_run(struct run *run)
     free(run);
 }
 
-enum flow_status flow_run(struct flow_session *session, const struct flow_graph *graph,
-                          const struct flow_run_options *options, struct flow_run_result *result,
-                          struct flow_error *err)
+enum flow_status flow_run_observed(struct flow_session *session, const struct flow_graph *graph,
+                                   const struct flow_run_options *options,
+                                   const struct flow_observer *observer,
+                                   struct flow_run_result *result, struct flow_error *err)
 {
     *result = (struct flow_run_result){0};
     struct run *run = flow_alloc(sizeof(*run));
@@ -276,6 +281,7 @@ enum flow_status flow_run(struct flow_session *session, const struct flow_graph 
         .graph = graph,
         .folder = FLOW_FOLDER_NONE,
         .standing = FLOW_STANDING_NONE,
+        .observer = observer,
         .launch = {.job_fd = -1},
     };
 
@@ -293,4 +299,11 @@ enum flow_status flow_run(struct flow_session *session, const struct flow_graph 
     else if (run->folder.path != NULL)
         flow_folder_wipe(run->folder.path); /* all else may still be in use over there */
     return rc;
+}
+
+enum flow_status flow_run(struct flow_session *session, const struct flow_graph *graph,
+                          const struct flow_run_options *options, struct flow_run_result *result,
+                          struct flow_error *err)
+{
+    return flow_run_observed(session, graph, options, NULL, result, err);
 }

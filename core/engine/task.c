@@ -12,6 +12,7 @@
 #define SETTLE_LOOK_NS 20000000 /* between looks at the board while waiting for the end */
 #define LOOK_AGAIN_NS 2000000   /* between looks for what nobody says; only after a death */
 #define TAKE_BACK_NS 10000000   /* the same while what was passed on is not returned */
+#define FEW_RECORDS 4           /* in a batch: less than a graph that is busy has */
 #define TELL_AFTER_NS 1000000   /* how long writers may wait to hear while there is work to do */
 
 static bool is_aborting(const struct flow_task *task)
@@ -286,6 +287,7 @@ static enum flow_status idle(struct flow_task *task)
     if (first->input.ended == first->input.link_count)
         return check_missing(task);
     /* The last look found the inbox empty, also if flushing had to wait for room. */
+    task->woken = true;
     return flow_task_sleep(first, FLOW_STATE_WAIT_IN, NULL, 0, -1);
 }
 
@@ -293,6 +295,7 @@ static enum flow_status idle(struct flow_task *task)
 static enum flow_status process_next(struct flow_task *task)
 {
     struct flow_replica *first = first_of(task);
+    const bool few = first->item.count <= FEW_RECORDS;
     enum flow_status rc = flow_task_blame(task, first, flow_replica_take(first, flow_now_ns()));
     flow_block_unref(first->item.block);
     first->item.block = NULL;
@@ -302,6 +305,13 @@ static enum flow_status process_next(struct flow_task *task)
         task->told_ns = first->ended_ns;
         rc = tell_writers(task, false);
     }
+    /*
+     * A few records after a sleep are most likely all there is.  A look whether there are more,
+     * which is system calls, can wait until others are at work on these.
+     */
+    if (rc == FLOW_OK && task->woken && few)
+        rc = flow_task_flush(first, true);
+    task->woken = false;
     return rc == FLOW_OK && task->culprit != NULL ? FLOW_EABORT : rc;
 }
 
@@ -401,10 +411,11 @@ static enum flow_status settle(struct flow_task *task)
     return flow_task_blame(task, first_of(task), flow_input_nudge(&first_of(task)->input));
 }
 
-/* The thread's time on the CPU belongs to the members as they were busy. */
+/* The thread's time on the CPU, and in wait of one, belongs to the members as they were busy. */
 static void share_cpu(const struct flow_task *task)
 {
     const double cpu_ns = (double)flow_thread_cpu_ns();
+    const double ready_ns = (double)flow_thread_ready_ns();
     double busy_ns = 0;
     for (size_t i = 0; i < task->member_count; i++)
         busy_ns += (double)flow_replica_busy_ns(task->members[i]);
@@ -413,6 +424,7 @@ static void share_cpu(const struct flow_task *task)
         const double own = busy_ns > 0 ? (double)flow_replica_busy_ns(member) / busy_ns
                                        : 1 / (double)task->member_count;
         flow_set(&member->host.slot->cpu_ns, (uint64_t)(cpu_ns * own));
+        flow_set(&member->host.slot->ready_ns, (uint64_t)(ready_ns * own));
     }
 }
 

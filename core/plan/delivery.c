@@ -8,9 +8,8 @@
 
 #define NO_CHECKPOINTS "the run takes no checkpoints"
 
-/* What one stage is to a path that it begins or ends; NULL: no weakness. */
-static enum flow_status weakness_of(const struct flow_plan_stage *stage, const char **weakness,
-                                    struct flow_error *err)
+enum flow_status flow_stage_weakness(const struct flow_plan_stage *stage, const char **weakness,
+                                     struct flow_error *err)
 {
     const struct flow_stage_type *type = stage->type;
     *weakness = NULL;
@@ -80,9 +79,9 @@ static enum flow_status add_path(struct lister *l, size_t from, size_t to, struc
 {
     const struct flow_plan_stage *end = &l->plan->stages[to];
     struct flow_delivery_path path = {.from = from, .to = to};
-    enum flow_status rc = weakness_of(&l->plan->stages[from], &path.loses, err);
+    enum flow_status rc = flow_stage_weakness(&l->plan->stages[from], &path.loses, err);
     if (rc == FLOW_OK)
-        rc = weakness_of(end, &path.twice, err);
+        rc = flow_stage_weakness(end, &path.twice, err);
     if (rc != FLOW_OK)
         return rc;
     if (path.twice == NULL && end->type != NULL && end->type->save == NULL)

@@ -16,6 +16,13 @@ struct flow_delivery_path {
     const char *twice; /* why they may come twice; NULL: they do not */
 };
 
+/*
+ * What one stage is to a path that it begins or ends: why it cannot read again what it has read, or
+ * take back what it has written, borrowed for ever; NULL: it can.  FLOW_ENOMEM.
+ */
+FLOW_NODISCARD enum flow_status flow_stage_weakness(const struct flow_plan_stage *stage,
+                                                    const char **weakness, struct flow_error *err);
+
 /* All of them, in the order of the plan; to be freed.  FLOW_ENOMEM. */
 FLOW_NODISCARD enum flow_status flow_delivery_list(const struct flow_plan *plan,
                                                    struct flow_delivery_path **paths, size_t *count,

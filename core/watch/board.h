@@ -57,6 +57,7 @@ struct flow_board_replica {
     flow_counter wait_out_ns;
     flow_counter wait_self_ns;
     flow_counter cpu_ns;   /* of its thread; set at the end */
+    flow_counter ready_ns; /* the thread could have run, but others had the CPUs; likewise */
     flow_counter since_ns; /* when `state` last changed */
     flow_counter thread;   /* the kernel's number of its thread; 0: it has none yet */
     /* Of FLOW_STATE_WAIT_SELF: */

@@ -82,6 +82,7 @@ static void add_shares(struct flow_figures_stage *stage, const struct flow_board
     stage->shares.wait_out += share(times.wait_out, elapsed_ns) / n;
     stage->shares.wait_self += share(times.wait_self, elapsed_ns) / n;
     stage->shares.cpu += share((int64_t)flow_read(&counts->cpu_ns), elapsed_ns) / n;
+    stage->shares.ready += share((int64_t)flow_read(&counts->ready_ns), elapsed_ns) / n;
 }
 
 /* Of each task: fused stages keep one thread occupied together, each while the others wait. */

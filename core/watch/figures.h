@@ -22,6 +22,7 @@ struct flow_shares {
     double wait_out;
     double wait_self; /* in flow_wait, or between tries of a record */
     double cpu;       /* may be less than `busy`: other threads had the CPU, or a call blocked */
+    double ready;     /* other threads had the CPU */
 };
 
 struct flow_figures_stage {
