@@ -84,6 +84,8 @@ try new graph words
 holds "a graph is written" came 0 "words.json" ''
 try check words.json
 holds "... which is sound" came 0 "words.json: ok" ''
+try test words.json
+holds "... passes its own test" came 0 "1 passed, 0 failed" ''
 code=0
 printf 'to be or not\nTo Be\n' | flowrun --quiet words.json --param n=1 >out 2>err || code=$?
 holds "... and runs" came 0 "2 be" ''

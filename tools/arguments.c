@@ -136,6 +136,9 @@ static void apply(struct arguments *to, const struct option *option, const char 
     case OPTION_JSON:
         to->json = true;
         break;
+    case OPTION_TAP:
+        to->tap = true;
+        break;
     case OPTION_MARKDOWN:
         to->markdown = true;
         break;

@@ -39,6 +39,7 @@ struct arguments {
     enum report_form report;
     bool json;
     bool markdown;
+    bool tap;
     bool quiet;
     bool no_stack;
 };
@@ -73,6 +74,7 @@ enum option_id {
     OPTION_RESUME = 1 << 17,
     OPTION_SECONDS = 1 << 18,
     OPTION_MARKDOWN = 1 << 19,
+    OPTION_TAP = 1 << 20,
 };
 
 /* What stands before each graph's plan. */

@@ -33,6 +33,10 @@ static const struct verb verbs[] = {
      OPTION_JSON | OPTION_MARKDOWN | OPTION_HELP, describe_stage},
     {"schema", NULL, NULL, "print the JSON Schema of graph files, for editors", OPTION_HELP,
      print_schema},
+    {"test", "GRAPH", NULL, "run the graph's own tests",
+     OPTION_PARAM | OPTION_SET | OPTION_WORKERS | OPTION_MODE | OPTION_FUSE | OPTION_PIN |
+         OPTION_TAP | OPTION_HELP,
+     test_graph},
     {"new", "stage|graph", "NAME", "begin a stage or a graph: write its files", OPTION_HELP,
      write_new},
     {"advise", "GRAPH", NULL, "try it out: would concurrency help, and of which kind?",

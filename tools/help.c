@@ -19,6 +19,7 @@ static const struct option options[] = {
     {"quiet", NULL, NULL, "no progress, report or messages, only errors", OPTION_QUIET, 'q'},
     {"json", NULL, NULL, "print JSON", OPTION_JSON, 0},
     {"markdown", NULL, NULL, "print what stands in the type's page", OPTION_MARKDOWN, 0},
+    {"tap", NULL, NULL, "print in the form of the Test Anything Protocol", OPTION_TAP, 0},
     {"format", "FORMAT", "text|dot|mermaid|svg", "text, dot, mermaid or svg", OPTION_FORMAT, 'f'},
     {"output", "FILE", NULL, "write to FILE, not to standard output", OPTION_OUTPUT, 'o'},
     {"help", NULL, NULL, "print this", OPTION_HELP, 'h'},
@@ -33,8 +34,8 @@ const struct option *all_options(void)
 
 /* What the first page has no room for. */
 #define LESS_USED                                                                                  \
-    (OPTION_STATE | OPTION_RESUME | OPTION_FUSE | OPTION_PIN | OPTION_CHECKPOINT | OPTION_STALL |  \
-     OPTION_NO_STACK)
+    (OPTION_WORKERS | OPTION_STATE | OPTION_RESUME | OPTION_FUSE | OPTION_PIN |                    \
+     OPTION_CHECKPOINT | OPTION_STALL | OPTION_NO_STACK)
 
 static void print_options(FILE *to, unsigned wanted, const char *heading)
 {

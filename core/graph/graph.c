@@ -43,8 +43,12 @@ static bool read_nodes(struct flow_reader *r)
     free(plain);
     if (r->json == NULL)
         return false;
-    if (json_is_object(r->json))
+    if (json_is_object(r->json)) {
+        const struct flow_node *tests = flow_node_get(&r->root, "tests");
+        if (tests != NULL && r->options->test > 0 && r->options->test <= tests->count)
+            r->test = &tests->items[r->options->test - 1];
         return true;
+    }
     flow_diag_add(r->diag, FLOW_AT(&r->root), "a graph begins with { \"flowrun\": 1, \"stages\": {",
                   "a graph is an object, not %s", flow_show(&r->root).text);
     return false;
@@ -53,8 +57,8 @@ static bool read_nodes(struct flow_reader *r)
 static void read_model(struct flow_reader *r)
 {
     static void (*const steps[])(struct flow_reader *) = {
-        flow_reader_params, flow_reader_interpolate, flow_reader_head,
-        flow_reader_stages, flow_reader_edges,       flow_reader_rules,
+        flow_reader_params, flow_reader_interpolate, flow_reader_head,  flow_reader_stages,
+        flow_reader_edges,  flow_reader_rules,       flow_reader_tests,
     };
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && !r->diag->failed; i++)
         steps[i](r);
@@ -115,10 +119,39 @@ static void clear_stage(struct flow_graph_stage *stage)
     free(stage->description);
 }
 
+static void clear_test(struct flow_graph_test *test)
+{
+    for (size_t i = 0; i < test->feed_count; i++)
+        json_decref(test->feeds[i].records);
+    for (size_t i = 0; i < test->expect_count; i++) {
+        struct flow_graph_expect *expect = &test->expects[i];
+        free(expect->label);
+        json_decref(expect->records);
+        json_decref(expect->unordered);
+        json_decref(expect->contains);
+        json_decref(expect->matches);
+    }
+    free(test->feeds);
+    free(test->expects);
+    free(test->name);
+    json_decref(test->env);
+}
+
+static void clear_tests(struct flow_graph *graph)
+{
+    for (size_t i = 0; i < graph->test_count; i++)
+        clear_test(&graph->tests[i]);
+    for (size_t i = 0; i < graph->own_type_count; i++)
+        free(graph->own_types[i]);
+    free(graph->tests);
+    free(graph->own_types);
+}
+
 void flow_graph_free(struct flow_graph *graph)
 {
     if (graph == NULL)
         return;
+    clear_tests(graph);
     for (size_t i = 0; i < graph->stage_count; i++)
         clear_stage(&graph->stages[i]);
     for (size_t i = 0; i < graph->edge_count; i++)

@@ -305,9 +305,10 @@ static void read_names(struct flow_reader *r)
 
 void flow_reader_head(struct flow_reader *r)
 {
-    static const char *const keys[] = {"flowrun", "name",     "description", "$schema", "plugins",
-                                       "params",  "defaults", "stages",      "run",     NULL};
-    static const char *const later[] = {"tests", "spool", NULL};
+    static const char *const keys[] = {"flowrun", "name",   "description", "$schema",
+                                       "plugins", "params", "defaults",    "stages",
+                                       "run",     "tests",  NULL};
+    static const char *const later[] = {"spool", NULL};
     static const struct flow_words words = {keys, later};
 
     check_version(r);

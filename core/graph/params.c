@@ -112,10 +112,12 @@ static void set_value(struct flow_reader *r, struct flow_graph_param *param, jso
     param->text = copy;
 }
 
-/* Strings of types that are not strings in JSON are read as on the command line, where they may be:
- * sizes, durations, and what came from the environment. */
-static void read_default(struct flow_reader *r, struct flow_graph_param *param,
-                         const struct flow_node *node)
+/*
+ * Strings of types that are not strings in JSON are read as on the command line, where they may be:
+ * sizes, durations, and what came from the environment.  `what` begins a finding.
+ */
+static void read_node(struct flow_reader *r, struct flow_graph_param *param,
+                      const struct flow_node *node, const char *what)
 {
     if (node->broken)
         return;
@@ -132,10 +134,15 @@ static void read_default(struct flow_reader *r, struct flow_graph_param *param,
     if (string != NULL && text_form && parse_text(param->type, string, &value))
         set_value(r, param, value, string, strlen(string));
     else {
-        flow_diag_add(r->diag, FLOW_AT(node), NULL,
-                      "the default of parameter '%s' must be %s, not %s", param->node->key,
-                      accepted(param->type), flow_show(node).text);
+        flow_diag_add(r->diag, FLOW_AT(node), NULL, "%s parameter '%s' must be %s, not %s", what,
+                      param->node->key, accepted(param->type), flow_show(node).text);
     }
+}
+
+/* What the test gives that the graph is read for; NULL: nothing. */
+static const struct flow_node *find_in_test(const struct flow_reader *r, const char *name)
+{
+    return flow_node_get(flow_node_get(r->test, "params"), name);
 }
 
 static void report_option(struct flow_reader *r, const struct flow_graph_param *param,
@@ -181,11 +188,16 @@ static void read_value(struct flow_reader *r, struct flow_graph_param *param,
                        struct flow_node *node)
 {
     struct flow_node *default_node = flow_node_get(node, "default");
+    const struct flow_node *in_test = find_in_test(r, param->node->key);
     const char *option = find_option(r, param->node->key);
     if (default_node != NULL) {
         flow_reader_replace_env(r, node, default_node);
-        if (option == NULL || !default_node->broken)
-            read_default(r, param, default_node);
+        if ((option == NULL && in_test == NULL) || !default_node->broken)
+            read_node(r, param, default_node, "the default of");
+    }
+    if (in_test != NULL) {
+        read_node(r, param, in_test, "in this test");
+        return;
     }
     if (option != NULL) {
         read_option(r, param, option);
@@ -231,25 +243,31 @@ static void read_param(struct flow_reader *r, struct flow_node *node)
     read_value(r, param, node);
 }
 
-static void report_undeclared(struct flow_reader *r, const char *name)
+/* "did you mean", or all that are declared. */
+static bool hint_declared(struct flow_reader *r, const char *name, struct flow_str *hint)
 {
     const char **names = flow_calloc(r->param_count + 1, sizeof(*names));
-    if (names == NULL) {
-        (void)flow_reader_no_memory(r);
-        return;
-    }
+    if (names == NULL)
+        return flow_reader_no_memory(r);
     for (size_t i = 0; i < r->param_count; i++)
         names[i] = r->params[i].node->key;
-    struct flow_str hint = {0};
-    flow_hint_closest(&hint, name, names);
-    if (hint.text == NULL && r->param_count > 0) {
-        flow_str_add(&hint, "declared: ");
-        flow_hint_list(&hint, names);
+    flow_hint_closest(hint, name, names);
+    if (hint->text == NULL && r->param_count > 0) {
+        flow_str_add(hint, "declared: ");
+        flow_hint_list(hint, names);
     }
-    flow_diag_add(r->diag, FLOW_DIAG_NOWHERE, 1, hint.text,
-                  "--param %s: the graph declares no parameter of that name", flow_cut(name).text);
-    flow_str_clear(&hint);
     free(names);
+    return true;
+}
+
+static void report_undeclared(struct flow_reader *r, const char *name)
+{
+    struct flow_str hint = {0};
+    if (hint_declared(r, name, &hint))
+        flow_diag_add(r->diag, FLOW_DIAG_NOWHERE, 1, hint.text,
+                      "--param %s: the graph declares no parameter of that name",
+                      flow_cut(name).text);
+    flow_str_clear(&hint);
 }
 
 static void check_option(struct flow_reader *r, const char *option)
@@ -271,6 +289,33 @@ static void check_option(struct flow_reader *r, const char *option)
     if (!declared)
         report_undeclared(r, name);
     free(name);
+}
+
+static struct flow_graph_param *find_param(const struct flow_reader *r, const char *name)
+{
+    for (size_t i = 0; i < r->param_count; i++)
+        if (strcmp(r->params[i].node->key, name) == 0)
+            return &r->params[i];
+    return NULL;
+}
+
+void flow_reader_test_params(struct flow_reader *r, const struct flow_node *params)
+{
+    for (size_t i = 0; i < params->count; i++) {
+        const struct flow_node *node = &params->items[i];
+        const struct flow_graph_param *param = find_param(r, node->key);
+        struct flow_str hint = {0};
+        if (param != NULL) {
+            struct flow_graph_param tried = {.node = param->node, .type = param->type};
+            read_node(r, &tried, node, "in this test");
+            json_decref(tried.value);
+            free(tried.text);
+        } else if (hint_declared(r, node->key, &hint)) {
+            flow_diag_add(r->diag, FLOW_AT_KEY(node), hint.text,
+                          "the graph declares no parameter '%s'", flow_cut(node->key).text);
+        }
+        flow_str_clear(&hint);
+    }
 }
 
 void flow_reader_params(struct flow_reader *r)

@@ -5,8 +5,8 @@
 /*
  * What the steps of reading a graph share.  The steps, in order:
  *
- *     text -> nodes -> params -> ${...} -> run, defaults -> stages -> edges -> rules -> graph
- *     text.c  node.c   params.c  interpolate.c  head.c      stages.c  edges.c  rules.c  graph.c
+ *     text -> nodes -> params -> ${...} -> run, defaults -> stages -> edges -> rules -> tests
+ *     text.c  node.c   params.c  interpolate.c  head.c      stages.c  edges.c  rules.c  tests.c
  *
  * Each step adds what it finds to `diag` and goes on, so that one reading shows all faults.  What
  * hangs on something that is already a finding stays silent: a stage of an unknown type has `type`
@@ -63,6 +63,7 @@ struct flow_reader {
     struct flow_node root;
     struct flow_graph_param *params;
     size_t param_count;
+    const struct flow_node *test;           /* the one that the graph is read for; NULL: none */
     size_t replaced_size;                   /* bytes of all strings that held a ${...} */
     const struct flow_stage_type **plugins; /* types of "plugins" */
     size_t plugin_count;
@@ -87,6 +88,7 @@ void flow_reader_head(struct flow_reader *r);
 void flow_reader_stages(struct flow_reader *r);
 void flow_reader_edges(struct flow_reader *r);
 void flow_reader_rules(struct flow_reader *r);
+void flow_reader_tests(struct flow_reader *r);
 
 /* Parts of steps that have a file of their own; `index` is of a stage, and of an edge in match. */
 void flow_reader_plugins(struct flow_reader *r);                /* types.c */
@@ -97,6 +99,9 @@ void flow_reader_match(struct flow_reader *r, size_t index);    /* match.c: port
 void flow_reader_parallel(struct flow_reader *r, size_t index); /* parallel.c */
 void flow_reader_cycles(struct flow_reader *r);                 /* cycles.c */
 void flow_reader_fuse(struct flow_reader *r, size_t index);     /* fuse.c */
+
+/* "params" of a test: each is declared, and its value fits. */
+void flow_reader_test_params(struct flow_reader *r, const struct flow_node *params);
 
 /* Replace the ${env:...} in one string, as the default of a parameter may have it. */
 void flow_reader_replace_env(struct flow_reader *r, struct flow_node *parent,

@@ -121,6 +121,27 @@ static const struct part definitions[] =
                                                                               "\"exactly-once\"",
                                                                               ", \"default\": "
                                                                               "\"none\"") " } }"},
+        {"expect",
+         "{ \"anyOf\": [ { \"type\": \"array\" },"
+         "  { \"type\": \"object\", \"additionalProperties\": false, \"minProperties\": 1,"
+         "    \"properties\": {"
+         "    \"records\": { \"type\": \"array\" },"
+         "    \"unordered\": { \"type\": \"array\" },"
+         "    \"contains\": {},"
+         "    \"matches\": { \"anyOf\": [ { \"type\": \"string\" },"
+         "      { \"type\": \"array\", \"items\": { \"type\": \"string\" } } ] },"
+         "    \"count\": { \"type\": \"integer\", \"minimum\": 0 } } } ] }"},
+        {"test",
+         "{ \"type\": \"object\", \"required\": [\"name\", \"expect\"],"
+         "  \"additionalProperties\": false, \"patternProperties\": { \"^x-\": {} },"
+         "  \"properties\": {"
+         "  \"name\": { \"type\": \"string\" },"
+         "  \"params\": { \"type\": \"object\" },"
+         "  \"env\": { \"type\": \"object\", \"additionalProperties\": { \"type\": \"string\" } },"
+         "  \"feed\": { \"type\": \"object\", \"additionalProperties\": { \"type\": \"array\" } },"
+         "  \"expect\": { \"type\": \"object\","
+         "    \"additionalProperties\": { \"$ref\": \"#/$defs/expect\" } },"
+         "  \"within\": { \"$ref\": \"#/$defs/duration\" } } }"},
         {"defaults", "{ \"type\": \"object\", \"additionalProperties\": false, \"properties\": {"
                      "    \"queue\": { \"$ref\": \"#/$defs/queue\" },"
                      "    \"errors\": { \"$ref\": \"#/$defs/errors\" } } }"},
@@ -169,6 +190,8 @@ static const char root_text[] =
     "    \"stages\": { \"type\": \"object\", \"minProperties\": 1, \"maxProperties\": 10000,"
     "      \"propertyNames\": { \"$ref\": \"#/$defs/name\" },"
     "      \"additionalProperties\": { \"$ref\": \"#/$defs/stage\" } },"
+    "    \"tests\": { \"type\": \"array\", \"maxItems\": 1000,"
+    "      \"items\": { \"$ref\": \"#/$defs/test\" } },"
     "    \"run\": { \"$ref\": \"#/$defs/run\" } } }";
 
 static json_t *load(const char *text)

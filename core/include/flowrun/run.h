@@ -136,6 +136,32 @@ FLOW_EXPORT FLOW_NODISCARD enum flow_status flow_run(struct flow_session *sessio
                                                      struct flow_run_result *result,
                                                      struct flow_error *err);
 
+/* One of the tests that a graph has of itself. */
+struct flow_test_info {
+    const char *name;  /* belongs to the graph */
+    size_t line;       /* in the file, from 1 */
+    int64_t within_ns; /* how long it may take: for the caller to see to */
+};
+
+FLOW_EXPORT size_t flow_graph_test_count(const struct flow_graph *graph);
+/* `test`: its index; also below. */
+FLOW_EXPORT struct flow_test_info flow_graph_test_info(const struct flow_graph *graph, size_t test);
+
+/* Variable i of the test's environment, its name and `value`; NULL: there are no more.  The reader
+ * of the graph knows them; the caller may want to set them for the stages. */
+FLOW_EXPORT const char *flow_graph_test_env(const struct flow_graph *graph, size_t test, size_t i,
+                                            const char **value);
+
+/*
+ * Read the graph for one of its tests and run it: producers that the test feeds and all consumers
+ * are replaced, the rest is run as by flow_run.  FLOW_OK: the test was made; `findings` is what is
+ * not as expected, lines for people, or NULL where nothing is.  Any other status: there was no
+ * test.
+ */
+FLOW_EXPORT FLOW_NODISCARD enum flow_status flow_test_run(
+    struct flow_session *session, const char *path, const struct flow_load_options *load,
+    size_t test, const struct flow_run_options *options, char **findings, struct flow_error *err);
+
 /*
  * What a program that serves as `worker_program` calls first in main: if it was started as a
  * process of a run it does that work and returns true, with the exit code for main.  `options`,
