@@ -76,6 +76,22 @@ static enum flow_status read_file(const char *path, struct flow_graph_origin *or
     return rc;
 }
 
+char *flow_text_load(const char *path, size_t *size, struct flow_error *err)
+{
+    struct flow_graph_origin origin = {.path = flow_strdup(path)};
+    enum flow_status rc = FLOW_OK;
+    if (origin.path == NULL)
+        rc = flow_fail(err, FLOW_ENOMEM, "no memory to load '%s'", path);
+    else
+        rc = read_file(path, &origin, err);
+    free(origin.path);
+    *size = origin.size;
+    if (rc == FLOW_OK)
+        return origin.text;
+    free(origin.text);
+    return NULL;
+}
+
 static bool copy_texts(const char *const *texts, char ***copy)
 {
     *copy = flow_texts_copy(texts);

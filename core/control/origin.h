@@ -43,6 +43,12 @@ void flow_origin_free(struct flow_graph_origin *origin);
 struct flow_graph *flow_origin_read_graph(const struct flow_graph_origin *origin,
                                           const struct flow_types *types, struct flow_diag *diag);
 
+/*
+ * The text of a file, the caller's own, with a zero behind its `size` bytes; cut off at a byte more
+ * than a graph may have.  NULL: FLOW_EIO, FLOW_ENOMEM.
+ */
+char *flow_text_load(const char *path, size_t *size, struct flow_error *err);
+
 /* A list of texts that ends with NULL; NULL in, or no memory: NULL out. */
 char **flow_texts_copy(const char *const *texts);
 size_t flow_texts_count(const char *const *texts);

@@ -25,6 +25,7 @@
 #define FLOW_GRAPH_MAX_WORKERS 1024
 #define FLOW_STALL_NS ((int64_t)30 * 1000 * 1000 * 1000) /* unless the graph says otherwise */
 #define FLOW_GRAPH_MAX_NAME 64
+#define FLOW_GRAPH_MAX_PARTS 16 /* graphs that use each other as stages, one in the other */
 #define FLOW_GRAPH_MAX_TESTS 1000
 #define FLOW_TEST_NS ((int64_t)60 * 1000 * 1000 * 1000) /* how long a test may take, likewise */
 #define FLOW_GRAPH_MAX_CPUS 8192 /* as many as a Linux kernel can be built for */
@@ -169,6 +170,11 @@ struct flow_types {
                                           struct flow_error *err);
     /* All names known without opening plugins by path, for "did you mean"; NULL ends the list. */
     const char *const *(*names)(void *context);
+    /*
+     * The text of a graph that a stage uses, to be released with free().  On failure NULL, and
+     * `err` says why.  NULL: graphs cannot be used as stages.
+     */
+    char *(*load)(void *context, const char *path, size_t *size, struct flow_error *err);
 };
 
 /* "k=v" and its like from the command line, in order. */

@@ -254,12 +254,12 @@ static void replace_in_stages(struct flow_reader *r, struct flow_node *stages)
 /* Everything but the declarations and the user's own keys. */
 void flow_reader_interpolate(struct flow_reader *r)
 {
-    for (size_t i = 0; i < r->root.count; i++) {
-        struct flow_node *node = &r->root.items[i];
+    for (size_t i = 0; i < r->source->root.count; i++) {
+        struct flow_node *node = &r->source->root.items[i];
         if (strcmp(node->key, "params") == 0 || strncmp(node->key, "x-", 2) == 0)
             continue;
         if (json_is_string(node->json))
-            replace_string(r, r->root.json, node, i, false);
+            replace_string(r, r->source->root.json, node, i, false);
         else if (strcmp(node->key, "stages") == 0 && json_is_object(node->json))
             replace_in_stages(r, node);
         else

@@ -190,6 +190,12 @@ static const char root_text[] =
     "    \"stages\": { \"type\": \"object\", \"minProperties\": 1, \"maxProperties\": 10000,"
     "      \"propertyNames\": { \"$ref\": \"#/$defs/name\" },"
     "      \"additionalProperties\": { \"$ref\": \"#/$defs/stage\" } },"
+    "    \"ports\": { \"type\": \"object\", \"additionalProperties\": false, \"properties\": {"
+    "      \"in\": { \"type\": \"object\", \"additionalProperties\": { \"anyOf\": ["
+    "        { \"type\": \"string\" }, { \"type\": \"array\","
+    "          \"items\": { \"type\": \"string\" } } ] } },"
+    "      \"out\": { \"type\": \"object\","
+    "        \"additionalProperties\": { \"type\": \"string\" } } } },"
     "    \"tests\": { \"type\": \"array\", \"maxItems\": 1000,"
     "      \"items\": { \"$ref\": \"#/$defs/test\" } },"
     "    \"run\": { \"$ref\": \"#/$defs/run\" } } }";
@@ -237,7 +243,8 @@ static json_t *stage_schema(const struct flow_types *types)
 {
     json_t *stage = load(stage_text);
     json_t *words = json_pack("[{s:s,s:s,s:s}]", "type", "string", "pattern", "/|\\$\\{.+\\}",
-                              "description", "a plugin: ./plugin.so or ./plugin.so:type");
+                              "description",
+                              "a plugin: ./plugin.so or ./plugin.so:type; or a graph: ./part.json");
     json_t *rules = json_array();
     int rc = stage == NULL || words == NULL || rules == NULL;
 

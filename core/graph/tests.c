@@ -254,7 +254,7 @@ static void read_test(struct flow_reader *r, const struct flow_node *node)
         flow_diag_add(r->diag, FLOW_AT(node), NULL, "this test has no 'name'");
     flow_field_copy(r, name, &test->name);
     if (params != NULL && flow_field_is_object(r, params))
-        flow_reader_test_params(r, params);
+        flow_reader_given(r, params, r->diag);
     read_env(r, flow_node_get(node, "env"), test);
     read_feeds(r, flow_node_get(node, "feed"), test);
     read_expects(r, flow_node_get(node, "expect"), test);
@@ -269,7 +269,7 @@ static void read_test(struct flow_reader *r, const struct flow_node *node)
 
 void flow_reader_tests(struct flow_reader *r)
 {
-    const struct flow_node *node = flow_node_get(&r->root, "tests");
+    const struct flow_node *node = flow_node_get(&r->source->root, "tests");
     if (node == NULL || r->unsure)
         return;
     if (!json_is_array(node->json)) {
