@@ -89,7 +89,7 @@ static struct flow_batch pack(struct flow_harness *h, size_t first, size_t count
     };
 }
 
-void flow_harness_drop(struct flow_harness *h)
+void flow_harness_clear_batch(struct flow_harness *h)
 {
     free(h->bytes);
     free(h->column);
@@ -109,6 +109,22 @@ static size_t count_batch(const struct flow_harness *h, size_t first)
     return end - first;
 }
 
+/* Hand the stage one record. */
+static enum flow_status take(struct flow_harness *h, const struct flow_record *record,
+                             uint32_t index)
+{
+    h->in_hand = 1;
+    h->taken = record;
+    h->taken_index = index;
+    h->holds = NULL;
+    const enum flow_status rc = h->type->process(h->state, &h->stage, record);
+    if (rc != FLOW_OK && h->holds != NULL)
+        flow_harness_forget(h, h->holds);
+    h->taken = NULL;
+    h->resumed = NULL;
+    return rc == FLOW_EBAD ? FLOW_OK : rc;
+}
+
 enum flow_status flow_harness_give(struct flow_harness *h)
 {
     const size_t first = h->given;
@@ -124,10 +140,11 @@ enum flow_status flow_harness_give(struct flow_harness *h)
     }
     for (uint32_t i = 0; h->type->process != NULL && rc == FLOW_OK && i < batch.count; i++) {
         const struct flow_record record = flow_batch_record(&batch, i);
-        h->in_hand = 1;
-        rc = h->type->process(h->state, &h->stage, &record);
-        rc = rc == FLOW_EBAD ? FLOW_OK : rc;
+        while (rc == FLOW_OK && h->flight_count >= h->most)
+            rc = flow_harness_turn(h);
+        if (rc == FLOW_OK)
+            rc = take(h, &record, (uint32_t)(first + i));
     }
-    flow_harness_drop(h);
+    flow_harness_clear_batch(h);
     return rc;
 }

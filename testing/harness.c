@@ -3,14 +3,11 @@
 #include "testing/harness.h"
 
 #include <jansson.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "param/param.h"
 #include "stage/type.h"
-
-#define PATIENCE_MS 20000 /* for a descriptor that never gets ready */
 
 void *flow_harness_must(void *memory)
 {
@@ -38,12 +35,12 @@ void flow_harness_require(const struct flow_harness *h, bool holds, const char *
     va_end(args);
 }
 
-static struct flow_harness *self(struct flow_stage *stage)
+struct flow_harness *flow_harness_of(struct flow_stage *stage)
 {
     return (struct flow_harness *)stage;
 }
 
-static bool reached(const struct flow_harness *h, size_t limit)
+bool flow_harness_reached(const struct flow_harness *h, size_t limit)
 {
     return limit > 0 && h->emitted_count >= limit;
 }
@@ -82,11 +79,11 @@ static void require_size(const struct flow_harness *h, size_t size)
 static enum flow_status on_emit(struct flow_stage *stage, const struct flow_target *to,
                                 const void *data, size_t size)
 {
-    struct flow_harness *h = self(stage);
+    struct flow_harness *h = flow_harness_of(stage);
     require_port(h, to->port);
     flow_harness_require(h, data != NULL, "what it emits is NULL");
     require_size(h, size + to->key_size);
-    if (reached(h, h->options.abort_after))
+    if (flow_harness_reached(h, h->options.abort_after))
         return FLOW_EABORT;
     struct flow_harness_record record = {.port = to->port, .size = size, .key_size = to->key_size};
     memcpy(&record.data, &data, sizeof(data)); /* only read from */
@@ -132,8 +129,8 @@ static uint8_t *on_edit_batch(struct flow_stage *stage, const struct flow_batch 
 
 static void *on_reserve(struct flow_stage *stage, unsigned port, size_t size)
 {
-    struct flow_harness *h = self(stage);
-    if (reached(h, h->options.abort_after))
+    struct flow_harness *h = flow_harness_of(stage);
+    if (flow_harness_reached(h, h->options.abort_after))
         return NULL;
     require_port(h, port);
     require_size(h, size);
@@ -147,7 +144,7 @@ static void *on_reserve(struct flow_stage *stage, unsigned port, size_t size)
 static enum flow_status on_commit(struct flow_stage *stage, const struct flow_target *to,
                                   size_t size)
 {
-    struct flow_harness *h = self(stage);
+    struct flow_harness *h = flow_harness_of(stage);
     flow_harness_require(h, h->reserved != NULL, "it commits what it has not reserved");
     flow_harness_require(h, size <= h->reserved_size, "it commits %zu bytes and has reserved %zu",
                          size, h->reserved_size);
@@ -164,7 +161,7 @@ FLOW_PRINTF(4, 0)
 static enum flow_status on_fail(struct flow_stage *stage, enum flow_status status, uint32_t index,
                                 const char *fmt, va_list args)
 {
-    struct flow_harness *h = self(stage);
+    struct flow_harness *h = flow_harness_of(stage);
     char text[1024];
     (void)vsnprintf(text, sizeof(text), fmt, args);
     if (status != FLOW_EBAD) {
@@ -173,8 +170,11 @@ static enum flow_status on_fail(struct flow_stage *stage, enum flow_status statu
         memcpy(h->failure, text, sizeof(text));
         return status;
     }
-    flow_harness_require(h, index < h->in_hand, "it rejects record %u of %u: %s", (unsigned)index,
-                         (unsigned)h->in_hand, text);
+    flow_harness_require(h, index < h->in_hand || h->resumed != NULL,
+                         "it rejects record %u of %u: %s", (unsigned)index, (unsigned)h->in_hand,
+                         text);
+    if (h->resumed != NULL)
+        index = h->resumed->index;
     char line[sizeof(text) + 16];
     (void)snprintf(line, sizeof(line), "%u: %s", (unsigned)index, text);
     add_text(&h->rejects, &h->reject_count, line);
@@ -183,10 +183,10 @@ static enum flow_status on_fail(struct flow_stage *stage, enum flow_status statu
 
 static enum flow_status on_wait(struct flow_stage *stage, int fd, short events, int64_t timeout_ns)
 {
-    struct flow_harness *h = self(stage);
-    if (reached(h, h->options.abort_after))
+    struct flow_harness *h = flow_harness_of(stage);
+    if (flow_harness_reached(h, h->options.abort_after))
         return FLOW_EABORT;
-    if (h->type->role == FLOW_PRODUCER && reached(h, h->options.stop_after))
+    if (h->type->role == FLOW_PRODUCER && flow_harness_reached(h, h->options.stop_after))
         return FLOW_ECLOSED;
     if (fd < 0) {
         flow_harness_require(h, timeout_ns >= 0, "it waits for nothing, for ever");
@@ -194,16 +194,20 @@ static enum flow_status on_wait(struct flow_stage *stage, int fd, short events, 
         return FLOW_EAGAIN;
     }
     struct pollfd ready = {.fd = fd, .events = events};
-    flow_harness_require(h, poll(&ready, 1, PATIENCE_MS) == 1,
+    const bool bounded =
+        timeout_ns >= 0 && timeout_ns < FLOW_HARNESS_PATIENCE_MS * (int64_t)1000000;
+    const int count =
+        poll(&ready, 1, bounded ? (int)(timeout_ns / 1000000) : FLOW_HARNESS_PATIENCE_MS);
+    flow_harness_require(h, count == 1 || (count == 0 && bounded),
                          "nothing came for %d s on the descriptor that it waits for",
-                         PATIENCE_MS / 1000);
-    return FLOW_OK;
+                         FLOW_HARNESS_PATIENCE_MS / 1000);
+    return count == 1 ? FLOW_OK : FLOW_EAGAIN;
 }
 
 static bool on_stopping(const struct flow_stage *stage)
 {
     const struct flow_harness *h = (const struct flow_harness *)stage;
-    return reached(h, h->options.stop_after);
+    return flow_harness_reached(h, h->options.stop_after);
 }
 
 static bool on_connected(const struct flow_stage *stage, unsigned port)
@@ -216,7 +220,7 @@ static bool on_connected(const struct flow_stage *stage, unsigned port)
 FLOW_PRINTF(2, 0)
 static void on_log(struct flow_stage *stage, const char *fmt, va_list args)
 {
-    struct flow_harness *h = self(stage);
+    struct flow_harness *h = flow_harness_of(stage);
     char text[1024];
     (void)vsnprintf(text, sizeof(text), fmt, args);
     add_text(&h->logs, &h->log_count, text);
@@ -235,6 +239,13 @@ static const struct flow_calls calls = {
     .wait = on_wait,
     .stopping = on_stopping,
     .connected = on_connected,
+    .hold = flow_harness_on_hold,
+    .resume = flow_harness_on_resume,
+    .done = flow_harness_on_done,
+    .hold_most = flow_harness_on_hold_most,
+    .watch = flow_harness_on_watch,
+    .unwatch = flow_harness_on_unwatch,
+    .timer = flow_harness_on_timer,
     .log = on_log,
 };
 
@@ -252,6 +263,7 @@ static struct flow_info make_info(const struct flow_stage_type *type,
         .folder = options->folder != NULL ? options->folder : ".",
         .checkpoints = options->checkpoints,
         .resumes = options->resumes,
+        .numbered = options->numbered,
     };
 }
 
@@ -282,6 +294,7 @@ static struct flow_harness *make(const struct flow_stage_type *type,
     }
     h->options = *options;
     h->type = type;
+    h->most = 1000;
     h->info = make_info(type, options);
     h->rooms[0] = &h->no_room;
     h->stage = (struct flow_stage){.calls = &calls, .info = &h->info, .rooms = h->rooms};
@@ -342,8 +355,10 @@ void flow_harness_free(struct flow_harness *h)
     if (h == NULL)
         return;
     flow_harness_close(h);
+    while (h->flights != NULL)
+        flow_harness_forget(h, h->flights);
     flow_params_clear(h->type->params, h->state);
-    flow_harness_drop(h);
+    flow_harness_clear_batch(h);
     free_records(h->fed, h->fed_count);
     free_records(h->emitted, h->emitted_count);
     free_texts(h->rejects, h->reject_count);
@@ -372,9 +387,18 @@ enum flow_status flow_harness_work(struct flow_harness *h)
     return rc;
 }
 
+enum flow_status flow_harness_step(struct flow_harness *h)
+{
+    flow_harness_require(h, h->type->produce != NULL, "it is no producer");
+    return h->type->produce(h->state, &h->stage);
+}
+
 enum flow_status flow_harness_finish(struct flow_harness *h)
 {
-    return h->type->finish != NULL ? h->type->finish(h->state, &h->stage) : FLOW_OK;
+    const enum flow_status rc = flow_harness_drain(h);
+    if (rc != FLOW_OK || h->type->finish == NULL)
+        return rc;
+    return h->type->finish(h->state, &h->stage);
 }
 
 enum flow_status flow_harness_run(struct flow_harness *h)

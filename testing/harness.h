@@ -4,7 +4,25 @@
 
 /* What the files of the harness share. */
 
+#include <poll.h>
+
 #include "flowrun/testing.h"
+
+#define FLOW_HARNESS_PATIENCE_MS 20000 /* for a descriptor that never gets ready */
+#define FLOW_HARNESS_WATCHED 256       /* descriptors, and timers */
+
+/* A record in flight. */
+struct flow_flight {
+    struct flow_token token; /* first: what the stage is handed */
+    struct flow_flight *next;
+    uint32_t index; /* among those fed */
+    size_t emitted; /* how many records there were when it was taken in hand */
+};
+
+struct flow_timer {
+    uint64_t tag;
+    int64_t due_ns; /* by the clock and what was added to it */
+};
 
 struct flow_harness {
     struct flow_stage stage; /* first: callbacks hand its address back */
@@ -33,6 +51,17 @@ struct flow_harness {
     char failure[1024];
     int64_t waited_ns;
     char *text;
+    struct flow_flight *flights; /* of which none is done */
+    size_t flight_count, most;
+    struct flow_flight *resumed;
+    const struct flow_record *taken; /* by `process`; NULL: none */
+    uint32_t taken_index;
+    struct flow_flight *holds; /* what it holds of it */
+    struct flow_timer timers[FLOW_HARNESS_WATCHED];
+    size_t timer_count;
+    struct pollfd watched[FLOW_HARNESS_WATCHED];
+    uint64_t tags[FLOW_HARNESS_WATCHED];
+    size_t watched_count;
 };
 
 /* Unless `holds`, the test is over: flow_harness_broken gets the type's name and this. */
@@ -41,6 +70,26 @@ void flow_harness_require(const struct flow_harness *h, bool holds, const char *
 
 /* `memory`, unless it is NULL: then the test is over. */
 void *flow_harness_must(void *memory);
+
+/* The stage is the head of its harness. */
+struct flow_harness *flow_harness_of(struct flow_stage *stage);
+
+/* Have as many records been emitted as `limit` says (0: no limit)? */
+bool flow_harness_reached(const struct flow_harness *h, size_t limit);
+
+/* Calls of the stage about records in flight, see flight.c. */
+struct flow_token *flow_harness_on_hold(struct flow_stage *stage, const struct flow_record *record);
+enum flow_status flow_harness_on_resume(struct flow_stage *stage, struct flow_token *token);
+enum flow_status flow_harness_on_done(struct flow_stage *stage, struct flow_token *token,
+                                      enum flow_status status);
+void flow_harness_on_hold_most(struct flow_stage *stage, size_t count);
+enum flow_status flow_harness_on_watch(struct flow_stage *stage, int fd, unsigned events,
+                                       uint64_t tag);
+void flow_harness_on_unwatch(struct flow_stage *stage, int fd);
+enum flow_status flow_harness_on_timer(struct flow_stage *stage, uint64_t tag, int64_t after_ns);
+
+/* It is no longer in flight. */
+void flow_harness_forget(struct flow_harness *h, struct flow_flight *flight);
 
 /* A copy with a zero after it. */
 char *flow_harness_copy(const void *data, size_t size);
@@ -53,6 +102,6 @@ void flow_harness_add(struct flow_harness_record **list, size_t *count,
 enum flow_status flow_harness_give(struct flow_harness *h);
 
 /* The batch in hand is done with. */
-void flow_harness_drop(struct flow_harness *h);
+void flow_harness_clear_batch(struct flow_harness *h);
 
 #endif /* FLOW_TESTING_HARNESS_H */

@@ -82,6 +82,18 @@ static void append(struct text_list *list, const char *value)
     list->items[list->count++] = value;
 }
 
+/* Options that are there or not. */
+static void apply_flag(struct arguments *to, enum option_id id)
+{
+    bool *const flags[] = {&to->no_stack, &to->resume, &to->quiet,
+                           &to->json,     &to->tap,    &to->markdown};
+    static const enum option_id ids[] = {OPTION_NO_STACK, OPTION_RESUME, OPTION_QUIET,
+                                         OPTION_JSON,     OPTION_TAP,    OPTION_MARKDOWN};
+    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
+        if (ids[i] == id)
+            *flags[i] = true;
+}
+
 static void apply(struct arguments *to, const struct option *option, const char *value)
 {
     switch (option->id) {
@@ -106,9 +118,6 @@ static void apply(struct arguments *to, const struct option *option, const char 
     case OPTION_STALL:
         to->stall = value;
         break;
-    case OPTION_NO_STACK:
-        to->no_stack = true;
-        break;
     case OPTION_STATE:
         to->state = value;
         break;
@@ -117,9 +126,6 @@ static void apply(struct arguments *to, const struct option *option, const char 
         break;
     case OPTION_SECONDS:
         to->seconds = value;
-        break;
-    case OPTION_RESUME:
-        to->resume = true;
         break;
     case OPTION_REPORT:
         to->report = (enum report_form)(REPORT_TEXT + choice_of(option->choices, value));
@@ -130,20 +136,8 @@ static void apply(struct arguments *to, const struct option *option, const char 
     case OPTION_OUTPUT:
         to->output = value;
         break;
-    case OPTION_QUIET:
-        to->quiet = true;
-        break;
-    case OPTION_JSON:
-        to->json = true;
-        break;
-    case OPTION_TAP:
-        to->tap = true;
-        break;
-    case OPTION_MARKDOWN:
-        to->markdown = true;
-        break;
-    case OPTION_HELP:
-    case OPTION_VERSION:
+    default:
+        apply_flag(to, option->id);
         break;
     }
 }

@@ -13,7 +13,8 @@
  *     flow_harness_free(h);
  *
  * Every record given and every reservation lies in an allocation of exactly its size, so that
- * AddressSanitizer sees a byte too far.  Time is not waited for, it is added up.  What breaks the
+ * AddressSanitizer sees a byte too far.  Time is not waited for, it is added up, unless the stage
+ * watches a descriptor.  What breaks the
  * rules of <flowrun/stage.h>, or asks for what is not there, ends the test: see
  * flow_harness_broken.
  *
@@ -44,6 +45,7 @@ struct flow_harness_options {
     size_t abort_after; /* the run is aborted once so many were emitted; 0: never */
     bool checkpoints;   /* the run takes some */
     bool resumes;       /* it goes on from one: flow_harness_restore follows on flow_harness_open */
+    bool numbered;      /* one of several workers whose results are put in order */
 };
 
 /* What a stage has saved; `bytes` is to be released with free(). */
@@ -98,8 +100,20 @@ enum flow_status flow_harness_run(struct flow_harness *h);
  * fed since it was called last. */
 enum flow_status flow_harness_open(struct flow_harness *h);
 enum flow_status flow_harness_work(struct flow_harness *h);
+enum flow_status flow_harness_step(struct flow_harness *h); /* one call of produce */
 enum flow_status flow_harness_finish(struct flow_harness *h);
 void flow_harness_close(struct flow_harness *h);
+
+/*
+ * Records in flight: work hands over the next ones as soon as fewer are than the stage has said,
+ * and finish waits for all.  A turn waits for what the stage watches, and calls it; time passes
+ * only if it watches a descriptor.  Drain has it flush and waits until nothing is in flight.  Drop
+ * drops what was held last, as a time-out would.
+ */
+enum flow_status flow_harness_turn(struct flow_harness *h);
+enum flow_status flow_harness_drain(struct flow_harness *h);
+size_t flow_harness_in_flight(const struct flow_harness *h);
+void flow_harness_drop(struct flow_harness *h);
 
 /* Its state, saved and restored; a harness that is to be restored has been opened. */
 enum flow_status flow_harness_save(struct flow_harness *h, struct flow_harness_saved *saved);
