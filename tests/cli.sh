@@ -329,6 +329,11 @@ try describe gen.sequence
 holds "a type is described with its parameters" came 0 '~count' ''
 try describe gen.sequence --json
 holds "a description can be JSON" value gen.sequence out name
+holds "... with a list of its parameters" value count out parameters 0 name
+try describe gen.sequence --markdown
+holds "a description can be Markdown" came 0 '~^| `count` | integer | records | required |' ''
+try describe gen.sequence --markdown --json
+holds "... but not JSON as well" came 2 '' "~takes --json or --markdown, not both"
 try describe null
 holds "a light type is called so" came 0 '~^light: ' ''
 try describe null --json

@@ -4,6 +4,11 @@
 # The documentation says what is so: every graph in README.md and docs/ passes `flowrun check`, and
 # every block of commands marked "sh test" does what it is said to do.  docs.awk tells which blocks.
 # The blocks of a file run in one folder, in order, with `flowrun` and the folder graphs/ at hand.
+#
+#     docs.sh [FILE]...
+#
+# The page of a stage type that was not built is left out, as is a file that says "<!-- needs: a b -->"
+# where one of these programs is missing; both are said.
 
 set -eu
 
@@ -16,6 +21,7 @@ export PATH
 
 passed=0
 failed=0
+left_out=0
 
 # verdict STATUS PLACE [FILE]...: count, and where it failed show the files.
 verdict() {
@@ -52,8 +58,28 @@ try_commands() {
     fi
 }
 
-for file in "$root"/README.md "$root"/docs/*.md "$root"/docs/stages/*.md; do
-    [ -e "$file" ] || continue
+# Why a file cannot be tried here; fails where it can.
+leave_out() {
+    needed=$(sed -n 's/^<!-- needs: \(.*\) -->$/\1/p' "$1")
+    for program in $needed; do
+        command -v "$program" >"$work/said" || {
+            echo "$program is not installed"
+            return
+        }
+    done
+    type=$(sed -n 's/^<!-- parameters: \(.*\) -->$/\1/p' "$1")
+    [ -n "$type" ] || return 1
+    "$FLOWRUN" describe "$type" >"$work/said" 2>&1 && return 1
+    echo "$type was not built"
+}
+
+[ $# -gt 0 ] || set -- "$root"/README.md "$root"/docs/*.md
+for file; do
+    if reason=$(leave_out "$file"); then
+        echo "left out: ${file#"$root"/}, $reason"
+        left_out=$((left_out + 1))
+        continue
+    fi
     blocks=$work/blocks
     rm -rf "$blocks" "$work/place"
     mkdir "$blocks" "$work/place"
@@ -70,4 +96,4 @@ for file in "$root"/README.md "$root"/docs/*.md "$root"/docs/stages/*.md; do
 done
 
 echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+[ "$failed" -eq 0 ] && [ $((passed + left_out)) -gt 0 ]

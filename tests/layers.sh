@@ -10,6 +10,7 @@
 # 2. <zmq.h> only in core/link, <hwloc.h> only in core/machine.
 # 3. stages/ includes <flowrun/...> and system headers; tools/ (but for tools/bench) <flowrun/...> or
 #    "flowrun/...", the list of built-in stages and system headers.
+#    tools/testing/ (the harness for authors of stages) besides that "testing/..." and core/base to core/stage.
 # 4. No "../" in an include.
 # 5. No cycle among headers.
 # 6. Public headers include no library, and each compiles alone as C11 and, where there is a compiler
@@ -110,6 +111,12 @@ while read -r place kind target; do
         check_outside "$place" "$kind" "$target"
         case $kind:$target in
         local:flowrun/*) breach "$place: a stage writes <$target>, as a plugin outside would" ;;
+        esac
+        ;;
+    tools/testing/*)
+        case $target in
+        base/* | param/* | stage/* | testing/*) ;;
+        *) check_outside "$place" "$kind" "$target" ;;
         esac
         ;;
     tools/*) [ "$target" = stages/builtin.h ] || check_outside "$place" "$kind" "$target" ;;

@@ -15,6 +15,7 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 
 passed=0
+sanitize=${SANITIZE:+-fsanitize=$SANITIZE} # the harness library was built so
 
 die() {
     echo "FAILED: $*" >&2
@@ -51,12 +52,49 @@ cp -R "$root/docs/examples" "$work/examples"
 [ "$(wc -l <"$root/docs/examples/plugin/cut.c")" -le 25 ] ||
     die "the smallest plugin has more than 25 lines"
 
-for source in "$work"/examples/*/*.c; do
+for source in "$work"/examples/plugin/*.c "$work"/examples/stages/*.c; do
     # shellcheck disable=SC2046  # several flags
     ${CC:-cc} -std=c11 -Wall -Wextra -Wpedantic -Werror -shared -fPIC -o "${source%.c}.so" "$source" \
         $(pkg-config --cflags flowrun) || die "$source does not build"
     passed=$((passed + 1))
 done
+
+# The test of an example, with the harness.
+cd "$work/examples/tests"
+for source in *.c; do
+    # shellcheck disable=SC2046  # several flags
+    ${CC:-cc} -std=c11 -Wall -Wextra -Wpedantic -Werror -o "${source%.c}" "$source" \
+        $(pkg-config --cflags --libs flowrun-testing) ${sanitize:+"$sanitize"} || die "$source does not build"
+    expect '' "./${source%.c}"
+done
+
+# The same in C++.
+for cxx in ${CXX:-} g++ clang++; do
+    command -v "$cxx" >"$work/which" || continue
+    cd "$work/examples/cpp"
+    # shellcheck disable=SC2046  # several flags
+    $cxx -std=c++11 -Wall -Wextra -Wpedantic -Werror -shared -fPIC -o longest_word.so longest_word.cc \
+        $(pkg-config --cflags flowrun) || die "longest_word.cc does not build with $cxx"
+    echo "the longest of all words" >"$work/text"
+    expect longest flowrun --quiet longest_word.json --set read.path="$work/text"
+done
+
+# A new stage, with the package for CMake and nothing of the build folder.
+cd "$work"
+flowrun new stage upcase >"$work/stdout" || die "flowrun new stage"
+{
+    cmake -S upcase -B upcase/build -DCMAKE_C_COMPILER="${CC:-cc}" -DCMAKE_C_FLAGS="${sanitize:-}" &&
+        cmake --build upcase/build && ctest --test-dir upcase/build
+} >"$work/stdout" 2>&1 || {
+    cat "$work/stdout" >&2
+    die "a new stage does not build or pass"
+}
+if grep -rqF "$build" upcase/build; then
+    die "the package for CMake leads to the build folder"
+fi
+expect 'number 1
+number 2
+number 3' flowrun --quiet upcase/upcase.json
 
 cd "$work/examples/plugin"
 expect '1234

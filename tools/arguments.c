@@ -17,8 +17,8 @@ struct parser {
     int at; /* in argv, of the next word */
     const struct verb *verbs;
     struct arguments *to;
-    unsigned seen; /* options, to be checked when the verb is known */
-    const char *operands[3];
+    unsigned seen;           /* options, to be checked when the verb is known */
+    const char *operands[3]; /* the verb and two more */
     size_t operand_count;
 };
 
@@ -82,6 +82,18 @@ static void append(struct text_list *list, const char *value)
     list->items[list->count++] = value;
 }
 
+/* Options that are there or not. */
+static void apply_flag(struct arguments *to, enum option_id id)
+{
+    bool *const flags[] = {&to->no_stack, &to->resume, &to->quiet,
+                           &to->json,     &to->tap,    &to->markdown};
+    static const enum option_id ids[] = {OPTION_NO_STACK, OPTION_RESUME, OPTION_QUIET,
+                                         OPTION_JSON,     OPTION_TAP,    OPTION_MARKDOWN};
+    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
+        if (ids[i] == id)
+            *flags[i] = true;
+}
+
 static void apply(struct arguments *to, const struct option *option, const char *value)
 {
     switch (option->id) {
@@ -106,9 +118,6 @@ static void apply(struct arguments *to, const struct option *option, const char 
     case OPTION_STALL:
         to->stall = value;
         break;
-    case OPTION_NO_STACK:
-        to->no_stack = true;
-        break;
     case OPTION_STATE:
         to->state = value;
         break;
@@ -117,9 +126,6 @@ static void apply(struct arguments *to, const struct option *option, const char 
         break;
     case OPTION_SECONDS:
         to->seconds = value;
-        break;
-    case OPTION_RESUME:
-        to->resume = true;
         break;
     case OPTION_REPORT:
         to->report = (enum report_form)(REPORT_TEXT + choice_of(option->choices, value));
@@ -130,14 +136,8 @@ static void apply(struct arguments *to, const struct option *option, const char 
     case OPTION_OUTPUT:
         to->output = value;
         break;
-    case OPTION_QUIET:
-        to->quiet = true;
-        break;
-    case OPTION_JSON:
-        to->json = true;
-        break;
-    case OPTION_HELP:
-    case OPTION_VERSION:
+    default:
+        apply_flag(to, option->id);
         break;
     }
 }
@@ -253,10 +253,11 @@ static bool choose_verb(struct parser *parser)
     }
 
     parser->to->verb = verb;
-    const size_t wanted = verb->operand != NULL ? 1 : 0;
+    const size_t wanted = verb->second != NULL ? 2 : verb->operand != NULL ? 1 : 0;
     if (parser->operand_count > at + wanted)
         return say_error("'%s' is one word too many", parser->operands[at + wanted]);
     parser->to->operand = parser->operand_count > at ? parser->operands[at] : NULL;
+    parser->to->second = parser->operand_count > at + 1 ? parser->operands[at + 1] : NULL;
     return true;
 }
 
@@ -271,6 +272,9 @@ static bool check_verb(const struct parser *parser)
     if (verb->operand != NULL && verb->operand[0] != '[' && parser->to->operand == NULL)
         return say_error("'%s' wants a %s; see flowrun %s --help", verb->name, verb->operand,
                          verb->name);
+    if (verb->second != NULL && parser->to->second == NULL)
+        return say_error("'%s %s' wants a %s; see flowrun %s --help", verb->name,
+                         parser->to->operand, verb->second, verb->name);
     return true;
 }
 

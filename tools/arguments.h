@@ -24,6 +24,7 @@ struct text_list {
 struct arguments {
     const struct verb *verb;
     const char *operand; /* the graph or the stage type; NULL: the verb takes none */
+    const char *second;  /* NULL: the verb takes one at most */
     struct text_list params, sets, workers;
     const char *mode;       /* NULL: as the graph says */
     const char *fuse;       /* likewise */
@@ -37,6 +38,8 @@ struct arguments {
     const char *output; /* NULL: standard output */
     enum report_form report;
     bool json;
+    bool markdown;
+    bool tap;
     bool quiet;
     bool no_stack;
 };
@@ -44,6 +47,7 @@ struct arguments {
 struct verb {
     const char *name;
     const char *operand; /* "GRAPH", "TYPE", "[RUN]" (which may be left out) or NULL */
+    const char *second;  /* likewise; NULL: it takes one at most */
     const char *help;    /* one line */
     unsigned options;    /* those it takes: bits of enum option_id */
     int (*run)(const struct arguments *arguments);
@@ -69,6 +73,8 @@ enum option_id {
     OPTION_CHECKPOINT = 1 << 16,
     OPTION_RESUME = 1 << 17,
     OPTION_SECONDS = 1 << 18,
+    OPTION_MARKDOWN = 1 << 19,
+    OPTION_TAP = 1 << 20,
 };
 
 /* What stands before each graph's plan. */

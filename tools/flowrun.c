@@ -18,26 +18,32 @@
 #include "verbs.h"
 
 static const struct verb verbs[] = {
-    {"run", "GRAPH", "run the graph; the verb may be left out",
+    {"run", "GRAPH", NULL, "run the graph; the verb may be left out",
      OPTIONS_GRAPH | OPTION_STALL | OPTION_RESUME | OPTION_REPORT | OPTION_QUIET | OPTION_HELP |
          OPTION_VERSION,
      run_graph},
-    {"check", "GRAPH", "say what is wrong with the graph", OPTIONS_GRAPH | OPTION_HELP,
+    {"check", "GRAPH", NULL, "say what is wrong with the graph", OPTIONS_GRAPH | OPTION_HELP,
      check_graph},
-    {"explain", "GRAPH", "print the plan: workers, processes, memory",
+    {"explain", "GRAPH", NULL, "print the plan: workers, processes, memory",
      OPTIONS_GRAPH | OPTION_JSON | OPTION_HELP, explain_graph},
-    {"draw", "GRAPH", "draw the graph", OPTIONS_GRAPH | OPTION_FORMAT | OPTION_OUTPUT | OPTION_HELP,
-     draw_graph},
-    {"stages", NULL, "list the stage types", OPTION_JSON | OPTION_HELP, list_stages},
-    {"describe", "TYPE", "describe a stage type: its ports and parameters",
-     OPTION_JSON | OPTION_HELP, describe_stage},
-    {"schema", NULL, "print the JSON Schema of graph files, for editors", OPTION_HELP,
+    {"draw", "GRAPH", NULL, "draw the graph",
+     OPTIONS_GRAPH | OPTION_FORMAT | OPTION_OUTPUT | OPTION_HELP, draw_graph},
+    {"stages", NULL, NULL, "list the stage types", OPTION_JSON | OPTION_HELP, list_stages},
+    {"describe", "TYPE", NULL, "describe a stage type: its ports and parameters",
+     OPTION_JSON | OPTION_MARKDOWN | OPTION_HELP, describe_stage},
+    {"schema", NULL, NULL, "print the JSON Schema of graph files, for editors", OPTION_HELP,
      print_schema},
-    {"advise", "GRAPH", "try it out: would concurrency help, and of which kind?",
+    {"test", "GRAPH", NULL, "run the graph's own tests",
+     OPTION_PARAM | OPTION_SET | OPTION_WORKERS | OPTION_MODE | OPTION_FUSE | OPTION_PIN |
+         OPTION_TAP | OPTION_HELP,
+     test_graph},
+    {"new", "stage|graph", "NAME", "begin a stage or a graph: write its files", OPTION_HELP,
+     write_new},
+    {"advise", "GRAPH", NULL, "try it out: would concurrency help, and of which kind?",
      OPTION_PARAM | OPTION_SET | OPTION_WORKERS | OPTION_PIN | OPTION_SECONDS | OPTION_JSON |
          OPTION_QUIET | OPTION_HELP,
      advise_on},
-    {"why", "[RUN]", "say what a live run waits for; without RUN list them",
+    {"why", "[RUN]", NULL, "say what a live run waits for; without RUN list them",
      OPTION_JSON | OPTION_NO_STACK | OPTION_HELP, tell_why},
     {.name = NULL},
 };

@@ -18,6 +18,8 @@ static const struct option options[] = {
     {"report", "FORM", "text|json|none", "text (default), json or none", OPTION_REPORT, 'r'},
     {"quiet", NULL, NULL, "no progress, report or messages, only errors", OPTION_QUIET, 'q'},
     {"json", NULL, NULL, "print JSON", OPTION_JSON, 0},
+    {"markdown", NULL, NULL, "print what stands in the type's page", OPTION_MARKDOWN, 0},
+    {"tap", NULL, NULL, "print in the form of the Test Anything Protocol", OPTION_TAP, 0},
     {"format", "FORMAT", "text|dot|mermaid|svg", "text, dot, mermaid or svg", OPTION_FORMAT, 'f'},
     {"output", "FILE", NULL, "write to FILE, not to standard output", OPTION_OUTPUT, 'o'},
     {"help", NULL, NULL, "print this", OPTION_HELP, 'h'},
@@ -32,7 +34,8 @@ const struct option *all_options(void)
 
 /* What the first page has no room for. */
 #define LESS_USED                                                                                  \
-    (OPTION_FUSE | OPTION_PIN | OPTION_STATE | OPTION_CHECKPOINT | OPTION_STALL | OPTION_NO_STACK)
+    (OPTION_WORKERS | OPTION_STATE | OPTION_RESUME | OPTION_FUSE | OPTION_PIN |                    \
+     OPTION_CHECKPOINT | OPTION_STALL | OPTION_NO_STACK)
 
 static void print_options(FILE *to, unsigned wanted, const char *heading)
 {
@@ -57,7 +60,10 @@ static void print_program(FILE *to, const struct verb *verbs)
                 to);
     for (const struct verb *verb = verbs; verb->name != NULL; verb++)
         (void)fprintf(to, "  %-9s%-6s  %s\n", verb->name,
-                      verb->operand != NULL ? verb->operand : "", verb->help);
+                      verb->second != NULL    ? verb->second
+                      : verb->operand != NULL ? verb->operand
+                                              : "",
+                      verb->help);
     print_options(to, verbs->options & ~(unsigned)LESS_USED,
                   "Options, before or after the other words; flowrun run --help has more:");
 }
@@ -68,8 +74,9 @@ void print_help(FILE *to, const struct verb *verbs, const struct verb *verb)
         print_program(to, verbs);
         return;
     }
-    (void)fprintf(to, "flowrun %s: %s\n\nusage: flowrun %s [OPTION]...%s%s\n\n", verb->name,
+    (void)fprintf(to, "flowrun %s: %s\n\nusage: flowrun %s [OPTION]...%s%s%s%s\n\n", verb->name,
                   verb->help, verb->name, verb->operand != NULL ? " " : "",
-                  verb->operand != NULL ? verb->operand : "");
+                  verb->operand != NULL ? verb->operand : "", verb->second != NULL ? " " : "",
+                  verb->second != NULL ? verb->second : "");
     print_options(to, verb->options, "Options, before or after the other words:");
 }

@@ -125,12 +125,17 @@ int list_stages(const struct arguments *arguments)
 
 int describe_stage(const struct arguments *arguments)
 {
+    if (arguments->json && arguments->markdown) {
+        (void)say_error("'describe' takes --json or --markdown, not both");
+        return EXIT_USAGE;
+    }
     struct opened opened = {0};
     struct flow_error err = {0};
     int code = session_open(&opened);
     if (code == EXIT_DONE) {
-        char *text =
-            flow_stage_describe(opened.session, arguments->operand, text_or_json(arguments), &err);
+        const enum flow_format format =
+            arguments->markdown ? FLOW_FORMAT_MARKDOWN : text_or_json(arguments);
+        char *text = flow_stage_describe(opened.session, arguments->operand, format, &err);
         const bool found = text != NULL;
         code = show(text, &err);
         if (!found)

@@ -46,13 +46,9 @@ int session_open(struct opened *opened)
     return EXIT_ENVIRONMENT;
 }
 
-int graph_open(const struct arguments *arguments, struct opened *opened)
+struct flow_load_options load_options(const struct arguments *arguments)
 {
-    const int code = session_open(opened);
-    if (code != EXIT_DONE)
-        return code;
-
-    const struct flow_load_options options = {
+    return (struct flow_load_options){
         .params = arguments->params.items,
         .sets = arguments->sets.items,
         .workers = arguments->workers.items,
@@ -63,6 +59,15 @@ int graph_open(const struct arguments *arguments, struct opened *opened)
         .state = arguments->state == NULL && arguments->resume ? "" : arguments->state,
         .checkpoint = arguments->checkpoint,
     };
+}
+
+int graph_open(const struct arguments *arguments, struct opened *opened)
+{
+    const int code = session_open(opened);
+    if (code != EXIT_DONE)
+        return code;
+
+    const struct flow_load_options options = load_options(arguments);
     struct flow_error err = {0};
     char *messages = NULL;
     opened->graph = flow_graph_load(opened->session, arguments->operand, &options, &messages, &err);

@@ -21,6 +21,9 @@ bool serve_as_worker(int argc, char **argv, int *exit_code);
 /* Returns an exit code; closed with opened_close also when it is not EXIT_DONE. */
 int session_open(struct opened *opened);
 
+/* What the arguments change in a graph; it points into them. */
+struct flow_load_options load_options(const struct arguments *arguments);
+
 /* The same, and read the graph that the arguments name. */
 int graph_open(const struct arguments *arguments, struct opened *opened);
 

@@ -13,6 +13,8 @@ int draw_graph(const struct arguments *arguments);
 int list_stages(const struct arguments *arguments);
 int describe_stage(const struct arguments *arguments);
 int print_schema(const struct arguments *arguments);
+int test_graph(const struct arguments *arguments);
+int write_new(const struct arguments *arguments);
 int advise_on(const struct arguments *arguments);
 int tell_why(const struct arguments *arguments);
 

@@ -225,6 +225,8 @@ void flow_diag_print(struct flow_diag *diag, struct flow_str *out)
     if (diag->omitted > 0)
         flow_str_addf(out, ", of which %zu are not shown", diag->omitted);
     flow_str_add(out, diag->failed ? "; memory was short, there may be more\n" : "\n");
+    if (diag->more != NULL)
+        flow_str_addf(out, "%s", diag->more);
 }
 
 void flow_diag_clear(struct flow_diag *diag)
@@ -234,5 +236,6 @@ void flow_diag_clear(struct flow_diag *diag)
         free(diag->items[i].hint);
     }
     free(diag->items);
+    free(diag->more);
     *diag = (struct flow_diag){0};
 }

@@ -40,6 +40,7 @@ struct flow_diag {
     size_t count;
     size_t capacity;
     size_t omitted; /* findings beyond FLOW_DIAG_MAX, counted only */
+    char *more;     /* findings about other files, as they are to be printed below; NULL: none */
     _Bool failed;   /* memory was short: something is missing from the list */
 };
 

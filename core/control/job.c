@@ -77,6 +77,8 @@ static void add_job(struct flow_str *out, const struct flow_job *job)
     add_list(out, job->origin->params);
     add_list(out, job->origin->sets);
     add_list(out, job->origin->workers);
+    add_number(out, job->origin->test);
+    add_string(out, job->origin->test_folder);
     add_list(out, job->plugin_folders);
     add_string(out, job->folder);
     add_string(out, job->state);
@@ -235,6 +237,8 @@ static void take_job(struct cursor *in, struct flow_job *job)
     job->origin->params = take_list(in);
     job->origin->sets = take_list(in);
     job->origin->workers = take_list(in);
+    job->origin->test = take_number(in);
+    job->origin->test_folder = take_text(in, NULL);
     job->plugin_folders = take_list(in);
     job->folder = take_text(in, NULL);
     job->state = take_text(in, NULL);

@@ -9,6 +9,8 @@
 
 #include "base/mem.h"
 #include "control/system.h"
+#include "control/test_ends.h"
+#include "graph/rig.h"
 
 #define READ_STEP ((size_t)64 << 10)
 
@@ -74,6 +76,22 @@ static enum flow_status read_file(const char *path, struct flow_graph_origin *or
     return rc;
 }
 
+char *flow_text_load(const char *path, size_t *size, struct flow_error *err)
+{
+    struct flow_graph_origin origin = {.path = flow_strdup(path)};
+    enum flow_status rc = FLOW_OK;
+    if (origin.path == NULL)
+        rc = flow_fail(err, FLOW_ENOMEM, "no memory to load '%s'", path);
+    else
+        rc = read_file(path, &origin, err);
+    free(origin.path);
+    *size = origin.size;
+    if (rc == FLOW_OK)
+        return origin.text;
+    free(origin.text);
+    return NULL;
+}
+
 static bool copy_texts(const char *const *texts, char ***copy)
 {
     *copy = flow_texts_copy(texts);
@@ -132,6 +150,7 @@ void flow_origin_free(struct flow_graph_origin *origin)
     free(origin->stall);
     free(origin->state);
     free(origin->checkpoint);
+    free(origin->test_folder);
     flow_texts_free(origin->params);
     flow_texts_free(origin->sets);
     flow_texts_free(origin->workers);
@@ -152,6 +171,13 @@ struct flow_graph *flow_origin_read_graph(const struct flow_graph_origin *origin
         .stall = origin->stall,
         .state = origin->state,
         .checkpoint = origin->checkpoint,
+        .test = origin->test,
     };
-    return flow_graph_read(origin->text, origin->size, &options, types, diag);
+    struct flow_graph *graph = flow_graph_read(origin->text, origin->size, &options, types, diag);
+    const struct flow_rig rig = {origin->test_folder, &flow_test_feed, &flow_test_take};
+    if (graph == NULL || origin->test == 0 || flow_graph_rig(graph, origin->test - 1, &rig))
+        return graph;
+    diag->failed = true;
+    flow_graph_free(graph);
+    return NULL;
 }

@@ -23,6 +23,12 @@ static const char *const *type_names(void *context)
     return flow_catalog_names(context);
 }
 
+static char *load_text(void *context, const char *path, size_t *size, struct flow_error *err)
+{
+    (void)context;
+    return flow_text_load(path, size, err);
+}
+
 /* ---- plugin folders ---- */
 
 struct folder_list {
@@ -92,8 +98,8 @@ struct flow_session *flow_session_new_exact(const struct flow_plugin *const *bui
         flow_session_free(session);
         return NULL;
     }
-    session->types =
-        (struct flow_types){.context = session->catalog, .find = find_type, .names = type_names};
+    session->types = (struct flow_types){
+        .context = session->catalog, .find = find_type, .names = type_names, .load = load_text};
     return session;
 }
 

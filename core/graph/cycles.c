@@ -65,8 +65,9 @@ static void sort_edges(struct walk *w)
 /* The path from `start` on is a cycle that `edge` closes. */
 static void report_cycle(struct walk *w, size_t start, size_t edge)
 {
-    const struct flow_reader *r = w->r;
+    struct flow_reader *r = w->r;
     const size_t size = w->length - start;
+    (void)flow_reader_enter(r, r->edges[edge].source);
     struct flow_str text = {0};
     for (size_t i = 0; i < size; i++) {
         w->in_cycle[w->path[start + i]] = true;
@@ -128,7 +129,8 @@ static bool is_source(const struct flow_reader *r, size_t stage)
     const struct flow_stage_type *type = r->graph->stages[stage].type;
     const struct flow_stage_nodes *nodes = &r->stages[stage];
     return type == NULL || type->role == FLOW_PRODUCER ||
-           (nodes->from == NULL && nodes->inputs == NULL);
+           (nodes->from == NULL && nodes->inputs == NULL &&
+            (!nodes->fed || nodes->source->outer == NULL));
 }
 
 static void reach(struct walk *w, size_t stage)
@@ -173,8 +175,8 @@ static void report_unreached(struct walk *w)
     if (count > 0 && names.failed)
         (void)flow_reader_no_memory(w->r);
     else if (count > 0)
-        flow_diag_add(r->diag, FLOW_AT_KEY(r->stages[first].node), NULL, "no producer leads to %s",
-                      names.text);
+        flow_diag_add(r->stages[first].source->diag, FLOW_AT_KEY(r->stages[first].node), NULL,
+                      "no producer leads to %s", names.text);
     flow_str_clear(&names);
 }
 

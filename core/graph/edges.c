@@ -31,17 +31,26 @@ static void hint_port(struct flow_str *hint, const char *port, const struct flow
         flow_hint_closest(hint, port, (const char *const[]){ports->name, NULL});
 }
 
-static void report_stage(struct flow_reader *r, const struct flow_node *ref, const char *name)
+void flow_reader_report_stage(struct flow_reader *r, const struct flow_node *ref, const char *name)
 {
+    const struct flow_node *block = flow_node_get(&r->source->root, "stages");
     struct flow_str hint = {0};
+    const char **names = flow_calloc(block->count + 1, sizeof(*names));
+    if (names == NULL) {
+        (void)flow_reader_no_memory(r);
+        return;
+    }
+    for (size_t i = 0; i < block->count; i++)
+        names[i] = block->items[i].key;
     if (r->diag->count < FLOW_DIAG_MAX)
-        flow_hint_closest(&hint, name, r->names);
-    if (hint.text == NULL && r->graph->stage_count <= 8) {
+        flow_hint_closest(&hint, name, names);
+    if (hint.text == NULL && block->count <= 8) {
         flow_str_add(&hint, "stages: ");
-        flow_hint_list(&hint, r->names);
+        flow_hint_list(&hint, names);
     }
     flow_diag_add(r->diag, FLOW_AT(ref), hint.text, "no stage is named '%s'", flow_cut(name).text);
     flow_str_clear(&hint);
+    free(names);
 }
 
 static void report_output(struct flow_reader *r, const struct flow_node *ref,
@@ -88,8 +97,39 @@ static bool find_output(struct flow_reader *r, const struct flow_node *ref, size
     return false;
 }
 
-/* "STAGE" or "STAGE.PORT" into the beginning of `edge`. */
-static bool read_ref(struct flow_reader *r, const struct flow_node *ref,
+static void list_keys(struct flow_str *out, const struct flow_node *object)
+{
+    for (size_t i = 0; i < object->count; i++)
+        flow_str_addf(out, "%s%s", i > 0 ? ", " : "", flow_cut(object->items[i].key).text);
+}
+
+/* An output of a graph that is a stage (NULL: its first), by way of its "ports". */
+static bool find_part_output(struct flow_reader *r, const struct flow_node *ref,
+                             struct flow_source *part, const char *port,
+                             struct flow_graph_edge *edge)
+{
+    const struct flow_node *ports = flow_source_ports(part, "out");
+    const struct flow_node *inner = NULL;
+    for (size_t i = 0; ports != NULL && inner == NULL && i < ports->count; i++)
+        if (port == NULL || strcmp(port, ports->items[i].key) == 0)
+            inner = &ports->items[i];
+    if (inner == NULL) {
+        struct flow_str known = {0};
+        if (ports != NULL)
+            list_keys(&known, ports);
+        flow_diag_add(r->diag, FLOW_AT(ref), NULL, "stage '%s' (%s) has no output '%s'; it has: %s",
+                      part->stage->key, part->path, flow_cut(port != NULL ? port : "out").text,
+                      known.text != NULL ? known.text : "none");
+        flow_str_clear(&known);
+        return false;
+    }
+    struct flow_source *here = flow_reader_enter(r, part);
+    const bool good = flow_reader_ref(r, inner, edge);
+    (void)flow_reader_enter(r, here);
+    return good;
+}
+
+bool flow_reader_ref(struct flow_reader *r, const struct flow_node *ref,
                      struct flow_graph_edge *edge)
 {
     const char *text = NULL;
@@ -101,12 +141,19 @@ static bool read_ref(struct flow_reader *r, const struct flow_node *ref,
     char *port = strchr(name, '.');
     if (port != NULL)
         *port++ = '\0';
-    edge->from = flow_reader_find(r, name);
+    struct flow_source *part = flow_reader_find_part(r, name);
     bool good = false;
-    if (edge->from == FLOW_NO_STAGE)
-        report_stage(r, ref, name);
-    else
-        good = find_output(r, ref, edge->from, port, &edge->from_port);
+    if (part != NULL && part->json == NULL) { /* it could not be read, which is a finding already */
+        r->unsure = true;
+    } else if (part != NULL) {
+        good = find_part_output(r, ref, part, port, edge);
+    } else {
+        edge->from = flow_reader_find_here(r, name);
+        if (edge->from == FLOW_NO_STAGE)
+            flow_reader_report_stage(r, ref, name);
+        else
+            good = find_output(r, ref, edge->from, port, &edge->from_port);
+    }
     free(name);
     return good;
 }
@@ -176,8 +223,8 @@ static bool add_edge(struct flow_reader *r, const struct flow_graph_edge *edge,
 static void read_edge(struct flow_reader *r, const struct flow_node *node, size_t to,
                       unsigned to_port)
 {
-    struct flow_graph_edge edge = {.to = to, .to_port = to_port, .queue = r->default_queue};
-    struct flow_edge_nodes nodes = {.ref = node};
+    struct flow_graph_edge edge = {.to = to, .to_port = to_port, .queue = r->source->default_queue};
+    struct flow_edge_nodes nodes = {.source = r->source, .ref = node};
     bool good = json_is_object(node->json) || json_is_string(node->json);
     if (json_is_object(node->json))
         read_members(r, node, &edge, &nodes);
@@ -186,7 +233,7 @@ static void read_edge(struct flow_reader *r, const struct flow_node *node, size_
                       "an edge is \"STAGE\", \"STAGE.PORT\" or { \"stage\": ... }, not %s",
                       flow_show(node).text);
     }
-    good = good && nodes.ref != NULL && read_ref(r, nodes.ref, &edge);
+    good = good && nodes.ref != NULL && flow_reader_ref(r, nodes.ref, &edge);
     if (!good || to_port == NO_PORT || !add_edge(r, &edge, &nodes)) {
         free(edge.key);
         r->unsure = true;
@@ -278,10 +325,78 @@ static void read_inputs(struct flow_reader *r, size_t index)
     }
 }
 
+/* ---- through the ports of graphs that are stages ---- */
+
+/* The input of a stage that "ports" of its graph name; NO_PORT with a finding. */
+static unsigned find_fed_input(struct flow_reader *r, size_t index, const struct flow_node *target,
+                               const char *port)
+{
+    const struct flow_graph_stage *stage = &r->graph->stages[index];
+    if (stage->type == NULL)
+        return NO_PORT;
+    const struct flow_port *inputs = flow_type_inputs(stage->type);
+    for (unsigned i = 0; inputs[i].name != NULL; i++)
+        if (port != NULL ? strcmp(inputs[i].name, port) == 0 : inputs[1].name == NULL)
+            return i;
+    struct flow_str known = {0};
+    list_ports(&known, inputs);
+    flow_diag_add(r->diag, FLOW_AT(target), "as in \"STAGE.PORT\"",
+                  "%s does not say which input of '%s' (%s); it has: %s", flow_show(target).text,
+                  stage->name, stage->type->name, known.text != NULL ? known.text : "none");
+    flow_str_clear(&known);
+    return NO_PORT;
+}
+
+/* The edges that come into a port of `part`, and on to the stage `to`. */
+static void read_through(struct flow_reader *r, struct flow_source *part,
+                         const struct flow_node *port, size_t to, unsigned to_port)
+{
+    struct flow_source *outer = part->outer;
+    struct flow_source *here = flow_reader_enter(r, outer);
+    const struct flow_node *inputs = flow_node_get(part->stage, "inputs");
+    const struct flow_node *node = inputs != NULL && json_is_object(inputs->json)
+                                       ? flow_node_get(inputs, port->key)
+                                       : flow_node_get(part->stage, "from");
+    if (node != NULL)
+        read_source(r, node, to, to_port);
+    const struct flow_node *ports = flow_source_ports(outer, "in");
+    for (size_t i = 0; outer->outer != NULL && ports != NULL && i < ports->count; i++) {
+        const char *name = NULL;
+        if (flow_source_names(&ports->items[i], part->stage->key, &name) &&
+            (name == NULL || strcmp(name, port->key) == 0))
+            read_through(r, outer, &ports->items[i], to, to_port);
+    }
+    (void)flow_reader_enter(r, here);
+}
+
+static void read_ports(struct flow_reader *r, size_t index)
+{
+    struct flow_stage_nodes *nodes = &r->stages[index];
+    const struct flow_node *ports = flow_source_ports(nodes->source, "in");
+    for (size_t i = 0; ports != NULL && i < ports->count; i++) {
+        const struct flow_node *port = &ports->items[i];
+        const bool list = json_is_array(port->json);
+        for (size_t at = 0; at < (list ? port->count : 1); at++) {
+            const struct flow_node *target = list ? &port->items[at] : port;
+            const char *name = NULL;
+            if (!flow_source_names(target, nodes->node->key, &name))
+                continue;
+            nodes->fed = true;
+            const unsigned to_port = find_fed_input(r, index, target, name);
+            if (to_port != NO_PORT && nodes->source->outer != NULL)
+                read_through(r, nodes->source, port, index, to_port);
+        }
+    }
+}
+
 void flow_reader_edges(struct flow_reader *r)
 {
     for (size_t i = 0; i < r->graph->stage_count && !r->diag->failed; i++) {
+        (void)flow_reader_enter(r, r->stages[i].source);
         read_from(r, i);
         read_inputs(r, i);
+        read_ports(r, i);
     }
+    if (r->graph->stage_count > 0 && !r->diag->failed)
+        flow_reader_check_parts(r);
 }

@@ -25,6 +25,9 @@
 #define FLOW_GRAPH_MAX_WORKERS 1024
 #define FLOW_STALL_NS ((int64_t)30 * 1000 * 1000 * 1000) /* unless the graph says otherwise */
 #define FLOW_GRAPH_MAX_NAME 64
+#define FLOW_GRAPH_MAX_PARTS 16 /* graphs that use each other as stages, one in the other */
+#define FLOW_GRAPH_MAX_TESTS 1000
+#define FLOW_TEST_NS ((int64_t)60 * 1000 * 1000 * 1000) /* how long a test may take, likewise */
 #define FLOW_GRAPH_MAX_CPUS 8192 /* as many as a Linux kernel can be built for */
 
 /* The errors port of a stage, as a port index. */
@@ -97,6 +100,39 @@ struct flow_graph_edge {
     struct flow_queue queue;
 };
 
+/* Records that take the place of a producer in a test: texts as bytes, other JSON as compact text.
+ */
+struct flow_graph_feed {
+    size_t stage;
+    json_t *records; /* a list */
+};
+
+/* What a test expects of the records on a port, or of those that a consumer takes. */
+struct flow_graph_expect {
+    char *label; /* "STAGE" or "STAGE.PORT", as the test has it */
+    size_t stage;
+    unsigned port; /* of its outputs, or FLOW_PORT_ERRORS; nothing to a consumer */
+    bool consumer;
+    size_t line;       /* in the file, from 1 */
+    json_t *records;   /* just these, in this order; this and the next three are lists or NULL */
+    json_t *unordered; /* just these, in any order */
+    json_t *contains;  /* these among others */
+    json_t *matches;   /* each record matches all of these POSIX extended regular expressions */
+    int64_t count;     /* so many; -1: any number */
+};
+
+/* One of the graph's own tests. */
+struct flow_graph_test {
+    char *name;
+    size_t line;
+    int64_t within_ns;
+    json_t *env; /* an object of strings; NULL: nothing is changed */
+    struct flow_graph_feed *feeds;
+    size_t feed_count;
+    struct flow_graph_expect *expects;
+    size_t expect_count;
+};
+
 struct flow_graph {
     char *name; /* from the file, else the file's name without folder and ending */
     char *description;
@@ -116,6 +152,10 @@ struct flow_graph {
     char *state;           /* the state folder; NULL: the one beside the graph */
     int64_t checkpoint_ns; /* between two checkpoints */
     enum flow_delivery delivery;
+    struct flow_graph_test *tests;
+    size_t test_count;
+    struct flow_stage_type **own_types; /* made for a test, see rig.h */
+    size_t own_type_count;
     struct flow_graph_origin *origin; /* for control/, which sets and frees it; else NULL */
 };
 
@@ -130,6 +170,11 @@ struct flow_types {
                                           struct flow_error *err);
     /* All names known without opening plugins by path, for "did you mean"; NULL ends the list. */
     const char *const *(*names)(void *context);
+    /*
+     * The text of a graph that a stage uses, to be released with free().  On failure NULL, and
+     * `err` says why.  NULL: graphs cannot be used as stages.
+     */
+    char *(*load)(void *context, const char *path, size_t *size, struct flow_error *err);
 };
 
 /* "k=v" and its like from the command line, in order. */
@@ -145,6 +190,7 @@ struct flow_graph_options {
     const char *stall;          /* a duration, or NULL: as the graph says */
     const char *state;          /* a folder, "" (the one beside the graph) or NULL: likewise */
     const char *checkpoint;     /* a duration or NULL: likewise */
+    size_t test; /* of the graph's tests, from 1: with its parameters and environment; 0: none */
 };
 
 /*

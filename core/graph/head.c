@@ -258,16 +258,17 @@ static void read_defaults(struct flow_reader *r, const struct flow_node *default
     if (!flow_field_is_object(r, defaults))
         return;
     (void)flow_field_check_keys(r, defaults, &words, FLOW_NO_OWN_KEYS);
-    flow_reader_queue(r, flow_node_get(defaults, "queue"), &r->default_queue);
-    r->default_errors_node = flow_node_get(defaults, "errors");
-    r->default_errors_unknown = !flow_reader_errors(r, r->default_errors_node, &r->default_errors);
+    flow_reader_queue(r, flow_node_get(defaults, "queue"), &r->source->default_queue);
+    r->source->default_errors_node = flow_node_get(defaults, "errors");
+    r->source->default_errors_unknown =
+        !flow_reader_errors(r, r->source->default_errors_node, &r->source->default_errors);
 }
 
 static void check_version(struct flow_reader *r)
 {
-    const struct flow_node *node = flow_node_get(&r->root, "flowrun");
+    const struct flow_node *node = flow_node_get(&r->source->root, "flowrun");
     if (node == NULL) {
-        flow_diag_add(r->diag, FLOW_AT(&r->root), "begin the graph with \"flowrun\": 1",
+        flow_diag_add(r->diag, FLOW_AT(&r->source->root), "begin the graph with \"flowrun\": 1",
                       "the key 'flowrun' is missing: it says which format the graph is written in");
     } else if (!json_is_integer(node->json)) {
         flow_diag_add(r->diag, FLOW_AT(node), NULL, "'flowrun' must be the number 1, not %s",
@@ -291,9 +292,9 @@ static char *name_of_file(const char *path)
 static void read_names(struct flow_reader *r)
 {
     const char *schema;
-    (void)flow_field_string(r, flow_node_get(&r->root, "$schema"), &schema);
-    flow_field_copy(r, flow_node_get(&r->root, "description"), &r->graph->description);
-    flow_field_copy(r, flow_node_get(&r->root, "name"), &r->graph->name);
+    (void)flow_field_string(r, flow_node_get(&r->source->root, "$schema"), &schema);
+    flow_field_copy(r, flow_node_get(&r->source->root, "description"), &r->graph->description);
+    flow_field_copy(r, flow_node_get(&r->source->root, "name"), &r->graph->name);
     if (r->graph->name != NULL)
         return;
     const char *path = r->options->path;
@@ -303,18 +304,59 @@ static void read_names(struct flow_reader *r)
         (void)flow_reader_no_memory(r);
 }
 
+/* "ports" make a graph a stage of others. */
+static void refuse_ports(struct flow_reader *r)
+{
+    const struct flow_node *node = flow_node_get(&r->source->root, "ports");
+    if (node != NULL)
+        flow_diag_add(r->diag, FLOW_AT_KEY(node),
+                      "use it in another graph, as \"use\": \"./FILE.json\"",
+                      "a graph with 'ports' is a stage of other graphs: it does not run by itself");
+}
+
 void flow_reader_head(struct flow_reader *r)
 {
-    static const char *const keys[] = {"flowrun", "name",     "description", "$schema", "plugins",
-                                       "params",  "defaults", "stages",      "run",     NULL};
-    static const char *const later[] = {"tests", "spool", NULL};
+    static const char *const keys[] = {"flowrun", "name",   "description", "$schema",
+                                       "plugins", "params", "defaults",    "stages",
+                                       "run",     "tests",  "ports",       NULL};
+    static const char *const later[] = {"spool", NULL};
     static const struct flow_words words = {keys, later};
 
     check_version(r);
-    (void)flow_field_check_keys(r, &r->root, &words, FLOW_OWN_KEYS);
+    (void)flow_field_check_keys(r, &r->source->root, &words, FLOW_OWN_KEYS);
     read_names(r);
-    read_run(r, flow_node_get(&r->root, "run"));
-    read_defaults(r, flow_node_get(&r->root, "defaults"));
+    read_run(r, flow_node_get(&r->source->root, "run"));
+    read_defaults(r, flow_node_get(&r->source->root, "defaults"));
+    flow_reader_plugins(r);
+    refuse_ports(r);
+}
+
+/* What is for the whole run stands in the graph that is run. */
+static void refuse_whole(struct flow_reader *r, const char *key)
+{
+    const struct flow_node *node = flow_node_get(&r->source->root, key);
+    if (node != NULL)
+        flow_diag_add(r->diag, FLOW_AT_KEY(node), NULL,
+                      "'%s' stands in the graph that is run, not in one that it uses as a stage",
+                      key);
+}
+
+void flow_reader_part_head(struct flow_reader *r)
+{
+    static const char *const keys[] = {"flowrun", "name",   "description", "$schema",
+                                       "plugins", "params", "defaults",    "stages",
+                                       "ports",   "run",    "tests",       NULL};
+    static const struct flow_words words = {keys, NULL};
+    const char *text;
+
+    check_version(r);
+    (void)flow_field_check_keys(r, &r->source->root, &words, FLOW_OWN_KEYS);
+    (void)flow_field_string(r, flow_node_get(&r->source->root, "$schema"), &text);
+    (void)flow_field_string(r, flow_node_get(&r->source->root, "name"), &text);
+    (void)flow_field_string(r, flow_node_get(&r->source->root, "description"), &text);
+    refuse_whole(r, "run");
+    refuse_whole(r, "tests");
+    read_defaults(r, flow_node_get(&r->source->root, "defaults"));
     flow_reader_plugins(r);
 }
 

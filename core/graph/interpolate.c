@@ -99,6 +99,15 @@ static bool is_env_name(const char *name)
     return true;
 }
 
+/* What the test says that the graph is read for, or the environment; NULL: it is not set. */
+static const char *find_env(const struct flow_reader *r, const char *name)
+{
+    const struct flow_node *node = flow_node_get(flow_node_get(r->test, "env"), name);
+    if (node != NULL && json_is_string(node->json))
+        return json_string_value(node->json);
+    return getenv(name); /* NOLINT(concurrency-mt-unsafe): nothing here sets it */
+}
+
 /* `name` is what follows "env:", and is written to. */
 static void put_env(struct replacing *s, const char *text, size_t size, char *name)
 {
@@ -112,7 +121,7 @@ static void put_env(struct replacing *s, const char *text, size_t size, char *na
                "this is no name of an environment variable");
         return;
     }
-    const char *value = getenv(name); /* NOLINT(concurrency-mt-unsafe): nothing here sets it */
+    const char *value = find_env(s->r, name);
     if (fallback != NULL && (value == NULL || *value == '\0'))
         value = fallback;
     if (value == NULL) {
@@ -245,12 +254,12 @@ static void replace_in_stages(struct flow_reader *r, struct flow_node *stages)
 /* Everything but the declarations and the user's own keys. */
 void flow_reader_interpolate(struct flow_reader *r)
 {
-    for (size_t i = 0; i < r->root.count; i++) {
-        struct flow_node *node = &r->root.items[i];
+    for (size_t i = 0; i < r->source->root.count; i++) {
+        struct flow_node *node = &r->source->root.items[i];
         if (strcmp(node->key, "params") == 0 || strncmp(node->key, "x-", 2) == 0)
             continue;
         if (json_is_string(node->json))
-            replace_string(r, r->root.json, node, i, false);
+            replace_string(r, r->source->root.json, node, i, false);
         else if (strcmp(node->key, "stages") == 0 && json_is_object(node->json))
             replace_in_stages(r, node);
         else

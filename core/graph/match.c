@@ -35,7 +35,7 @@ static const char *find_converter(const struct flow_reader *r, const char *from,
     const char *const *names = r->types->names(r->types->context);
     for (; names != NULL && *names != NULL; names++) {
         const struct flow_stage_type *type =
-            r->types->find(r->types->context, *names, r->graph->folder, NULL);
+            r->types->find(r->types->context, *names, r->source->folder, NULL);
         if (type != NULL && has_port(flow_type_inputs(type), from) &&
             has_port(flow_type_outputs(type), to))
             return type->name;

@@ -112,16 +112,18 @@ static void set_value(struct flow_reader *r, struct flow_graph_param *param, jso
     param->text = copy;
 }
 
-/* Strings of types that are not strings in JSON are read as on the command line, where they may be:
- * sizes, durations, and what came from the environment. */
-static void read_default(struct flow_reader *r, struct flow_graph_param *param,
-                         const struct flow_node *node)
+/*
+ * Strings of types that are not strings in JSON are read as on the command line, where they may be:
+ * sizes, durations, and what came from the environment.  `what` begins a finding.
+ */
+static void read_node(struct flow_reader *r, struct flow_graph_param *param,
+                      const struct flow_node *node, struct flow_diag *diag, const char *what)
 {
     if (node->broken)
         return;
     const char *string = json_string_value(node->json);
     if (fits(node, param->type)) {
-        const char *text = string != NULL ? string : r->diag->text + node->offset;
+        const char *text = string != NULL ? string : diag->text + node->offset;
         set_value(r, param, json_incref(node->json), text,
                   string != NULL ? strlen(string) : node->size);
         return;
@@ -132,9 +134,8 @@ static void read_default(struct flow_reader *r, struct flow_graph_param *param,
     if (string != NULL && text_form && parse_text(param->type, string, &value))
         set_value(r, param, value, string, strlen(string));
     else {
-        flow_diag_add(r->diag, FLOW_AT(node), NULL,
-                      "the default of parameter '%s' must be %s, not %s", param->node->key,
-                      accepted(param->type), flow_show(node).text);
+        flow_diag_add(diag, FLOW_AT(node), NULL, "%s parameter '%s' must be %s, not %s", what,
+                      param->node->key, accepted(param->type), flow_show(node).text);
     }
 }
 
@@ -177,29 +178,55 @@ static const char *find_option(const struct flow_reader *r, const char *name)
     return found;
 }
 
+static void report_no_value(struct flow_reader *r, const struct flow_graph_param *param)
+{
+    struct flow_str hint = {0};
+    if (r->given_at != NULL) {
+        flow_str_addf(&hint, "add \"with\": { \"%s\": VALUE }", param->node->key);
+        flow_diag_add(r->given_diag, FLOW_AT(r->given_at), hint.text,
+                      "the parameter '%s' of this graph has no default: it must be given",
+                      param->node->key);
+    } else {
+        flow_str_addf(&hint, "run it with --param %s=VALUE, or give it a \"default\"",
+                      param->node->key);
+        flow_diag_add(
+            r->diag, FLOW_AT_KEY(param->node), hint.text,
+            "parameter '%s' has no value: it has no default and --param does not give one",
+            param->node->key);
+    }
+    flow_str_clear(&hint);
+}
+
+/* What stands in a test, or in "with" of a stage. */
+static void read_given(struct flow_reader *r, struct flow_graph_param *param,
+                       const struct flow_node *node, struct flow_diag *diag)
+{
+    param->secret = param->secret || node->secret;
+    read_node(r, param, node, diag, "here");
+}
+
 static void read_value(struct flow_reader *r, struct flow_graph_param *param,
                        struct flow_node *node)
 {
     struct flow_node *default_node = flow_node_get(node, "default");
+    const struct flow_node *given = flow_node_get(r->given, param->node->key);
     const char *option = find_option(r, param->node->key);
     if (default_node != NULL) {
         flow_reader_replace_env(r, node, default_node);
-        if (option == NULL || !default_node->broken)
-            read_default(r, param, default_node);
+        if ((option == NULL && given == NULL) || !default_node->broken)
+            read_node(r, param, default_node, r->diag, "the default of");
+    }
+    if (given != NULL) {
+        read_given(r, param, given, r->given_diag);
+        return;
     }
     if (option != NULL) {
         read_option(r, param, option);
         return;
     }
-    if (default_node != NULL)
-        return;
-    struct flow_str hint = {0};
-    flow_str_addf(&hint, "run it with --param %s=VALUE, or give it a \"default\"",
-                  param->node->key);
-    flow_diag_add(r->diag, FLOW_AT_KEY(param->node), hint.text,
-                  "parameter '%s' has no value: it has no default and --param does not give one",
-                  param->node->key);
-    flow_str_clear(&hint);
+    const bool is_part = flow_node_get(&r->source->root, "ports") != NULL && r->given_at == NULL;
+    if (default_node == NULL && !is_part) /* a part has them from others, and is not run */
+        report_no_value(r, param);
 }
 
 static void read_param(struct flow_reader *r, struct flow_node *node)
@@ -231,25 +258,31 @@ static void read_param(struct flow_reader *r, struct flow_node *node)
     read_value(r, param, node);
 }
 
-static void report_undeclared(struct flow_reader *r, const char *name)
+/* "did you mean", or all that are declared. */
+static bool hint_declared(struct flow_reader *r, const char *name, struct flow_str *hint)
 {
     const char **names = flow_calloc(r->param_count + 1, sizeof(*names));
-    if (names == NULL) {
-        (void)flow_reader_no_memory(r);
-        return;
-    }
+    if (names == NULL)
+        return flow_reader_no_memory(r);
     for (size_t i = 0; i < r->param_count; i++)
         names[i] = r->params[i].node->key;
-    struct flow_str hint = {0};
-    flow_hint_closest(&hint, name, names);
-    if (hint.text == NULL && r->param_count > 0) {
-        flow_str_add(&hint, "declared: ");
-        flow_hint_list(&hint, names);
+    flow_hint_closest(hint, name, names);
+    if (hint->text == NULL && r->param_count > 0) {
+        flow_str_add(hint, "declared: ");
+        flow_hint_list(hint, names);
     }
-    flow_diag_add(r->diag, FLOW_DIAG_NOWHERE, 1, hint.text,
-                  "--param %s: the graph declares no parameter of that name", flow_cut(name).text);
-    flow_str_clear(&hint);
     free(names);
+    return true;
+}
+
+static void report_undeclared(struct flow_reader *r, const char *name)
+{
+    struct flow_str hint = {0};
+    if (hint_declared(r, name, &hint))
+        flow_diag_add(r->diag, FLOW_DIAG_NOWHERE, 1, hint.text,
+                      "--param %s: the graph declares no parameter of that name",
+                      flow_cut(name).text);
+    flow_str_clear(&hint);
 }
 
 static void check_option(struct flow_reader *r, const char *option)
@@ -273,9 +306,37 @@ static void check_option(struct flow_reader *r, const char *option)
     free(name);
 }
 
+static struct flow_graph_param *find_param(const struct flow_reader *r, const char *name)
+{
+    for (size_t i = 0; i < r->param_count; i++)
+        if (strcmp(r->params[i].node->key, name) == 0)
+            return &r->params[i];
+    return NULL;
+}
+
+void flow_reader_given(struct flow_reader *r, const struct flow_node *params,
+                       struct flow_diag *diag)
+{
+    for (size_t i = 0; i < params->count; i++) {
+        const struct flow_node *node = &params->items[i];
+        const struct flow_graph_param *param = find_param(r, node->key);
+        struct flow_str hint = {0};
+        if (param != NULL) {
+            struct flow_graph_param tried = {.node = param->node, .type = param->type};
+            read_given(r, &tried, node, diag);
+            json_decref(tried.value);
+            free(tried.text);
+        } else if (hint_declared(r, node->key, &hint)) {
+            flow_diag_add(diag, FLOW_AT_KEY(node), hint.text,
+                          "the graph declares no parameter '%s'", flow_cut(node->key).text);
+        }
+        flow_str_clear(&hint);
+    }
+}
+
 void flow_reader_params(struct flow_reader *r)
 {
-    struct flow_node *block = flow_node_get(&r->root, "params");
+    struct flow_node *block = flow_node_get(&r->source->root, "params");
     if (block != NULL && block->count > FLOW_PARAMS_MAX) {
         flow_diag_add(r->diag, FLOW_AT_KEY(block), NULL,
                       "the graph declares %zu parameters, where at most %zu are allowed",

@@ -5,8 +5,8 @@
 /*
  * What the steps of reading a graph share.  The steps, in order:
  *
- *     text -> nodes -> params -> ${...} -> run, defaults -> stages -> edges -> rules -> graph
- *     text.c  node.c   params.c  interpolate.c  head.c      stages.c  edges.c  rules.c  graph.c
+ *     text -> nodes -> params -> ${...} -> run, defaults -> stages -> edges -> rules -> tests
+ *     text.c  node.c   params.c  interpolate.c  head.c      stages.c  edges.c  rules.c  tests.c
  *
  * Each step adds what it finds to `diag` and goes on, so that one reading shows all faults.  What
  * hangs on something that is already a finding stays silent: a stage of an unknown type has `type`
@@ -24,6 +24,29 @@
 /* Parameters that a graph may declare. */
 #define FLOW_PARAMS_MAX ((size_t)1000)
 
+/*
+ * A text that is read: the graph's own, or that of a graph which a stage of another uses.  The
+ * reader is at one of them at a time: messages go to its findings, names are looked up among its
+ * stages.
+ */
+struct flow_source {
+    struct flow_source *outer;     /* the one with the stage that uses it; NULL: the graph's own */
+    const struct flow_node *stage; /* that stage, there */
+    char *name;                    /* ... as it is called in the whole graph; NULL likewise */
+    char *path;                    /* as messages name it */
+    char *folder;
+    struct flow_diag *diag; /* shared by all that come from the same file */
+    char *text;             /* likewise; NULL: not its own */
+    json_t *json;
+    struct flow_node root;
+    const struct flow_stage_type **plugins; /* types of "plugins" */
+    size_t plugin_count;
+    struct flow_queue default_queue;
+    struct flow_error_policy default_errors;
+    const struct flow_node *default_errors_node;
+    bool default_errors_unknown;
+};
+
 /* A declared parameter of the graph and its value. */
 struct flow_graph_param {
     const struct flow_node *node; /* its declaration */
@@ -35,7 +58,8 @@ struct flow_graph_param {
 
 /* Where the parts of graph->stages[i] stand in the file (NULL: absent), and what was seen of it. */
 struct flow_stage_nodes {
-    const struct flow_node *node; /* key: the name */
+    struct flow_source *source;
+    const struct flow_node *node; /* key: the name there */
     const struct flow_node *use, *with, *workers, *order, *errors, *fuse;
     const struct flow_node *from, *inputs;
     const char *workers_option; /* the --workers that replaced `workers` */
@@ -44,12 +68,16 @@ struct flow_stage_nodes {
     bool order_given;           /* ... and understood */
     bool errors_unknown;        /* `errors` was not understood */
     bool has_error_reader;
-    bool is_read; /* one of its own outputs */
+    bool is_read;         /* one of its own outputs */
+    bool fed;             /* "ports" of its source name it as an input */
+    bool exported;        /* ... or one of its own outputs */
+    bool errors_exported; /* ... or its errors */
 };
 
 /* The same for graph->edges[i]. */
 struct flow_edge_nodes {
-    const struct flow_node *ref; /* the "STAGE" or "STAGE.PORT" */
+    struct flow_source *source;
+    const struct flow_node *ref; /* the "STAGE" or "STAGE.PORT" there */
     bool share_unknown;          /* `share` was not understood */
 };
 
@@ -59,13 +87,19 @@ struct flow_reader {
     const struct flow_graph_options *options;
     struct flow_graph *graph;
 
-    json_t *json;
-    struct flow_node root;
+    struct flow_source *source;   /* the one that is read at the moment; `diag` is its own */
+    struct flow_source **sources; /* the first is the graph's own */
+    size_t source_count, source_capacity;
+
     struct flow_graph_param *params;
     size_t param_count;
-    size_t replaced_size;                   /* bytes of all strings that held a ${...} */
-    const struct flow_stage_type **plugins; /* types of "plugins" */
-    size_t plugin_count;
+    const struct flow_node *test; /* the one that the graph is read for; NULL: none */
+    size_t replaced_size;         /* bytes of all strings that held a ${...} */
+
+    /* Values of parameters that stand in a test, or in "with" of the stage that uses this graph. */
+    const struct flow_node *given;    /* NULL: none */
+    const struct flow_node *given_at; /* the "use" of that stage; NULL: a test */
+    struct flow_diag *given_diag;
 
     struct flow_stage_nodes *stages; /* as graph->stages */
     const char **names;              /* of the stages, NULL ends the list */
@@ -73,12 +107,27 @@ struct flow_reader {
     struct flow_edge_nodes *edges;   /* as graph->edges */
     size_t edge_capacity, edge_nodes_capacity;
     bool unsure; /* a reference did not resolve */
-
-    struct flow_queue default_queue;
-    struct flow_error_policy default_errors;
-    const struct flow_node *default_errors_node;
-    bool default_errors_unknown;
 };
+
+/* Go on at another source; the one before, to come back to. */
+struct flow_source *flow_reader_enter(struct flow_reader *r, struct flow_source *source);
+
+/* The nodes of the source, from diag->text.  False: nothing more can be said about it. */
+bool flow_reader_nodes(struct flow_reader *r);
+
+/* Graphs as stages, see parts.c. */
+bool flow_reader_uses_part(const struct flow_node *stage);
+struct flow_source *flow_reader_load_part(struct flow_reader *r, const struct flow_node *stage);
+struct flow_source *flow_reader_find_part(const struct flow_reader *r, const char *name);
+void flow_reader_check_parts(struct flow_reader *r);
+void flow_reader_end_parts(struct flow_reader *r);
+/* "in" or "out" of the ports of a source; NULL: none. */
+const struct flow_node *flow_source_ports(const struct flow_source *source, const char *which);
+/* Is the stage `key`, and of its inputs `port` (NULL: the only one), what `ports` name? */
+bool flow_source_names(const struct flow_node *target, const char *key, const char **port);
+
+/* A source without text; NULL: no memory. */
+struct flow_source *flow_reader_add_source(struct flow_reader *r, const char *path);
 
 /* The steps. */
 void flow_reader_params(struct flow_reader *r);
@@ -87,6 +136,7 @@ void flow_reader_head(struct flow_reader *r);
 void flow_reader_stages(struct flow_reader *r);
 void flow_reader_edges(struct flow_reader *r);
 void flow_reader_rules(struct flow_reader *r);
+void flow_reader_tests(struct flow_reader *r);
 
 /* Parts of steps that have a file of their own; `index` is of a stage, and of an edge in match. */
 void flow_reader_plugins(struct flow_reader *r);                /* types.c */
@@ -98,6 +148,23 @@ void flow_reader_parallel(struct flow_reader *r, size_t index); /* parallel.c */
 void flow_reader_cycles(struct flow_reader *r);                 /* cycles.c */
 void flow_reader_fuse(struct flow_reader *r, size_t index);     /* fuse.c */
 
+/* Values for parameters, whose findings go to `diag`: each is declared, and its value fits. */
+void flow_reader_given(struct flow_reader *r, const struct flow_node *params,
+                       struct flow_diag *diag);
+
+/* The parts of head.c that a graph has which is used as a stage. */
+void flow_reader_part_head(struct flow_reader *r);
+
+/* The output or "STAGE.PORT" of the source that `ref` names, into the beginning of `edge`. */
+bool flow_reader_ref(struct flow_reader *r, const struct flow_node *ref,
+                     struct flow_graph_edge *edge);
+
+/* No stage of the source is named `name`: a finding. */
+void flow_reader_report_stage(struct flow_reader *r, const struct flow_node *ref, const char *name);
+
+/* The stage of the source that is named `name` there. */
+size_t flow_reader_find_here(struct flow_reader *r, const char *name);
+
 /* Replace the ${env:...} in one string, as the default of a parameter may have it. */
 void flow_reader_replace_env(struct flow_reader *r, struct flow_node *parent,
                              struct flow_node *node);
@@ -108,7 +175,7 @@ struct flow_edge_range {
 };
 struct flow_edge_range flow_reader_inputs(const struct flow_reader *r, size_t stage);
 
-/* The stage of that name; FLOW_NO_STAGE: none. */
+/* The stage of that name in the whole graph; FLOW_NO_STAGE: none. */
 size_t flow_reader_find(const struct flow_reader *r, const char *name);
 
 /* Memory is short: remember it.  Always false. */

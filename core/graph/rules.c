@@ -20,7 +20,8 @@ static void check_input(struct flow_reader *r, size_t index)
         flow_diag_add(r->diag, FLOW_AT_KEY(input), NULL,
                       "stage '%s' (%s) is a producer: it takes no input", stage->name,
                       stage->type->name);
-    } else if (stage->type->role != FLOW_PRODUCER && input == NULL && !nodes->keys_unknown) {
+    } else if (stage->type->role != FLOW_PRODUCER && input == NULL && !nodes->keys_unknown &&
+               !nodes->fed) {
         flow_diag_add(r->diag, FLOW_AT_KEY(nodes->node), "add \"from\": \"STAGE\"",
                       "stage '%s' (%s) takes records, but nothing says from where", stage->name,
                       stage->type->name);
@@ -33,13 +34,16 @@ static void check_output(struct flow_reader *r, size_t index)
     const struct flow_stage_nodes *nodes = &r->stages[index];
     const bool must_be_read =
         stage->type->role == FLOW_PRODUCER || stage->type->role == FLOW_WORKER;
-    if (!must_be_read || nodes->is_read || r->unsure)
+    if (!must_be_read || nodes->is_read || r->unsure ||
+        (nodes->exported && nodes->source->outer == NULL))
         return;
+    const struct flow_node *node = nodes->exported ? nodes->source->stage : nodes->node;
+    struct flow_diag *diag = nodes->exported ? nodes->source->outer->diag : r->diag;
     struct flow_str hint = {0};
     flow_str_addf(&hint, "add a stage with \"from\": \"%s\"; \"use\": \"null\" throws records away",
-                  stage->name);
-    flow_diag_add(r->diag, FLOW_AT_KEY(nodes->node), hint.text,
-                  "nothing reads what stage '%s' (%s) gives", stage->name, stage->type->name);
+                  node->key);
+    flow_diag_add(diag, FLOW_AT_KEY(node), hint.text, "nothing reads what stage '%s' (%s) gives",
+                  stage->name, stage->type->name);
     flow_str_clear(&hint);
 }
 
@@ -48,9 +52,17 @@ static void check_route(struct flow_reader *r, size_t index)
 {
     const struct flow_graph_stage *stage = &r->graph->stages[index];
     const struct flow_stage_nodes *nodes = &r->stages[index];
-    if (stage->errors.then != FLOW_ROUTE || nodes->has_error_reader || r->unsure)
+    if (stage->errors.then != FLOW_ROUTE || nodes->has_error_reader || r->unsure ||
+        (nodes->errors_exported && nodes->source->outer == NULL))
         return;
-    const struct flow_node *node = nodes->errors != NULL ? nodes->errors : r->default_errors_node;
+    if (nodes->errors_exported) {
+        flow_diag_add(nodes->source->outer->diag, FLOW_AT_KEY(nodes->source->stage), NULL,
+                      "stage '%s' routes bad records to a port of '%s', which nothing reads",
+                      stage->name, nodes->source->name);
+        return;
+    }
+    const struct flow_node *node =
+        nodes->errors != NULL ? nodes->errors : r->source->default_errors_node;
     struct flow_str hint = {0};
     flow_str_addf(&hint, "add a stage with \"from\": \"%s.errors\"", stage->name);
     flow_diag_add(r->diag, FLOW_AT(node), hint.text,
@@ -118,8 +130,10 @@ static int compare_edges(const void *a, const void *b)
 static void report_double(struct flow_reader *r, size_t first, size_t again)
 {
     struct flow_str hint = {0};
-    flow_str_addf(&hint, "it stands first on line %zu",
-                  flow_text_line(r->diag, r->edges[first].ref->offset));
+    (void)flow_reader_enter(r, r->edges[again].source);
+    if (r->edges[first].source == r->source)
+        flow_str_addf(&hint, "it stands first on line %zu",
+                      flow_text_line(r->diag, r->edges[first].ref->offset));
     flow_diag_add(r->diag, FLOW_AT(r->edges[again].ref), hint.text,
                   "stage '%s' reads %s twice: every record would arrive two times",
                   r->graph->stages[r->graph->edges[again].to].name,
@@ -153,11 +167,13 @@ static void check_doubles(struct flow_reader *r)
 void flow_reader_rules(struct flow_reader *r)
 {
     for (size_t i = 0; i < r->graph->edge_count; i++) {
+        (void)flow_reader_enter(r, r->edges[i].source);
         note_reader(r, i);
         check_edge(r, i);
         flow_reader_match(r, i);
     }
     for (size_t i = 0; i < r->graph->stage_count; i++) {
+        (void)flow_reader_enter(r, r->stages[i].source);
         flow_reader_parallel(r, i);
         flow_reader_fuse(r, i);
         check_route(r, i);

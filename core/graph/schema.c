@@ -121,6 +121,27 @@ static const struct part definitions[] =
                                                                               "\"exactly-once\"",
                                                                               ", \"default\": "
                                                                               "\"none\"") " } }"},
+        {"expect",
+         "{ \"anyOf\": [ { \"type\": \"array\" },"
+         "  { \"type\": \"object\", \"additionalProperties\": false, \"minProperties\": 1,"
+         "    \"properties\": {"
+         "    \"records\": { \"type\": \"array\" },"
+         "    \"unordered\": { \"type\": \"array\" },"
+         "    \"contains\": {},"
+         "    \"matches\": { \"anyOf\": [ { \"type\": \"string\" },"
+         "      { \"type\": \"array\", \"items\": { \"type\": \"string\" } } ] },"
+         "    \"count\": { \"type\": \"integer\", \"minimum\": 0 } } } ] }"},
+        {"test",
+         "{ \"type\": \"object\", \"required\": [\"name\", \"expect\"],"
+         "  \"additionalProperties\": false, \"patternProperties\": { \"^x-\": {} },"
+         "  \"properties\": {"
+         "  \"name\": { \"type\": \"string\" },"
+         "  \"params\": { \"type\": \"object\" },"
+         "  \"env\": { \"type\": \"object\", \"additionalProperties\": { \"type\": \"string\" } },"
+         "  \"feed\": { \"type\": \"object\", \"additionalProperties\": { \"type\": \"array\" } },"
+         "  \"expect\": { \"type\": \"object\","
+         "    \"additionalProperties\": { \"$ref\": \"#/$defs/expect\" } },"
+         "  \"within\": { \"$ref\": \"#/$defs/duration\" } } }"},
         {"defaults", "{ \"type\": \"object\", \"additionalProperties\": false, \"properties\": {"
                      "    \"queue\": { \"$ref\": \"#/$defs/queue\" },"
                      "    \"errors\": { \"$ref\": \"#/$defs/errors\" } } }"},
@@ -169,6 +190,14 @@ static const char root_text[] =
     "    \"stages\": { \"type\": \"object\", \"minProperties\": 1, \"maxProperties\": 10000,"
     "      \"propertyNames\": { \"$ref\": \"#/$defs/name\" },"
     "      \"additionalProperties\": { \"$ref\": \"#/$defs/stage\" } },"
+    "    \"ports\": { \"type\": \"object\", \"additionalProperties\": false, \"properties\": {"
+    "      \"in\": { \"type\": \"object\", \"additionalProperties\": { \"anyOf\": ["
+    "        { \"type\": \"string\" }, { \"type\": \"array\","
+    "          \"items\": { \"type\": \"string\" } } ] } },"
+    "      \"out\": { \"type\": \"object\","
+    "        \"additionalProperties\": { \"type\": \"string\" } } } },"
+    "    \"tests\": { \"type\": \"array\", \"maxItems\": 1000,"
+    "      \"items\": { \"$ref\": \"#/$defs/test\" } },"
     "    \"run\": { \"$ref\": \"#/$defs/run\" } } }";
 
 static json_t *load(const char *text)
@@ -214,7 +243,8 @@ static json_t *stage_schema(const struct flow_types *types)
 {
     json_t *stage = load(stage_text);
     json_t *words = json_pack("[{s:s,s:s,s:s}]", "type", "string", "pattern", "/|\\$\\{.+\\}",
-                              "description", "a plugin: ./plugin.so or ./plugin.so:type");
+                              "description",
+                              "a plugin: ./plugin.so or ./plugin.so:type; or a graph: ./part.json");
     json_t *rules = json_array();
     int rc = stage == NULL || words == NULL || rules == NULL;
 

@@ -135,7 +135,7 @@ static void read_stage(struct flow_reader *r, size_t index)
     nodes->order_given = read_order(r, nodes->order, &stage->order);
     nodes->errors_unknown = nodes->errors != NULL
                                 ? !flow_reader_errors(r, nodes->errors, &stage->errors)
-                                : r->default_errors_unknown;
+                                : r->source->default_errors_unknown;
     (void)flow_field_bool(r, flow_node_get(nodes->node, "isolate"), &stage->isolate);
     stage->fuse_given = flow_reader_fuse_value(r, nodes->fuse, &stage->fuse);
     flow_reader_restart(r, flow_node_get(nodes->node, "restart"), &stage->restart);
@@ -171,6 +171,19 @@ static bool sort_names(struct flow_reader *r)
     return true;
 }
 
+size_t flow_reader_find_here(struct flow_reader *r, const char *name)
+{
+    if (r->source->name == NULL)
+        return flow_reader_find(r, name);
+    struct flow_str full = {0};
+    flow_str_addf(&full, "%s/%s", r->source->name, name);
+    const size_t found = full.failed ? FLOW_NO_STAGE : flow_reader_find(r, full.text);
+    if (full.failed)
+        (void)flow_reader_no_memory(r);
+    flow_str_clear(&full);
+    return found;
+}
+
 size_t flow_reader_find(const struct flow_reader *r, const char *name)
 {
     size_t low = 0;
@@ -188,6 +201,81 @@ size_t flow_reader_find(const struct flow_reader *r, const char *name)
     return FLOW_NO_STAGE;
 }
 
+/* ---- which stages there are: those of the graph, and of graphs that are used as stages ---- */
+
+/* A stage that is not a graph. */
+struct found {
+    struct flow_source *source;
+    const struct flow_node *node;
+};
+
+struct found_list {
+    struct found *items;
+    size_t count, capacity;
+};
+
+/* "stages" of the source; NULL with a finding. */
+static const struct flow_node *find_block(struct flow_reader *r)
+{
+    const struct flow_node *block = flow_node_get(&r->source->root, "stages");
+    if (block == NULL) {
+        flow_diag_add(r->diag, FLOW_AT(&r->source->root),
+                      "as in \"stages\": { \"numbers\": { \"use\": \"gen.sequence\" }, ... }",
+                      "the key 'stages' is missing: a graph needs stages");
+        return NULL;
+    }
+    if (!flow_field_is_object(r, block))
+        return NULL;
+    if (block->count == 0) {
+        flow_diag_add(r->diag, FLOW_AT(block), NULL, "'stages' is empty: a graph needs stages");
+        return NULL;
+    }
+    return block;
+}
+
+static bool add_found(struct flow_reader *r, const struct flow_node *node, struct found_list *list)
+{
+    if (!flow_grow(&list->items, &list->capacity, list->count + 1, sizeof(*list->items)))
+        return flow_reader_no_memory(r);
+    list->items[list->count++] = (struct found){r->source, node};
+    return true;
+}
+
+/* The stages of the source, and in their places those of the graphs that it uses.  False: stop. */
+static bool collect(struct flow_reader *r, struct found_list *list)
+{
+    const struct flow_node *block = find_block(r);
+    bool good = true;
+    if (block == NULL) {
+        r->unsure = true;
+        return true;
+    }
+    if (list->count + block->count > FLOW_GRAPH_MAX_STAGES) {
+        flow_diag_add(r->diag, FLOW_AT_KEY(block), NULL,
+                      "the graph has %zu stages, where at most %d are allowed",
+                      list->count + block->count, FLOW_GRAPH_MAX_STAGES);
+        return false;
+    }
+    for (size_t i = 0; good && i < block->count; i++) {
+        const struct flow_node *node = &block->items[i];
+        if (!flow_reader_uses_part(node)) {
+            good = add_found(r, node, list);
+            continue;
+        }
+        (void)flow_reader_name(r, node, "stage");
+        struct flow_source *part = flow_reader_load_part(r, node);
+        if (part == NULL) {
+            r->unsure = true;
+            good = !r->diag->failed;
+            continue;
+        }
+        struct flow_source *here = flow_reader_enter(r, part);
+        good = collect(r, list);
+        (void)flow_reader_enter(r, here);
+    }
+    return good;
+}
+
 static bool make_room(struct flow_reader *r, size_t count)
 {
     r->graph->stages = flow_calloc(count, sizeof(*r->graph->stages));
@@ -199,52 +287,58 @@ static bool make_room(struct flow_reader *r, size_t count)
     return true;
 }
 
-static bool name_stages(struct flow_reader *r, const struct flow_node *block)
+/* What the stage is called in the whole graph; NULL: no memory. */
+static char *full_name(const struct found *found)
 {
-    for (size_t i = 0; i < block->count; i++) {
-        const struct flow_node *node = &block->items[i];
+    struct flow_str name = {0};
+    if (found->source->name == NULL)
+        return flow_strdup(found->node->key);
+    flow_str_addf(&name, "%s/%s", found->source->name, found->node->key);
+    return flow_str_take(&name);
+}
+
+static bool name_stages(struct flow_reader *r, const struct found_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        const struct found *found = &list->items[i];
         struct flow_graph_stage *stage = &r->graph->stages[i];
-        stage->name = flow_strdup(node->key);
+        (void)flow_reader_enter(r, found->source);
+        stage->name = full_name(found);
         if (stage->name == NULL)
             return flow_reader_no_memory(r);
         stage->workers = 1;
-        stage->errors = r->default_errors;
+        stage->errors = r->source->default_errors;
         stage->fuse = r->graph->fuse;
         stage->restart = flow_restart_default;
-        find_nodes(&r->stages[i], node);
+        find_nodes(&r->stages[i], found->node);
+        r->stages[i].source = found->source;
         r->names[i] = stage->name;
         r->graph->stage_count++;
-        (void)flow_reader_name(r, node, "stage");
+        (void)flow_reader_name(r, found->node, "stage");
     }
     return sort_names(r);
 }
 
+static void read_stages(struct flow_reader *r, const struct found_list *list)
+{
+    if (!make_room(r, list->count) || !name_stages(r, list))
+        return;
+    for (size_t i = 0; i < list->count; i++) {
+        (void)flow_reader_enter(r, list->items[i].source);
+        read_stage(r, i);
+    }
+    (void)flow_reader_enter(r, r->sources[0]);
+    flow_reader_options(r);
+    for (size_t i = 0; i < list->count; i++) {
+        (void)flow_reader_enter(r, list->items[i].source);
+        flow_reader_with(r, i);
+    }
+}
+
 void flow_reader_stages(struct flow_reader *r)
 {
-    const struct flow_node *block = flow_node_get(&r->root, "stages");
-    if (block == NULL) {
-        flow_diag_add(r->diag, FLOW_AT(&r->root),
-                      "as in \"stages\": { \"numbers\": { \"use\": \"gen.sequence\" }, ... }",
-                      "the key 'stages' is missing: a graph needs stages");
-        return;
-    }
-    if (!flow_field_is_object(r, block))
-        return;
-    if (block->count == 0) {
-        flow_diag_add(r->diag, FLOW_AT(block), NULL, "'stages' is empty: a graph needs stages");
-        return;
-    }
-    if (block->count > FLOW_GRAPH_MAX_STAGES) {
-        flow_diag_add(r->diag, FLOW_AT_KEY(block), NULL,
-                      "the graph has %zu stages, where at most %d are allowed", block->count,
-                      FLOW_GRAPH_MAX_STAGES);
-        return;
-    }
-    if (!make_room(r, block->count) || !name_stages(r, block))
-        return;
-    for (size_t i = 0; i < block->count; i++)
-        read_stage(r, i);
-    flow_reader_options(r);
-    for (size_t i = 0; i < block->count; i++)
-        flow_reader_with(r, i);
+    struct found_list list = {0};
+    if (collect(r, &list) && list.count > 0)
+        read_stages(r, &list);
+    free(list.items);
 }

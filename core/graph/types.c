@@ -10,13 +10,7 @@
 static const struct flow_stage_type *find(struct flow_reader *r, const char *use,
                                           struct flow_error *err)
 {
-    return r->types->find(r->types->context, use, r->graph->folder, err);
-}
-
-static bool is_subgraph(const char *use)
-{
-    const size_t size = strlen(use);
-    return size > 5 && strcmp(use + size - 5, ".json") == 0;
+    return r->types->find(r->types->context, use, r->source->folder, err);
 }
 
 /* What find said about a file, or that memory was short. */
@@ -34,15 +28,15 @@ static void add_plugin(struct flow_reader *r, const struct flow_node *node,
                        const struct flow_stage_type *type)
 {
     const struct flow_stage_type *known = find(r, type->name, NULL);
-    for (size_t i = 0; known == NULL && i < r->plugin_count; i++)
-        if (strcmp(r->plugins[i]->name, type->name) == 0)
-            known = r->plugins[i];
+    for (size_t i = 0; known == NULL && i < r->source->plugin_count; i++)
+        if (strcmp(r->source->plugins[i]->name, type->name) == 0)
+            known = r->source->plugins[i];
     if (known != NULL && known != type) {
         flow_diag_add(r->diag, FLOW_AT(node), "name the file in \"use\" instead of listing it here",
                       "this plugin's type '%s' has the name of a type that is known already",
                       type->name);
     } else {
-        r->plugins[r->plugin_count++] = type;
+        r->source->plugins[r->source->plugin_count++] = type;
     }
 }
 
@@ -68,7 +62,7 @@ static void read_plugin(struct flow_reader *r, const struct flow_node *node)
 
 void flow_reader_plugins(struct flow_reader *r)
 {
-    const struct flow_node *node = flow_node_get(&r->root, "plugins");
+    const struct flow_node *node = flow_node_get(&r->source->root, "plugins");
     if (node == NULL)
         return;
     if (!json_is_array(node->json)) {
@@ -77,8 +71,8 @@ void flow_reader_plugins(struct flow_reader *r)
                       flow_show(node).text);
         return;
     }
-    r->plugins = flow_calloc(node->count + 1, sizeof(struct flow_stage_type *));
-    if (r->plugins == NULL) {
+    r->source->plugins = flow_calloc(node->count + 1, sizeof(struct flow_stage_type *));
+    if (r->source->plugins == NULL) {
         (void)flow_reader_no_memory(r);
         return;
     }
@@ -103,9 +97,9 @@ static void report_unknown(struct flow_reader *r, const struct flow_node *node, 
 
 static const struct flow_stage_type *find_listed(const struct flow_reader *r, const char *use)
 {
-    for (size_t i = 0; i < r->plugin_count; i++)
-        if (strcmp(r->plugins[i]->name, use) == 0)
-            return r->plugins[i];
+    for (size_t i = 0; i < r->source->plugin_count; i++)
+        if (strcmp(r->source->plugins[i]->name, use) == 0)
+            return r->source->plugins[i];
     return NULL;
 }
 
@@ -114,11 +108,6 @@ static const struct flow_stage_type *read_use(struct flow_reader *r, const struc
     const char *use = NULL;
     if (!flow_field_string(r, node, &use))
         return NULL;
-    if (is_subgraph(use)) {
-        flow_diag_add(r->diag, FLOW_AT(node), NULL, "a graph as a stage (%s) is not supported yet",
-                      flow_show(node).text);
-        return NULL;
-    }
     struct flow_error err = {0};
     const struct flow_stage_type *type = find_listed(r, use);
     if (type == NULL)

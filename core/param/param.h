@@ -50,6 +50,19 @@ FLOW_NODISCARD enum flow_status flow_params_validate(const struct flow_param *ta
 /* For people: a row per parameter with type, default, range and help. */
 void flow_params_describe(const struct flow_param *table, struct flow_str *out);
 
+/* For a page: a table of Markdown, a row per parameter; nothing where there are none. */
+void flow_params_markdown(const struct flow_param *table, struct flow_str *out);
+
+/* A text of ours as it must stand in Markdown, also in a cell of a table, to be read as it is. */
+void flow_markdown_text(const char *text, struct flow_str *out);
+
+/*
+ * For programs: a list with an object per parameter: name, type, unit, required, default, min, max
+ * (bytes and nanoseconds for sizes and durations), choices, help; null for what it does not have.
+ * A new reference, or NULL when memory is short.
+ */
+json_t *flow_params_list(const struct flow_param *table);
+
 /* For programs: a JSON Schema object for "with"; a new reference, or NULL when memory is short. */
 json_t *flow_params_schema(const struct flow_param *table);
 

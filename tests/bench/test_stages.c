@@ -8,52 +8,52 @@
 #include "stages/stages.h"
 #include "support/harness.h"
 
-static struct harness *run(const struct flow_stage_type *type, const char *with)
+static struct flow_harness *run(const struct flow_stage_type *type, const char *with)
 {
-    const struct harness_options options = {.with = with};
-    struct harness *h = harness_new(type, &options);
-    assert_int_equal(harness_run(h), FLOW_OK);
+    const struct flow_harness_options options = {.with = with};
+    struct flow_harness *h = flow_harness_new(type, &options);
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
     return h;
 }
 
 TEST(gen_emits_numbered_records_of_the_pattern)
 {
-    struct harness *h = run(&bench_gen, "{\"count\": 10000, \"size\": 100}");
+    struct flow_harness *h = run(&bench_gen, "{\"count\": 10000, \"size\": 100}");
     uint8_t expected[100];
     bench_pattern_fill(expected, sizeof(expected));
-    assert_int_equal(harness_count(h, 0), 10000);
+    assert_int_equal(flow_harness_count(h, 0), 10000);
     for (size_t i = 0; i < 10000; i++) {
-        const struct harness_record *record = harness_record(h, 0, i);
+        const struct flow_harness_record *record = flow_harness_record(h, 0, i);
         bench_set_word(expected, 0, i);
         assert_int_equal(record->size, sizeof(expected));
         assert_memory_equal(record->data, expected, sizeof(expected));
     }
-    harness_free(h);
+    flow_harness_free(h);
 }
 
 TEST(keys_come_with_the_records)
 {
-    struct harness *h = run(&bench_keys, "{\"count\": 1000, \"keys\": 7}");
-    assert_int_equal(harness_count(h, 0), 1000);
+    struct flow_harness *h = run(&bench_keys, "{\"count\": 1000, \"keys\": 7}");
+    assert_int_equal(flow_harness_count(h, 0), 1000);
     for (size_t i = 0; i < 1000; i++) {
-        const struct harness_record *record = harness_record(h, 0, i);
+        const struct flow_harness_record *record = flow_harness_record(h, 0, i);
         char key[BENCH_KEY_SIZE + 1] = "";
         bench_key_write(key, i, 7);
         assert_string_equal(record->key, key);
         assert_int_equal(bench_word(record->data, 0), i);
     }
-    harness_free(h);
+    flow_harness_free(h);
 }
 
 TEST(ticks_are_stamped_and_wait_for_their_time)
 {
-    struct harness *h = run(&bench_ticks, "{\"count\": 3, \"size\": 24, \"rate\": 100000}");
-    assert_int_equal(harness_count(h, 0), 3);
-    const char *first = harness_record(h, 0, 0)->data;
-    const char *last = harness_record(h, 0, 2)->data;
+    struct flow_harness *h = run(&bench_ticks, "{\"count\": 3, \"size\": 24, \"rate\": 100000}");
+    assert_int_equal(flow_harness_count(h, 0), 3);
+    const char *first = flow_harness_record(h, 0, 0)->data;
+    const char *last = flow_harness_record(h, 0, 2)->data;
     assert_int_equal(bench_word(last, 2) - bench_word(first, 2), 20000); /* due, ns */
     assert_true(bench_word(last, 1) >= bench_word(last, 2));             /* never early */
-    harness_free(h);
+    flow_harness_free(h);
 }
 
 TEST(workers_copy_edit_and_pass_on)
@@ -67,35 +67,35 @@ TEST(workers_copy_edit_and_pass_on)
         {&bench_pass, 0},          {&bench_pass_each, 0},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
-        const struct harness_options options = {0};
-        struct harness *h = harness_new(cases[i].type, &options);
+        const struct flow_harness_options options = {0};
+        struct flow_harness *h = flow_harness_new(cases[i].type, &options);
         uint8_t record[27];
         bench_pattern_fill(record, sizeof(record));
-        harness_feed_bytes(h, record, sizeof(record));
-        assert_int_equal(harness_run(h), FLOW_OK);
+        flow_harness_feed_bytes(h, record, sizeof(record));
+        assert_int_equal(flow_harness_run(h), FLOW_OK);
         bench_set_word(record, 1, bench_word(record, 1) + cases[i].change);
-        assert_int_equal(harness_count(h, 0), 1);
-        assert_int_equal(harness_record(h, 0, 0)->size, sizeof(record));
-        assert_memory_equal(harness_record(h, 0, 0)->data, record, sizeof(record));
-        harness_free(h);
+        assert_int_equal(flow_harness_count(h, 0), 1);
+        assert_int_equal(flow_harness_record(h, 0, 0)->size, sizeof(record));
+        assert_memory_equal(flow_harness_record(h, 0, 0)->data, record, sizeof(record));
+        flow_harness_free(h);
     }
 }
 
 TEST(spin_does_jobs_and_refuses_what_is_none)
 {
     const struct bench_jobs jobs = {.steps = 1000};
-    const struct harness_options options = {0};
-    struct harness *h = harness_new(&bench_spin, &options);
+    const struct flow_harness_options options = {0};
+    struct flow_harness *h = flow_harness_new(&bench_spin, &options);
     uint8_t job[BENCH_JOB_SIZE];
     bench_job_write(job, &jobs, 5);
-    harness_feed_bytes(h, job, sizeof(job));
-    harness_feed(h, "no job");
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_int_equal(harness_count(h, 0), 1);
-    assert_int_equal(bench_word(harness_record(h, 0, 0)->data, 2), bench_work_told(5, 1000));
-    assert_int_equal(harness_reject_count(h), 1);
-    assert_string_equal(harness_reject(h, 0), "0: no job: 6 bytes instead of 24");
-    harness_free(h);
+    flow_harness_feed_bytes(h, job, sizeof(job));
+    flow_harness_feed(h, "no job");
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_int_equal(flow_harness_count(h, 0), 1);
+    assert_int_equal(bench_word(flow_harness_record(h, 0, 0)->data, 2), bench_work_told(5, 1000));
+    assert_int_equal(flow_harness_reject_count(h), 1);
+    assert_string_equal(flow_harness_reject(h, 0), "0: no job: 6 bytes instead of 24");
+    flow_harness_free(h);
 }
 
 int main(void)

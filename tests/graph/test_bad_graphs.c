@@ -50,6 +50,16 @@ static char *read_text(const char *name, const char *file, size_t *size)
     return text;
 }
 
+/* Graphs that the case uses as stages lie beside it. */
+static char *load_part(void *context, const char *path, size_t *size, struct flow_error *err)
+{
+    const char *folder = context;
+    char *text = read_text(strrchr(folder, '/') + 1, path, size);
+    if (text == NULL)
+        (void)flow_fail(err, FLOW_EIO, "cannot open '%s': there is no such file", path);
+    return text;
+}
+
 static void add_arg(struct args *args, const char *line)
 {
     const char *value = strchr(line, ' ');
@@ -102,7 +112,11 @@ static char *messages_of(const char *name)
         .checkpoint = args.checkpoint,
     };
     struct flow_diag diag = {0};
-    struct flow_graph *graph = flow_graph_read(text, size, &options, &fake_catalog, &diag);
+    char folder[512];
+    (void)snprintf(folder, sizeof(folder), FOLDER "/%s", name);
+    const struct flow_types types = {
+        .context = folder, .find = fake_find, .names = fake_names, .load = load_part};
+    struct flow_graph *graph = flow_graph_read(text, size, &options, &types, &diag);
     struct flow_str out = {0};
     if (graph == NULL)
         flow_diag_print(&diag, &out);

@@ -26,7 +26,10 @@ static const char rich[] =
     "\"key\",\n"
     "      \"key\": \"/a\", \"queue\": { \"bytes\": \"1KiB\" } }, \"workers\": 2, },\n"
     "    \"out\": { \"use\": \"null\", \"from\": [\"count\", \"scale\", \"image.errors\"] }\n"
-    "  } }";
+    "  },\n"
+    "  \"tests\": [ { \"name\": \"one\", \"params\": { \"n\": 3 }, \"env\": { \"HOME\": \"y\" },\n"
+    "    \"feed\": { \"read\": [\"a\", { \"b\": 1 }] }, \"expect\": { \"out\": [\"x\"],\n"
+    "      \"words.out\": { \"contains\": \"x\", \"matches\": \"a\", \"count\": 2 } } } ] }";
 
 /* Wrong in many ways, so that findings and hints are built. */
 static const char wrong[] =
@@ -48,7 +51,9 @@ static const char wrong[] =
     "\"errors\": \"route\" },\n"
     "    \"c\": { \"use\": \"count.keys\", \"from\": \"a\", \"workers\": 2 },\n"
     "    \"out\": { \"use\": \"null\", \"from\": [\"c\", \"a.errors\"] }\n"
-    "  } }";
+    "  },\n"
+    "  \"tests\": [ { \"params\": { \"pth\": 3 }, \"feed\": { \"raed\": [], \"a\": 1 },\n"
+    "    \"expect\": { \"aout\": [], \"a.oot\": { \"matches\": \"(\" } } } ] }";
 
 static const char *const params[] = {"path=c", "other=1", NULL};
 static const char *const sets[] = {"scale.factor=3", "scale.x=[1]", NULL};

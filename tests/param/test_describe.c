@@ -59,6 +59,76 @@ TEST(a_description_has_a_row_per_parameter)
     free(text);
 }
 
+TEST(a_page_has_a_table_with_a_row_per_parameter)
+{
+    struct flow_str out = {0};
+    flow_params_markdown(table, &out);
+    char *text = flow_str_take(&out);
+    assert_string_equal(text, "| parameter | value | unit | default | range | |\n"
+                              "|---|---|---|---|---|---|\n"
+                              "| `path` | string |  | required |  | file to read |\n"
+                              "| `count` | integer | records | `10` | 1 or more | how many |\n"
+                              "| `any` | integer |  | `-3` |  | any number |\n"
+                              "| `gain` | number |  | `0.1` | up to 2.5 | gain |\n"
+                              "| `ratio` | number |  | `1` | 0.1 or more | ratio |\n"
+                              "| `wrap` | boolean |  | `true` |  | go round |\n"
+                              "| `buffer` | size | bytes | `\"64KiB\"` | up to 1MiB | buffer |\n"
+                              "| `delay` | duration |  | `\"250ms\"` | up to 1h | delay |\n"
+                              "| `mode` | `fast`, `slow` |  | `\"slow\"` |  | how |\n"
+                              "| `files` | list of strings |  | none |  | files |\n"
+                              "| `extra` | JSON |  | `{\"a\":1}` |  | anything |\n"
+                              "| `prefix` | string |  | `\"\"` |  | before each line |\n");
+    free(text);
+    out = (struct flow_str){0};
+    flow_params_markdown(NULL, &out);
+    assert_int_equal(out.size, 0);
+}
+
+TEST(what_markdown_would_take_for_its_own_shows_as_it_is)
+{
+    static const struct flow_param rows[] = {
+        FLOW_PARAM_STR(struct state, path, "a|b", "*.txt | \\n | <none>"),
+        FLOW_PARAM_STR(struct state, prefix, "`", "`"),
+        FLOW_PARAM_END,
+    };
+    struct flow_str out = {0};
+    flow_params_markdown(rows, &out);
+    char *text = flow_str_take(&out);
+    assert_non_null(strstr(text, "| `path` | string |  | `\"a\\|b\"` |  |"
+                                 " \\*.txt \\| \\\\n \\| \\<none> |\n"));
+    assert_non_null(strstr(text, "| `prefix` | string |  | ``\"`\"`` |  | \\` |\n"));
+    free(text);
+}
+
+TEST(a_list_for_programs_has_an_object_per_parameter)
+{
+    json_t *list = flow_params_list(table);
+    json_t *expected = json_loads(
+        "[{\"name\": \"path\", \"type\": \"string\", \"unit\": null, \"required\": true,"
+        "  \"default\": null, \"min\": null, \"max\": null, \"choices\": null,"
+        "  \"help\": \"file to read\"},"
+        " {\"name\": \"count\", \"type\": \"integer\", \"unit\": \"records\","
+        "  \"required\": false, \"default\": 10, \"min\": 1, \"max\": null,"
+        "  \"choices\": null, \"help\": \"how many\"},"
+        " {\"name\": \"delay\", \"type\": \"duration\", \"unit\": null, \"required\": false,"
+        "  \"default\": \"250ms\", \"min\": null, \"max\": 3600000000000,"
+        "  \"choices\": null, \"help\": \"delay\"},"
+        " {\"name\": \"mode\", \"type\": \"choice\", \"unit\": null, \"required\": false,"
+        "  \"default\": \"slow\", \"min\": null, \"max\": null,"
+        "  \"choices\": [\"fast\", \"slow\"], \"help\": \"how\"}]",
+        0, NULL);
+    assert_non_null(expected);
+    assert_int_equal(json_array_size(list), 12);
+    static const size_t rows[] = {0, 1, 7, 8};
+    for (size_t i = 0; i < 4; i++)
+        assert_true(json_equal(json_array_get(list, rows[i]), json_array_get(expected, i)));
+    json_decref(list);
+    json_decref(expected);
+    list = flow_params_list(NULL);
+    assert_int_equal(json_array_size(list), 0);
+    json_decref(list);
+}
+
 TEST(a_default_that_would_not_show_is_quoted)
 {
     static const struct flow_param rows[] = {
@@ -160,16 +230,44 @@ TEST(a_failed_allocation_gives_no_half_schema_and_no_half_description)
     assert_true(descriptions > 30);
 }
 
+TEST(a_failed_allocation_gives_no_half_table_and_no_half_list)
+{
+    int tables = 0;
+    for (bool failed = true; failed; tables++) {
+        struct flow_str out = {0};
+        flow_mem_fail_at(tables);
+        flow_params_markdown(table, &out);
+        flow_mem_fail_at(-1);
+        failed = out.failed;
+        flow_str_clear(&out);
+    }
+    assert_true(tables > 30);
+
+    int lists = 0;
+    for (bool failed = true; failed; lists++) {
+        flow_mem_fail_at(lists);
+        json_t *list = flow_params_list(table);
+        flow_mem_fail_at(-1);
+        failed = list == NULL;
+        json_decref(list);
+    }
+    assert_true(lists > 100);
+}
+
 int main(void)
 {
     json_set_alloc_funcs(flow_alloc, free);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_description_has_a_row_per_parameter),
+        cmocka_unit_test(a_page_has_a_table_with_a_row_per_parameter),
+        cmocka_unit_test(what_markdown_would_take_for_its_own_shows_as_it_is),
+        cmocka_unit_test(a_list_for_programs_has_an_object_per_parameter),
         cmocka_unit_test(a_default_that_would_not_show_is_quoted),
         cmocka_unit_test(a_table_without_rows_has_no_description),
         cmocka_unit_test(a_schema_says_what_reading_accepts),
         cmocka_unit_test(the_schema_of_no_parameters_accepts_only_an_empty_object),
         cmocka_unit_test(a_failed_allocation_gives_no_half_schema_and_no_half_description),
+        cmocka_unit_test(a_failed_allocation_gives_no_half_table_and_no_half_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,33 +6,33 @@
 #include "support/check.h"
 #include "support/harness.h"
 
-static struct harness *csv(const char *with)
+static struct flow_harness *csv(const char *with)
 {
-    const struct harness_options options = {.with = with, .batch = 2};
-    return harness_new(harness_builtin("csv.parse"), &options);
+    const struct flow_harness_options options = {.with = with, .batch = 2};
+    return flow_harness_new(harness_builtin("csv.parse"), &options);
 }
 
 static void check_csv(const char *with, const char *row, const char *expected)
 {
-    struct harness *h = csv(with);
-    harness_feed(h, row);
-    if (harness_run(h) != FLOW_OK || harness_reject_count(h) > 0)
-        fail_msg("%s: %s%s", row, harness_failure(h),
-                 harness_reject_count(h) > 0 ? harness_reject(h, 0) : "");
-    assert_string_equal(harness_text(h, 0), expected);
-    harness_free(h);
+    struct flow_harness *h = csv(with);
+    flow_harness_feed(h, row);
+    if (flow_harness_run(h) != FLOW_OK || flow_harness_reject_count(h) > 0)
+        fail_msg("%s: %s%s", row, flow_harness_failure(h),
+                 flow_harness_reject_count(h) > 0 ? flow_harness_reject(h, 0) : "");
+    assert_string_equal(flow_harness_text(h, 0), expected);
+    flow_harness_free(h);
 }
 
 static void check_refused(const char *with, const char *row, const char *reason)
 {
-    struct harness *h = csv(with);
-    harness_feed(h, "1,2");
-    harness_feed(h, row);
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_int_equal(harness_count(h, 0), 1);
-    assert_int_equal(harness_reject_count(h), 1);
-    assert_string_equal(harness_reject(h, 0), reason);
-    harness_free(h);
+    struct flow_harness *h = csv(with);
+    flow_harness_feed(h, "1,2");
+    flow_harness_feed(h, row);
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_int_equal(flow_harness_count(h, 0), 1);
+    assert_int_equal(flow_harness_reject_count(h), 1);
+    assert_string_equal(flow_harness_reject(h, 0), reason);
+    flow_harness_free(h);
 }
 
 #define ABC "\"columns\": [\"a\", \"b\", \"c\"]"
@@ -80,33 +80,34 @@ TEST(numbers_and_empty_fields_can_be_numbers_and_null)
 
 TEST(rows_that_name_the_columns_are_left_out)
 {
-    struct harness *h = csv("{" ABC "}");
-    harness_feed(h, "\xef\xbb\xbf"
-                    "a,\"b\",c");
-    harness_feed(h, "1,2,3");
-    harness_feed(h, "a,b,c");
-    harness_feed(h, "a,b,cc");
-    harness_feed(h, "a,b,");
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_int_equal(harness_count(h, 0), 3);
-    assert_string_equal(harness_record(h, 0, 0)->data, "{\"a\":\"1\",\"b\":\"2\",\"c\":\"3\"}");
-    harness_free(h);
+    struct flow_harness *h = csv("{" ABC "}");
+    flow_harness_feed(h, "\xef\xbb\xbf"
+                         "a,\"b\",c");
+    flow_harness_feed(h, "1,2,3");
+    flow_harness_feed(h, "a,b,c");
+    flow_harness_feed(h, "a,b,cc");
+    flow_harness_feed(h, "a,b,");
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_int_equal(flow_harness_count(h, 0), 3);
+    assert_string_equal(flow_harness_record(h, 0, 0)->data,
+                        "{\"a\":\"1\",\"b\":\"2\",\"c\":\"3\"}");
+    flow_harness_free(h);
 }
 
 TEST(a_column_can_become_the_key_and_else_the_key_stays)
 {
-    struct harness *h = csv("{" ABC ", \"as\": \"tsv\", \"select\": \"a\", \"key\": \"b\"}");
-    harness_feed_keyed(h, "old", "1,\"x\"\"y\",3");
-    harness_feed_keyed(h, "old", "1,,3");
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_string_equal(harness_record(h, 0, 0)->key, "x\"y");
-    assert_null(harness_record(h, 0, 1)->key);
-    harness_free(h);
+    struct flow_harness *h = csv("{" ABC ", \"as\": \"tsv\", \"select\": \"a\", \"key\": \"b\"}");
+    flow_harness_feed_keyed(h, "old", "1,\"x\"\"y\",3");
+    flow_harness_feed_keyed(h, "old", "1,,3");
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_string_equal(flow_harness_record(h, 0, 0)->key, "x\"y");
+    assert_null(flow_harness_record(h, 0, 1)->key);
+    flow_harness_free(h);
     h = csv("{\"as\": \"tsv\"}");
-    harness_feed_keyed(h, "old", "1");
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_string_equal(harness_record(h, 0, 0)->key, "old");
-    harness_free(h);
+    flow_harness_feed_keyed(h, "old", "1");
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_string_equal(flow_harness_record(h, 0, 0)->key, "old");
+    flow_harness_free(h);
 }
 
 TEST(rows_that_cannot_be_read_are_refused_with_place_and_reason)
@@ -137,18 +138,18 @@ TEST(ragged_rows_can_be_filled_up_and_cut)
 
 TEST(large_fields_and_zero_bytes_pass)
 {
-    struct harness *h = csv("{\"as\": \"array\"}");
-    harness_feed_bytes(h, "a\0b,\1", 5);
+    struct flow_harness *h = csv("{\"as\": \"array\"}");
+    flow_harness_feed_bytes(h, "a\0b,\1", 5);
     const size_t size = 1 << 20;
     char *large = malloc(size + 1);
     assert_non_null(large);
     memset(large, '"', size);
     large[size] = '\0';
-    harness_feed(h, large);
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_string_equal(harness_record(h, 0, 0)->data, "[\"a\\u0000b\",\"\\u0001\"]");
-    assert_int_equal(harness_record(h, 0, 1)->size, size - 2 + 4);
-    harness_free(h);
+    flow_harness_feed(h, large);
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_string_equal(flow_harness_record(h, 0, 0)->data, "[\"a\\u0000b\",\"\\u0001\"]");
+    assert_int_equal(flow_harness_record(h, 0, 1)->size, size - 2 + 4);
+    flow_harness_free(h);
     free(large);
 }
 
@@ -162,23 +163,23 @@ TEST(names_come_from_the_first_line_of_a_file)
     assert_int_equal(close(fd), 0);
     char with[200];
     (void)snprintf(with, sizeof(with), "{\"columns_from\": \"%s\", \"separator\": \";\"}", path);
-    struct harness *h = csv(with);
-    harness_feed(h, "\xef\xbb\xbfid;\"the \"\"name\"\"\"");
-    harness_feed(h, "1;2");
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_string_equal(harness_text(h, 0), "{\"id\":\"1\",\"the \\\"name\\\"\":\"2\"}\n");
-    harness_free(h);
+    struct flow_harness *h = csv(with);
+    flow_harness_feed(h, "\xef\xbb\xbfid;\"the \"\"name\"\"\"");
+    flow_harness_feed(h, "1;2");
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_string_equal(flow_harness_text(h, 0), "{\"id\":\"1\",\"the \\\"name\\\"\":\"2\"}\n");
+    flow_harness_free(h);
 
     assert_int_equal(truncate(path, 0), 0);
     h = csv(with);
-    assert_int_equal(harness_open(h), FLOW_EIO);
-    assert_non_null(strstr(harness_failure(h), "(columns_from) has no first line with names"));
-    harness_free(h);
+    assert_int_equal(flow_harness_open(h), FLOW_EIO);
+    assert_non_null(strstr(flow_harness_failure(h), "(columns_from) has no first line with names"));
+    flow_harness_free(h);
     assert_int_equal(unlink(path), 0);
     h = csv(with);
-    assert_int_equal(harness_open(h), FLOW_EIO);
-    assert_non_null(strstr(harness_failure(h), "(columns_from): No such file or directory"));
-    harness_free(h);
+    assert_int_equal(flow_harness_open(h), FLOW_EIO);
+    assert_non_null(strstr(flow_harness_failure(h), "(columns_from): No such file or directory"));
+    flow_harness_free(h);
 }
 
 TEST(parameters_that_cannot_be_are_refused)
@@ -203,10 +204,10 @@ TEST(parameters_that_cannot_be_are_refused)
          "no column 'a': names need 'columns' or 'columns_from', and numbers go from 1 to 100000"},
     };
     for (size_t i = 0; i < COUNT(bad); i++) {
-        struct harness *h = csv(bad[i].with);
-        assert_int_equal(harness_open(h), FLOW_EINVAL);
-        assert_string_equal(harness_failure(h), bad[i].reason);
-        harness_free(h);
+        struct flow_harness *h = csv(bad[i].with);
+        assert_int_equal(flow_harness_open(h), FLOW_EINVAL);
+        assert_string_equal(flow_harness_failure(h), bad[i].reason);
+        flow_harness_free(h);
     }
 }
 

@@ -9,164 +9,165 @@
 #include "support/check.h"
 #include "support/harness.h"
 
-static struct harness *new_exec(const char *with)
+static struct flow_harness *new_exec(const char *with)
 {
-    return harness_new(harness_builtin("exec"), &(struct harness_options){.with = with});
+    return flow_harness_new(harness_builtin("exec"), &(struct flow_harness_options){.with = with});
 }
 
-static void feed_numbers(struct harness *h, int count)
+static void feed_numbers(struct flow_harness *h, int count)
 {
     char text[16];
     for (int i = 1; i <= count; i++) {
         (void)snprintf(text, sizeof(text), "%d", i);
-        harness_feed(h, text);
+        flow_harness_feed(h, text);
     }
 }
 
 TEST(records_go_through_a_program_and_come_out_as_it_writes_them)
 {
-    struct harness *h = new_exec("{\"command\": [\"sed\", \"s/^/<&/\"]}");
-    harness_feed(h, "one");
-    harness_feed(h, "");
-    harness_feed(h, "three");
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_string_equal(harness_text(h, 0), "<one\n<\n<three\n");
-    harness_free(h);
+    struct flow_harness *h = new_exec("{\"command\": [\"sed\", \"s/^/<&/\"]}");
+    flow_harness_feed(h, "one");
+    flow_harness_feed(h, "");
+    flow_harness_feed(h, "three");
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_string_equal(flow_harness_text(h, 0), "<one\n<\n<three\n");
+    flow_harness_free(h);
 }
 
 TEST(one_string_is_a_line_for_the_shell_with_folder_and_environment)
 {
-    struct harness *h =
+    struct flow_harness *h =
         new_exec("{\"command\": \"cat >/dev/null; pwd; echo $WHO\", \"cwd\": \"/\", "
                  "\"env\": \"WHO=me\"}");
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_string_equal(harness_text(h, 0), "/\nme\n");
-    harness_free(h);
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_string_equal(flow_harness_text(h, 0), "/\nme\n");
+    flow_harness_free(h);
 }
 
 TEST(more_goes_through_than_pipes_hold_in_either_direction)
 {
-    struct harness *h = new_exec("{\"command\": \"cat\"}");
+    struct flow_harness *h = new_exec("{\"command\": \"cat\"}");
     char line[1000];
     memset(line, 'x', sizeof(line));
     for (int i = 0; i < 5000; i++)
-        harness_feed_bytes(h, line, sizeof(line));
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_int_equal(harness_count(h, 0), 5000);
-    assert_int_equal(harness_record(h, 0, 4999)->size, sizeof(line));
-    harness_free(h);
+        flow_harness_feed_bytes(h, line, sizeof(line));
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_int_equal(flow_harness_count(h, 0), 5000);
+    assert_int_equal(flow_harness_record(h, 0, 4999)->size, sizeof(line));
+    flow_harness_free(h);
 }
 
 TEST(a_program_that_wants_no_more_ends_well)
 {
-    struct harness *h = new_exec("{\"command\": \"head -n 5\"}");
+    struct flow_harness *h = new_exec("{\"command\": \"head -n 5\"}");
     char line[1000];
     memset(line, 'x', sizeof(line));
     for (int i = 0; i < 5000; i++)
-        harness_feed_bytes(h, line, sizeof(line));
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_int_equal(harness_count(h, 0), 5);
-    harness_free(h);
+        flow_harness_feed_bytes(h, line, sizeof(line));
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_int_equal(flow_harness_count(h, 0), 5);
+    flow_harness_free(h);
 }
 
 TEST(any_bytes_go_through_with_a_length_before_each_record)
 {
-    struct harness *h = new_exec("{\"command\": \"cat\", \"framing\": \"length\"}");
-    harness_feed_bytes(h, "a\nb\0c", 5);
-    harness_feed(h, "");
-    harness_feed(h, "d");
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_int_equal(harness_count(h, 0), 3);
-    assert_memory_equal(harness_record(h, 0, 0)->data, "a\nb\0c", 5);
-    assert_int_equal(harness_record(h, 0, 1)->size, 0);
-    harness_free(h);
+    struct flow_harness *h = new_exec("{\"command\": \"cat\", \"framing\": \"length\"}");
+    flow_harness_feed_bytes(h, "a\nb\0c", 5);
+    flow_harness_feed(h, "");
+    flow_harness_feed(h, "d");
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_int_equal(flow_harness_count(h, 0), 3);
+    assert_memory_equal(flow_harness_record(h, 0, 0)->data, "a\nb\0c", 5);
+    assert_int_equal(flow_harness_record(h, 0, 1)->size, 0);
+    flow_harness_free(h);
 
     h = new_exec("{\"command\": \"tr '\\\\n' x\", \"framing\": \"nul\"}");
-    harness_feed(h, "a\nb");
-    harness_feed(h, "c");
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_string_equal(harness_text(h, 0), "axb\nc\n");
-    harness_free(h);
+    flow_harness_feed(h, "a\nb");
+    flow_harness_feed(h, "c");
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_string_equal(flow_harness_text(h, 0), "axb\nc\n");
+    flow_harness_free(h);
 }
 
 TEST(what_would_be_two_records_for_the_program_is_refused)
 {
-    struct harness *h = new_exec("{\"command\": \"cat\"}");
-    harness_feed(h, "a\nb");
-    harness_feed(h, "c");
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_string_equal(harness_text(h, 0), "c\n");
-    assert_string_equal(harness_reject(h, 0),
+    struct flow_harness *h = new_exec("{\"command\": \"cat\"}");
+    flow_harness_feed(h, "a\nb");
+    flow_harness_feed(h, "c");
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_string_equal(flow_harness_text(h, 0), "c\n");
+    assert_string_equal(flow_harness_reject(h, 0),
                         "0: it has a line end in it, which ends a record for the program; "
                         "\"framing\": \"nul\" or \"length\" lets it");
-    harness_free(h);
+    flow_harness_free(h);
 }
 
 TEST(with_a_window_each_record_has_its_answer_and_key)
 {
-    struct harness *h = new_exec("{\"command\": [\"sed\", \"-u\", \"s/^/<&/\"], \"window\": 10}");
-    harness_feed_keyed(h, "k", "0");
+    struct flow_harness *h =
+        new_exec("{\"command\": [\"sed\", \"-u\", \"s/^/<&/\"], \"window\": 10}");
+    flow_harness_feed_keyed(h, "k", "0");
     feed_numbers(h, 100);
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_int_equal(harness_count(h, 0), 101);
-    assert_string_equal(harness_record(h, 0, 0)->key, "k");
-    assert_string_equal(harness_record(h, 0, 100)->data, "<100");
-    harness_free(h);
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_int_equal(flow_harness_count(h, 0), 101);
+    assert_string_equal(flow_harness_record(h, 0, 0)->key, "k");
+    assert_string_equal(flow_harness_record(h, 0, 100)->data, "<100");
+    flow_harness_free(h);
 }
 
 TEST(a_program_that_buffers_its_answers_gives_them_when_its_input_ends)
 {
-    struct harness *h = new_exec("{\"command\": \"sed s/^/x/\", \"window\": 1000}");
+    struct flow_harness *h = new_exec("{\"command\": \"sed s/^/x/\", \"window\": 1000}");
     feed_numbers(h, 100);
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_int_equal(harness_count(h, 0), 100);
-    assert_string_equal(harness_record(h, 0, 99)->data, "x100");
-    harness_free(h);
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_int_equal(flow_harness_count(h, 0), 100);
+    assert_string_equal(flow_harness_record(h, 0, 99)->data, "x100");
+    flow_harness_free(h);
 }
 
 TEST(what_a_program_has_not_answered_when_it_dies_is_given_to_the_next)
 {
-    struct harness *h =
+    struct flow_harness *h =
         new_exec("{\"command\": \"for i in 1 2 3; do read x; echo $x; done; exit 3\","
                  " \"window\": 7}");
     feed_numbers(h, 100);
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_int_equal(harness_reject_count(h), 0);
-    assert_int_equal(harness_count(h, 0), 100);
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_int_equal(flow_harness_reject_count(h), 0);
+    assert_int_equal(flow_harness_count(h, 0), 100);
     for (size_t i = 0; i < 100; i++)
-        assert_int_equal(atoi(harness_record(h, 0, i)->data), i + 1);
-    harness_free(h);
+        assert_int_equal(atoi(flow_harness_record(h, 0, i)->data), i + 1);
+    flow_harness_free(h);
 }
 
 TEST(a_record_that_ends_the_program_too_often_is_refused_alone)
 {
-    struct harness *h = new_exec(
+    struct flow_harness *h = new_exec(
         "{\"command\": \"while read x; do [ $x = 5 ] && kill -9 $$; echo $x; done\", \"window\": "
         "4, \"restart\": 2}");
     feed_numbers(h, 20);
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_int_equal(harness_count(h, 0), 19);
-    assert_int_equal(harness_reject_count(h), 1);
-    assert_non_null(strstr(harness_reject(h, 0), "4: "));
-    assert_non_null(
-        strstr(harness_reject(h, 0), "was killed by signal 9 (Killed) before it had answered"));
-    harness_free(h);
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_int_equal(flow_harness_count(h, 0), 19);
+    assert_int_equal(flow_harness_reject_count(h), 1);
+    assert_non_null(strstr(flow_harness_reject(h, 0), "4: "));
+    assert_non_null(strstr(flow_harness_reject(h, 0),
+                           "was killed by signal 9 (Killed) before it had answered"));
+    flow_harness_free(h);
 }
 
 TEST(a_hung_program_is_left_for_another_and_only_what_was_dropped_is_lost)
 {
-    struct harness *h = new_exec(
+    struct flow_harness *h = new_exec(
         "{\"command\": \"while read x; do [ $x = 3 ] && sleep 1000; echo $x; done\", \"window\": "
         "3}");
     feed_numbers(h, 3);
-    assert_int_equal(harness_open(h), FLOW_OK);
-    assert_int_equal(harness_work(h), FLOW_OK);
-    while (harness_in_flight(h) > 1)
-        assert_int_equal(harness_turn(h), FLOW_OK);
-    harness_drop(h);
-    assert_int_equal(harness_finish(h), FLOW_OK);
-    assert_string_equal(harness_text(h, 0), "1\n2\n");
-    harness_free(h);
+    assert_int_equal(flow_harness_open(h), FLOW_OK);
+    assert_int_equal(flow_harness_work(h), FLOW_OK);
+    while (flow_harness_in_flight(h) > 1)
+        assert_int_equal(flow_harness_turn(h), FLOW_OK);
+    flow_harness_drop(h);
+    assert_int_equal(flow_harness_finish(h), FLOW_OK);
+    assert_string_equal(flow_harness_text(h, 0), "1\n2\n");
+    flow_harness_free(h);
 }
 
 TEST(what_cannot_be_run_or_ends_badly_is_said_by_name)
@@ -190,58 +191,58 @@ TEST(what_cannot_be_run_or_ends_badly_is_said_by_name)
         {"{\"command\": \"tr -d '\\\\n' </dev/zero\", \"max_size\": 100000}", "has written"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
-        struct harness *h = new_exec(cases[i].with);
+        struct flow_harness *h = new_exec(cases[i].with);
         feed_numbers(h, 2);
-        const enum flow_status rc = harness_run(h);
-        if (rc == FLOW_OK || strstr(harness_failure(h), cases[i].text) == NULL)
-            fail_msg("%s: %s", cases[i].with, harness_failure(h));
-        harness_free(h);
+        const enum flow_status rc = flow_harness_run(h);
+        if (rc == FLOW_OK || strstr(flow_harness_failure(h), cases[i].text) == NULL)
+            fail_msg("%s: %s", cases[i].with, flow_harness_failure(h));
+        flow_harness_free(h);
     }
 }
 
 TEST(without_a_window_neither_order_nor_checkpoints_are_promised)
 {
     const struct flow_stage_type *type = harness_builtin("exec");
-    struct harness *h = harness_new(
-        type, &(struct harness_options){.with = "{\"command\": \"cat\"}", .numbered = true});
-    assert_int_equal(harness_open(h), FLOW_EINVAL);
-    assert_non_null(strstr(harness_failure(h), "need \"order\": \"none\""));
-    harness_free(h);
-    h = harness_new(
-        type, &(struct harness_options){.with = "{\"command\": \"cat\"}", .checkpoints = true});
-    assert_int_equal(harness_open(h), FLOW_EINVAL);
-    assert_non_null(strstr(harness_failure(h), "\"checkpoint\": \"restart\""));
-    harness_free(h);
+    struct flow_harness *h = flow_harness_new(
+        type, &(struct flow_harness_options){.with = "{\"command\": \"cat\"}", .numbered = true});
+    assert_int_equal(flow_harness_open(h), FLOW_EINVAL);
+    assert_non_null(strstr(flow_harness_failure(h), "need \"order\": \"none\""));
+    flow_harness_free(h);
+    h = flow_harness_new(type, &(struct flow_harness_options){.with = "{\"command\": \"cat\"}",
+                                                              .checkpoints = true});
+    assert_int_equal(flow_harness_open(h), FLOW_EINVAL);
+    assert_non_null(strstr(flow_harness_failure(h), "\"checkpoint\": \"restart\""));
+    flow_harness_free(h);
 }
 
 TEST(at_a_checkpoint_everything_comes_out_and_another_program_goes_on)
 {
-    struct harness *h = harness_new(
+    struct flow_harness *h = flow_harness_new(
         harness_builtin("exec"),
-        &(struct harness_options){.with = "{\"command\": \"cat\", \"checkpoint\": \"restart\"}",
-                                  .checkpoints = true});
-    struct harness_saved saved;
+        &(struct flow_harness_options){
+            .with = "{\"command\": \"cat\", \"checkpoint\": \"restart\"}", .checkpoints = true});
+    struct flow_harness_saved saved;
     feed_numbers(h, 10);
-    assert_int_equal(harness_open(h), FLOW_OK);
-    assert_int_equal(harness_work(h), FLOW_OK);
-    assert_int_equal(harness_drain(h), FLOW_OK);
-    assert_int_equal(harness_count(h, 0), 10);
-    assert_int_equal(harness_save(h, &saved), FLOW_OK);
-    assert_int_equal(harness_restore(h, &saved), FLOW_OK);
-    assert_int_equal(harness_work(h), FLOW_OK);
-    assert_int_equal(harness_finish(h), FLOW_OK);
-    assert_int_equal(harness_count(h, 0), 20);
+    assert_int_equal(flow_harness_open(h), FLOW_OK);
+    assert_int_equal(flow_harness_work(h), FLOW_OK);
+    assert_int_equal(flow_harness_drain(h), FLOW_OK);
+    assert_int_equal(flow_harness_count(h, 0), 10);
+    assert_int_equal(flow_harness_save(h, &saved), FLOW_OK);
+    assert_int_equal(flow_harness_restore(h, &saved), FLOW_OK);
+    assert_int_equal(flow_harness_work(h), FLOW_OK);
+    assert_int_equal(flow_harness_finish(h), FLOW_OK);
+    assert_int_equal(flow_harness_count(h, 0), 20);
     free(saved.bytes);
-    harness_free(h);
+    flow_harness_free(h);
 }
 
 TEST(it_ends_in_the_middle_of_what_the_program_writes)
 {
-    struct harness *h =
-        harness_new(harness_builtin("exec"),
-                    &(struct harness_options){.with = "{\"command\": \"yes\"}", .abort_after = 3});
-    assert_int_equal(harness_run(h), FLOW_EABORT);
-    harness_free(h);
+    struct flow_harness *h = flow_harness_new(
+        harness_builtin("exec"),
+        &(struct flow_harness_options){.with = "{\"command\": \"yes\"}", .abort_after = 3});
+    assert_int_equal(flow_harness_run(h), FLOW_EABORT);
+    flow_harness_free(h);
 }
 
 int main(void)

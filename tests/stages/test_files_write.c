@@ -5,32 +5,32 @@
 #include "support/check.h"
 #include "support/harness.h"
 
-static struct harness *filer(const struct folder *folder, const char *name, const char *rest,
-                             bool checkpoints, bool resumes)
+static struct flow_harness *filer(const struct folder *folder, const char *name, const char *rest,
+                                  bool checkpoints, bool resumes)
 {
     char *with = folder_with(folder, "path", name, rest);
-    const struct harness_options options = {
+    const struct flow_harness_options options = {
         .with = with, .checkpoints = checkpoints, .resumes = resumes};
-    struct harness *h = harness_new(harness_builtin("files.write"), &options);
+    struct flow_harness *h = flow_harness_new(harness_builtin("files.write"), &options);
     free(with);
     return h;
 }
 
-static void work(struct harness *h)
+static void work(struct flow_harness *h)
 {
-    assert_int_equal(harness_open(h), FLOW_OK);
-    assert_int_equal(harness_work(h), FLOW_OK);
+    assert_int_equal(flow_harness_open(h), FLOW_OK);
+    assert_int_equal(flow_harness_work(h), FLOW_OK);
 }
 
 TEST(files_are_named_by_key_number_and_field)
 {
     const struct folder folder = folder_new();
-    struct harness *h = filer(&folder, "{key}-{n:3}.{replica}.{/a/0}{{.x", "", false, false);
-    harness_feed_keyed(h, "k", "{\"a\": [\"\\u00e9\"]}");
-    harness_feed_keyed(h, "l", "{\"a\": [12]}");
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_int_equal(harness_reject_count(h), 0);
-    harness_free(h);
+    struct flow_harness *h = filer(&folder, "{key}-{n:3}.{replica}.{/a/0}{{.x", "", false, false);
+    flow_harness_feed_keyed(h, "k", "{\"a\": [\"\\u00e9\"]}");
+    flow_harness_feed_keyed(h, "l", "{\"a\": [12]}");
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_int_equal(flow_harness_reject_count(h), 0);
+    flow_harness_free(h);
     assert_string_equal(folder_get(&folder, "k-001.0.\xc3\xa9{.x"), "{\"a\": [\"\\u00e9\"]}");
     assert_string_equal(folder_get(&folder, "l-002.0.12{.x"), "{\"a\": [12]}");
     assert_int_equal(folder_look(&folder, 1), 2);
@@ -41,12 +41,12 @@ TEST(records_of_any_size_are_files)
     const struct folder folder = folder_new();
     char *large = malloc(3000000);
     memset(large, 'x', 3000000);
-    struct harness *h = filer(&folder, "{n}", ", \"end\": \"\\n\"", false, false);
-    harness_feed(h, "");
-    harness_feed_bytes(h, "a\0b", 3);
-    harness_feed_bytes(h, large, 3000000);
-    assert_int_equal(harness_run(h), FLOW_OK);
-    harness_free(h);
+    struct flow_harness *h = filer(&folder, "{n}", ", \"end\": \"\\n\"", false, false);
+    flow_harness_feed(h, "");
+    flow_harness_feed_bytes(h, "a\0b", 3);
+    flow_harness_feed_bytes(h, large, 3000000);
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    flow_harness_free(h);
     free(large);
     assert_string_equal(folder_get(&folder, "1"), "\n");
     assert_memory_equal(folder_get(&folder, "2"), "a\0b\n", 5);
@@ -74,25 +74,25 @@ TEST(names_that_would_lead_elsewhere_are_refused)
     };
     const struct folder folder = folder_new();
     for (size_t i = 0; i < COUNT(cases); i++) {
-        struct harness *h = filer(&folder, cases[i].name, cases[i].rest, false, false);
+        struct flow_harness *h = filer(&folder, cases[i].name, cases[i].rest, false, false);
         const char *text = strcmp(cases[i].name, "{/b}") == 0 ? "{\"b\":" : "{\"a\": {}}";
         if (cases[i].key != NULL)
-            harness_feed_keyed(h, cases[i].key, text);
+            flow_harness_feed_keyed(h, cases[i].key, text);
         else
-            harness_feed(h, text);
-        assert_int_equal(harness_run(h), FLOW_OK);
-        assert_int_equal(harness_reject_count(h), 1);
-        assert_non_null(strstr(harness_reject(h, 0), cases[i].words));
-        harness_free(h);
+            flow_harness_feed(h, text);
+        assert_int_equal(flow_harness_run(h), FLOW_OK);
+        assert_int_equal(flow_harness_reject_count(h), 1);
+        assert_non_null(strstr(flow_harness_reject(h, 0), cases[i].words));
+        flow_harness_free(h);
     }
     char name[300];
     memset(name, 'x', sizeof(name) - 1);
     name[sizeof(name) - 1] = '\0';
-    struct harness *h = filer(&folder, "{key}", "", false, false);
-    harness_feed_keyed(h, name, "");
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_int_equal(harness_reject_count(h), 1);
-    harness_free(h);
+    struct flow_harness *h = filer(&folder, "{key}", "", false, false);
+    flow_harness_feed_keyed(h, name, "");
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_int_equal(flow_harness_reject_count(h), 1);
+    flow_harness_free(h);
     assert_int_equal(folder_look(&folder, 1), 0);
 }
 
@@ -109,10 +109,10 @@ TEST(wrong_templates_are_refused)
     };
     const struct folder folder = folder_new();
     for (size_t i = 0; i < COUNT(cases); i++) {
-        struct harness *h = filer(&folder, cases[i].name, "", false, false);
-        assert_int_equal(harness_open(h), FLOW_EINVAL);
-        assert_non_null(strstr(harness_failure(h), cases[i].words));
-        harness_free(h);
+        struct flow_harness *h = filer(&folder, cases[i].name, "", false, false);
+        assert_int_equal(flow_harness_open(h), FLOW_EINVAL);
+        assert_non_null(strstr(flow_harness_failure(h), cases[i].words));
+        flow_harness_free(h);
     }
     folder_look(&folder, 1);
 }
@@ -123,21 +123,21 @@ static void put_same(const struct folder *folder, const char *policy, const char
     char rest[64];
     (void)snprintf(rest, sizeof(rest), ", \"on_exists\": \"%s\"", policy);
     folder_put(folder, "a.txt", "old", 3);
-    struct harness *h = filer(folder, "{key}.txt", rest, checkpoints, false);
-    harness_feed_keyed(h, "a", "1");
-    harness_feed_keyed(h, "a", "2");
-    harness_feed_keyed(h, "b", "3");
-    harness_feed_keyed(h, "b", "4");
+    struct flow_harness *h = filer(folder, "{key}.txt", rest, checkpoints, false);
+    flow_harness_feed_keyed(h, "a", "1");
+    flow_harness_feed_keyed(h, "a", "2");
+    flow_harness_feed_keyed(h, "b", "3");
+    flow_harness_feed_keyed(h, "b", "4");
     work(h);
-    assert_int_equal(harness_finish(h), FLOW_OK);
+    assert_int_equal(flow_harness_finish(h), FLOW_OK);
     if (checkpoints) {
-        struct harness_saved saved;
-        assert_int_equal(harness_save(h, &saved), FLOW_OK);
-        assert_int_equal(harness_commit(h, 1), FLOW_OK);
+        struct flow_harness_saved saved;
+        assert_int_equal(flow_harness_save(h, &saved), FLOW_OK);
+        assert_int_equal(flow_harness_commit(h, 1), FLOW_OK);
         free(saved.bytes);
     }
-    assert_int_equal(harness_reject_count(h), rejects);
-    harness_free(h);
+    assert_int_equal(flow_harness_reject_count(h), rejects);
+    flow_harness_free(h);
     assert_string_equal(folder_get(folder, "a.txt"), expected);
     assert_string_equal(folder_get(folder, "b.txt"), second);
     const size_t files = strcmp(policy, "number") == 0 ? 5 : 2;
@@ -166,10 +166,10 @@ TEST(a_name_that_is_taken_is_replaced_refused_kept_or_numbered)
 TEST(folders_are_made)
 {
     const struct folder folder = folder_new();
-    struct harness *h = filer(&folder, "x/{key}", ", \"key_folders\": true", false, false);
-    harness_feed_keyed(h, "y/z", "1");
-    assert_int_equal(harness_run(h), FLOW_OK);
-    harness_free(h);
+    struct flow_harness *h = filer(&folder, "x/{key}", ", \"key_folders\": true", false, false);
+    flow_harness_feed_keyed(h, "y/z", "1");
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    flow_harness_free(h);
     assert_string_equal(folder_get(&folder, "x/y/z"), "1");
     static const char *const names[] = {"x/y/z", "x/y", "x"};
     for (size_t i = 0; i < COUNT(names); i++) {
@@ -185,42 +185,42 @@ TEST(folders_are_made)
 TEST(files_get_their_names_when_the_checkpoint_is_for_good)
 {
     const struct folder folder = folder_new();
-    struct harness *h = filer(&folder, "{key}", "", true, false);
-    struct harness_saved saved;
-    harness_feed_keyed(h, "a", "1");
+    struct flow_harness *h = filer(&folder, "{key}", "", true, false);
+    struct flow_harness_saved saved;
+    flow_harness_feed_keyed(h, "a", "1");
     work(h);
-    assert_int_equal(harness_save(h, &saved), FLOW_OK);
+    assert_int_equal(flow_harness_save(h, &saved), FLOW_OK);
     assert_string_equal(folder_get(&folder, "a"), "(none)");
-    assert_int_equal(harness_work(h), FLOW_OK); /* once more, behind the checkpoint */
-    assert_int_equal(harness_commit(h, 1), FLOW_OK);
+    assert_int_equal(flow_harness_work(h), FLOW_OK); /* once more, behind the checkpoint */
+    assert_int_equal(flow_harness_commit(h, 1), FLOW_OK);
     assert_string_equal(folder_get(&folder, "a"), "1");
-    harness_free(h);
+    flow_harness_free(h);
 
     h = filer(&folder, "{key}", "", true, true);
-    harness_feed_keyed(h, "b", "2");
-    assert_int_equal(harness_open(h), FLOW_OK);
-    assert_int_equal(harness_restore(h, &saved), FLOW_OK);
-    assert_int_equal(harness_commit(h, 1), FLOW_OK); /* nobody knows whether that was done */
-    assert_int_equal(harness_work(h), FLOW_OK);
-    struct harness_saved end;
-    assert_int_equal(harness_save(h, &end), FLOW_OK);
-    harness_free(h);
+    flow_harness_feed_keyed(h, "b", "2");
+    assert_int_equal(flow_harness_open(h), FLOW_OK);
+    assert_int_equal(flow_harness_restore(h, &saved), FLOW_OK);
+    assert_int_equal(flow_harness_commit(h, 1), FLOW_OK); /* nobody knows whether that was done */
+    assert_int_equal(flow_harness_work(h), FLOW_OK);
+    struct flow_harness_saved end;
+    assert_int_equal(flow_harness_save(h, &end), FLOW_OK);
+    flow_harness_free(h);
 
     /* The run was killed before the commit. */
     h = filer(&folder, "{key}", "", true, true);
-    assert_int_equal(harness_open(h), FLOW_OK);
-    assert_int_equal(harness_restore(h, &end), FLOW_OK);
+    assert_int_equal(flow_harness_open(h), FLOW_OK);
+    assert_int_equal(flow_harness_restore(h, &end), FLOW_OK);
     assert_string_equal(folder_get(&folder, "b"), "(none)");
-    assert_int_equal(harness_commit(h, 2), FLOW_OK);
-    harness_free(h);
+    assert_int_equal(flow_harness_commit(h, 2), FLOW_OK);
+    flow_harness_free(h);
     assert_string_equal(folder_get(&folder, "b"), "2");
 
     for (size_t size = 0; size < end.size; size++) {
-        const struct harness_saved half = {end.bytes, size};
+        const struct flow_harness_saved half = {end.bytes, size};
         h = filer(&folder, "{key}", "", true, true);
-        assert_int_equal(harness_open(h), FLOW_OK);
-        assert_int_not_equal(harness_restore(h, &half), FLOW_OK);
-        harness_free(h);
+        assert_int_equal(flow_harness_open(h), FLOW_OK);
+        assert_int_not_equal(flow_harness_restore(h, &half), FLOW_OK);
+        flow_harness_free(h);
     }
     free(saved.bytes);
     free(end.bytes);
@@ -230,13 +230,13 @@ TEST(files_get_their_names_when_the_checkpoint_is_for_good)
 TEST(two_runs_do_not_write_to_the_same_folder)
 {
     const struct folder folder = folder_new();
-    struct harness *one = filer(&folder, "{key}", "", false, false);
-    struct harness *two = filer(&folder, "{key}", "", false, false);
-    assert_int_equal(harness_open(one), FLOW_OK);
-    assert_int_equal(harness_open(two), FLOW_EIO);
-    assert_non_null(strstr(harness_failure(two), "another run writes to"));
-    harness_free(two);
-    harness_free(one);
+    struct flow_harness *one = filer(&folder, "{key}", "", false, false);
+    struct flow_harness *two = filer(&folder, "{key}", "", false, false);
+    assert_int_equal(flow_harness_open(one), FLOW_OK);
+    assert_int_equal(flow_harness_open(two), FLOW_EIO);
+    assert_non_null(strstr(flow_harness_failure(two), "another run writes to"));
+    flow_harness_free(two);
+    flow_harness_free(one);
     assert_int_equal(folder_look(&folder, 1), 0);
 }
 

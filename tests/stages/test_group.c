@@ -5,30 +5,30 @@
 
 /* batch and sort. */
 
-static struct harness *make(const char *type, const char *with, bool checkpoints, bool resumes)
+static struct flow_harness *make(const char *type, const char *with, bool checkpoints, bool resumes)
 {
-    const struct harness_options options = {
+    const struct flow_harness_options options = {
         .with = with, .checkpoints = checkpoints, .resumes = resumes, .batch = 7};
-    return harness_new(harness_builtin(type), &options);
+    return flow_harness_new(harness_builtin(type), &options);
 }
 
 static void expect(const char *type, const char *with, const char *const *records, const char *text)
 {
-    struct harness *h = make(type, with, false, false);
+    struct flow_harness *h = make(type, with, false, false);
     for (size_t i = 0; records[i] != NULL; i++)
-        harness_feed(h, records[i]);
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_string_equal(harness_text(h, 0), text);
-    harness_free(h);
+        flow_harness_feed(h, records[i]);
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_string_equal(flow_harness_text(h, 0), text);
+    flow_harness_free(h);
 }
 
 static void refuses(const char *type, const char *with, const char *words)
 {
-    struct harness *h = make(type, with, false, false);
-    assert_int_not_equal(harness_open(h), FLOW_OK);
-    if (strstr(harness_failure(h), words) == NULL)
-        fail_msg("'%s' lacks '%s'", harness_failure(h), words);
-    harness_free(h);
+    struct flow_harness *h = make(type, with, false, false);
+    assert_int_not_equal(flow_harness_open(h), FLOW_OK);
+    if (strstr(flow_harness_failure(h), words) == NULL)
+        fail_msg("'%s' lacks '%s'", flow_harness_failure(h), words);
+    flow_harness_free(h);
 }
 
 /* ---- batch ---- */
@@ -44,17 +44,17 @@ TEST(records_are_joined_by_count_and_size)
 
 TEST(arrays_of_json_take_only_json)
 {
-    struct harness *h = make("batch", "{\"as\": \"json\"}", false, false);
-    harness_feed(h, "{\"a\": [1]}");
-    harness_feed(h, "{\"a\": ");
-    harness_feed(h, "\"\xff\"");
-    harness_feed(h, " 2 ");
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_string_equal(harness_text(h, 0), "[{\"a\": [1]}, 2 ]\n");
-    assert_int_equal(harness_reject_count(h), 2);
-    assert_string_equal(harness_reject(h, 0), "1: it is no JSON: \"{\\\"a\\\": \"");
-    assert_string_equal(harness_reject(h, 1), "2: it is not UTF-8: \"\\\"\\xff\\\"\"");
-    harness_free(h);
+    struct flow_harness *h = make("batch", "{\"as\": \"json\"}", false, false);
+    flow_harness_feed(h, "{\"a\": [1]}");
+    flow_harness_feed(h, "{\"a\": ");
+    flow_harness_feed(h, "\"\xff\"");
+    flow_harness_feed(h, " 2 ");
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_string_equal(flow_harness_text(h, 0), "[{\"a\": [1]}, 2 ]\n");
+    assert_int_equal(flow_harness_reject_count(h), 2);
+    assert_string_equal(flow_harness_reject(h, 0), "1: it is no JSON: \"{\\\"a\\\": \"");
+    assert_string_equal(flow_harness_reject(h, 1), "2: it is not UTF-8: \"\\\"\\xff\\\"\"");
+    flow_harness_free(h);
 }
 
 /* ---- sort ---- */
@@ -94,15 +94,15 @@ TEST(records_are_sorted_by_columns_fields_and_keys)
                                          "{\"a\": {\"b\": \"xa\"}}", NULL};
     expect("sort", "{\"by\": \"field\", \"field\": \"/a/b\"}", fields,
            "{\"a\": {\"b\": \"\\u0078\"}}\n{\"a\": {\"b\": \"xa\"}}\n{\"a\": {\"b\": \"y\"}}\n");
-    struct harness *h = make("sort", "{\"by\": \"key\"}", false, false);
-    harness_feed_keyed(h, "b", "1");
-    harness_feed_keyed(h, "a", "2");
-    harness_feed(h, "3");
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_string_equal(harness_text(h, 0), "2\n1\n");
-    assert_string_equal(harness_record(h, 0, 0)->key, "a");
-    assert_string_equal(harness_reject(h, 0), "2: it has no key: \"3\"");
-    harness_free(h);
+    struct flow_harness *h = make("sort", "{\"by\": \"key\"}", false, false);
+    flow_harness_feed_keyed(h, "b", "1");
+    flow_harness_feed_keyed(h, "a", "2");
+    flow_harness_feed(h, "3");
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_string_equal(flow_harness_text(h, 0), "2\n1\n");
+    assert_string_equal(flow_harness_record(h, 0, 0)->key, "a");
+    assert_string_equal(flow_harness_reject(h, 0), "2: it has no key: \"3\"");
+    flow_harness_free(h);
 }
 
 TEST(records_without_the_value_are_refused)
@@ -116,12 +116,12 @@ TEST(records_without_the_value_are_refused)
         {"{\"by\": \"field\", \"field\": \"/a\"}", "{", "it is no JSON"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
-        struct harness *h = make("sort", cases[i].with, false, false);
-        harness_feed(h, cases[i].record);
-        assert_int_equal(harness_run(h), FLOW_OK);
-        assert_non_null(strstr(harness_reject(h, 0), cases[i].words));
-        assert_int_equal(harness_count(h, 0), 0);
-        harness_free(h);
+        struct flow_harness *h = make("sort", cases[i].with, false, false);
+        flow_harness_feed(h, cases[i].record);
+        assert_int_equal(flow_harness_run(h), FLOW_OK);
+        assert_non_null(strstr(flow_harness_reject(h, 0), cases[i].words));
+        assert_int_equal(flow_harness_count(h, 0), 0);
+        flow_harness_free(h);
     }
     refuses("sort", "{\"by\": \"field\"}", "go together");
     refuses("sort", "{\"separator\": \"ab\"}", "is not one byte");
@@ -135,12 +135,12 @@ static const char *shuffled(size_t i)
     return text;
 }
 
-static void assert_shuffled_is_sorted(const struct harness *h, size_t count)
+static void assert_shuffled_is_sorted(const struct flow_harness *h, size_t count)
 {
-    assert_int_equal(harness_count(h, 0), count);
+    assert_int_equal(flow_harness_count(h, 0), count);
     long before = -1;
     for (size_t i = 0; i < count; i += 1 + i / 1000) { /* the harness looks from the front */
-        const long now = strtol(harness_record(h, 0, i)->data, NULL, 10);
+        const long now = strtol(flow_harness_record(h, 0, i)->data, NULL, 10);
         assert_true(now > before);
         before = now;
     }
@@ -150,12 +150,12 @@ TEST(more_than_memory_holds_goes_to_files)
 {
     const struct folder folder = folder_new();
     char *with = folder_with(&folder, "temp", "t", ", \"numeric\": true, \"memory\": \"1MiB\"");
-    struct harness *h = make("sort", with, false, false);
+    struct flow_harness *h = make("sort", with, false, false);
     for (size_t i = 0; i < 60000; i++)
-        harness_feed(h, shuffled(i));
-    assert_int_equal(harness_run(h), FLOW_OK);
+        flow_harness_feed(h, shuffled(i));
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
     assert_shuffled_is_sorted(h, 60000);
-    harness_free(h);
+    flow_harness_free(h);
     assert_int_equal(folder_look(&folder, 0), 1);
     char *path = folder_path(&folder, "t");
     assert_int_equal(rmdir(path), 0); /* nothing is left in it */
@@ -168,44 +168,44 @@ TEST(sorting_goes_on_from_a_checkpoint)
 {
     const struct folder folder = folder_new();
     char *with = folder_with(&folder, "temp", "", ", \"numeric\": true");
-    struct harness *h = make("sort", with, true, false);
-    struct harness_saved saved = {0};
+    struct flow_harness *h = make("sort", with, true, false);
+    struct flow_harness_saved saved = {0};
     size_t fed = 0;
-    assert_int_equal(harness_open(h), FLOW_OK);
+    assert_int_equal(flow_harness_open(h), FLOW_OK);
     for (int round = 0; round < 70; round++) { /* so many files that some are merged */
         free(saved.bytes);
         for (int i = 0; i < 20; i++)
-            harness_feed(h, shuffled(fed++));
-        assert_int_equal(harness_work(h), FLOW_OK);
-        assert_int_equal(harness_save(h, &saved), FLOW_OK);
+            flow_harness_feed(h, shuffled(fed++));
+        assert_int_equal(flow_harness_work(h), FLOW_OK);
+        assert_int_equal(flow_harness_save(h, &saved), FLOW_OK);
         if (round % 2 == 0)
-            assert_int_equal(harness_commit(h, 1), FLOW_OK);
-        harness_free(h);
+            assert_int_equal(flow_harness_commit(h, 1), FLOW_OK);
+        flow_harness_free(h);
         h = make("sort", with, true, true);
-        assert_int_equal(harness_open(h), FLOW_OK);
-        assert_int_equal(harness_restore(h, &saved), FLOW_OK);
+        assert_int_equal(flow_harness_open(h), FLOW_OK);
+        assert_int_equal(flow_harness_restore(h, &saved), FLOW_OK);
     }
-    assert_int_equal(harness_finish(h), FLOW_OK);
+    assert_int_equal(flow_harness_finish(h), FLOW_OK);
     assert_shuffled_is_sorted(h, fed);
-    harness_free(h);
+    flow_harness_free(h);
 
     for (size_t size = 0; size < saved.size; size++) {
-        const struct harness_saved half = {saved.bytes, size};
+        const struct flow_harness_saved half = {saved.bytes, size};
         h = make("sort", with, true, true);
-        assert_int_equal(harness_open(h), FLOW_OK);
-        const enum flow_status rc = harness_restore(h, &half);
+        assert_int_equal(flow_harness_open(h), FLOW_OK);
+        const enum flow_status rc = flow_harness_restore(h, &half);
         assert_int_not_equal(rc, FLOW_OK);
-        harness_free(h);
+        flow_harness_free(h);
     }
     char *scratch = folder_path(&folder, ".flowrun-sort-stage-0");
     char *remove_all = NULL;
     assert_true(asprintf(&remove_all, "rm -r %s", scratch) > 0);
     assert_int_equal(system(remove_all), 0); /* NOLINT(cert-env33-c,concurrency-mt-unsafe) */
     h = make("sort", with, true, true);
-    assert_int_equal(harness_open(h), FLOW_OK);
-    assert_int_equal(harness_restore(h, &saved), FLOW_EIO);
-    assert_non_null(strstr(harness_failure(h), "has 0 bytes, at the checkpoint it had"));
-    harness_free(h);
+    assert_int_equal(flow_harness_open(h), FLOW_OK);
+    assert_int_equal(flow_harness_restore(h, &saved), FLOW_EIO);
+    assert_non_null(strstr(flow_harness_failure(h), "has 0 bytes, at the checkpoint it had"));
+    flow_harness_free(h);
     free(remove_all);
     free(scratch);
     free(saved.bytes);

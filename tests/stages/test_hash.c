@@ -5,14 +5,14 @@
 #include "support/check.h"
 #include "support/harness.h"
 
-static struct harness *hash(const char *with)
+static struct flow_harness *hash(const char *with)
 {
     void *library = dlopen(FLOW_BINARY_DIR "/stages/hash.so", RTLD_NOW | RTLD_LOCAL);
     assert_non_null(library);
     const struct flow_plugin *plugin = dlsym(library, FLOW_PLUGIN_SYMBOL);
     assert_non_null(plugin);
-    const struct harness_options options = {.with = with, .batch = 2};
-    return harness_new(plugin->types[0], &options);
+    const struct flow_harness_options options = {.with = with, .batch = 2};
+    return flow_harness_new(plugin->types[0], &options);
 }
 
 TEST(the_algorithms_give_their_known_values)
@@ -42,24 +42,24 @@ TEST(the_algorithms_give_their_known_values)
          "4533cc9518d38aa8dbf1925ab92386edd4009923"},
     };
     for (size_t i = 0; i < COUNT(known); i++) {
-        struct harness *h = hash(known[i].with);
-        harness_feed(h, "");
-        harness_feed(h, "abc");
-        assert_int_equal(harness_run(h), FLOW_OK);
-        assert_string_equal(harness_record(h, 0, 0)->data, known[i].empty);
-        assert_string_equal(harness_record(h, 0, 1)->data, known[i].abc);
-        harness_free(h);
+        struct flow_harness *h = hash(known[i].with);
+        flow_harness_feed(h, "");
+        flow_harness_feed(h, "abc");
+        assert_int_equal(flow_harness_run(h), FLOW_OK);
+        assert_string_equal(flow_harness_record(h, 0, 0)->data, known[i].empty);
+        assert_string_equal(flow_harness_record(h, 0, 1)->data, known[i].abc);
+        flow_harness_free(h);
     }
 }
 
 static void check_hash(const char *with, const char *data, const char *key)
 {
-    struct harness *h = hash(with);
-    harness_feed_keyed(h, "abc", "x");
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_string_equal(harness_record(h, 0, 0)->data, data);
-    assert_string_equal(harness_record(h, 0, 0)->key, key);
-    harness_free(h);
+    struct flow_harness *h = hash(with);
+    flow_harness_feed_keyed(h, "abc", "x");
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_string_equal(flow_harness_record(h, 0, 0)->data, data);
+    assert_string_equal(flow_harness_record(h, 0, 0)->key, key);
+    flow_harness_free(h);
 }
 
 TEST(the_hash_goes_where_it_is_wanted)
@@ -73,21 +73,23 @@ TEST(the_hash_goes_where_it_is_wanted)
 
 TEST(a_record_without_a_key_hashes_as_an_empty_one)
 {
-    struct harness *h = hash("{\"of\": \"key\", \"separator\": \"\"}");
-    harness_feed(h, "x");
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_string_equal(harness_record(h, 0, 0)->data, "2d06800538d394c2x");
-    assert_null(harness_record(h, 0, 0)->key);
-    harness_free(h);
+    struct flow_harness *h = hash("{\"of\": \"key\", \"separator\": \"\"}");
+    flow_harness_feed(h, "x");
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_string_equal(flow_harness_record(h, 0, 0)->data, "2d06800538d394c2x");
+    assert_null(flow_harness_record(h, 0, 0)->key);
+    flow_harness_free(h);
 }
 
 TEST(zero_bytes_are_bytes)
 {
-    struct harness *h = hash("{\"algorithm\": \"md5\", \"to\": \"suffix\", \"separator\": \"\"}");
-    harness_feed_bytes(h, "\0", 1);
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_memory_equal(harness_record(h, 0, 0)->data, "\00093b885adfe0da089cdf634904fd59f71", 33);
-    harness_free(h);
+    struct flow_harness *h =
+        hash("{\"algorithm\": \"md5\", \"to\": \"suffix\", \"separator\": \"\"}");
+    flow_harness_feed_bytes(h, "\0", 1);
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_memory_equal(flow_harness_record(h, 0, 0)->data, "\00093b885adfe0da089cdf634904fd59f71",
+                        33);
+    flow_harness_free(h);
 }
 
 int main(void)

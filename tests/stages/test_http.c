@@ -62,45 +62,46 @@ static int stop_server(void **state)
     return 0;
 }
 
-static void feed_path(struct harness *h, const char *path)
+static void feed_path(struct flow_harness *h, const char *path)
 {
     char url[256];
     (void)snprintf(url, sizeof(url), "%s%s", address, path);
-    harness_feed(h, url);
+    flow_harness_feed(h, url);
 }
 
 TEST(many_urls_are_downloaded_at_a_time_each_under_its_own_key)
 {
-    struct harness *h =
-        harness_new(get, &(struct harness_options){.with = "{\"concurrency\": 20}"});
+    struct flow_harness *h =
+        flow_harness_new(get, &(struct flow_harness_options){.with = "{\"concurrency\": 20}"});
     for (int i = 0; i < 100; i++) {
         char path[32];
         (void)snprintf(path, sizeof(path), "/bytes/%d?delay=%d", i, i % 7);
         feed_path(h, path);
     }
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_int_equal(harness_reject_count(h), 0);
-    assert_int_equal(harness_count(h, 0), 100);
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_int_equal(flow_harness_reject_count(h), 0);
+    assert_int_equal(flow_harness_count(h, 0), 100);
     for (size_t i = 0; i < 100; i++) {
-        const struct harness_record *record = harness_record(h, 0, i);
+        const struct flow_harness_record *record = flow_harness_record(h, 0, i);
         const char *number = strstr(record->key, "/bytes/");
         assert_non_null(number);
         assert_int_equal(record->size, atoi(number + 7));
     }
-    harness_free(h);
+    flow_harness_free(h);
 }
 
 TEST(no_more_requests_are_open_than_the_stage_may_have)
 {
-    struct harness *h = harness_new(get, &(struct harness_options){.with = "{\"concurrency\": 3}"});
+    struct flow_harness *h =
+        flow_harness_new(get, &(struct flow_harness_options){.with = "{\"concurrency\": 3}"});
     for (int i = 0; i < 10; i++)
         feed_path(h, "/?delay=3");
-    assert_int_equal(harness_open(h), FLOW_OK);
-    assert_int_equal(harness_work(h), FLOW_OK);
-    assert_in_range(harness_in_flight(h), 1, 3);
-    assert_int_equal(harness_finish(h), FLOW_OK);
-    assert_int_equal(harness_count(h, 0), 10);
-    harness_free(h);
+    assert_int_equal(flow_harness_open(h), FLOW_OK);
+    assert_int_equal(flow_harness_work(h), FLOW_OK);
+    assert_in_range(flow_harness_in_flight(h), 1, 3);
+    assert_int_equal(flow_harness_finish(h), FLOW_OK);
+    assert_int_equal(flow_harness_count(h, 0), 10);
+    flow_harness_free(h);
 }
 
 TEST(what_fails_is_refused_with_the_reason_and_nothing_else_suffers)
@@ -115,26 +116,27 @@ TEST(what_fails_is_refused_with_the_reason_and_nothing_else_suffers)
         {"/hang", "timed out"},
         {"/bytes/5000", "the answer is larger than max_size (1000 bytes)"},
     };
-    struct harness *h = harness_new(
-        get, &(struct harness_options){.with = "{\"timeout\": \"300ms\", \"max_size\": 1000}"});
+    struct flow_harness *h = flow_harness_new(
+        get,
+        &(struct flow_harness_options){.with = "{\"timeout\": \"300ms\", \"max_size\": 1000}"});
     for (size_t i = 0; i < COUNT(cases); i++) {
         feed_path(h, cases[i].path);
         feed_path(h, "/fine");
     }
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_int_equal(harness_count(h, 0), COUNT(cases));
-    assert_int_equal(harness_reject_count(h), COUNT(cases));
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_int_equal(flow_harness_count(h, 0), COUNT(cases));
+    assert_int_equal(flow_harness_reject_count(h), COUNT(cases));
     for (size_t i = 0; i < COUNT(cases); i++) {
         bool found = false;
         for (size_t k = 0; k < COUNT(cases); k++) {
-            const char *reject = harness_reject(h, k);
+            const char *reject = flow_harness_reject(h, k);
             found = found || ((size_t)atoi(reject) == 2 * i && strstr(reject, cases[i].path) &&
                               strstr(reject, cases[i].reason) != NULL);
         }
         if (!found)
             fail_msg("%s: %s", cases[i].path, cases[i].reason);
     }
-    harness_free(h);
+    flow_harness_free(h);
 }
 
 TEST(what_is_no_url_is_refused)
@@ -151,41 +153,41 @@ TEST(what_is_no_url_is_refused)
         {"http://127.0.0.1:1/", 19, "Failed to connect to 127.0.0.1 port 1"},
         {"http://no-such-host.invalid/", 28, "Could not resolve host"},
     };
-    struct harness *h = harness_new(get, &(struct harness_options){0});
+    struct flow_harness *h = flow_harness_new(get, &(struct flow_harness_options){0});
     for (size_t i = 0; i < COUNT(cases); i++)
-        harness_feed_bytes(h, cases[i].text, cases[i].size);
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_int_equal(harness_count(h, 0), 0);
-    assert_int_equal(harness_reject_count(h), COUNT(cases));
+        flow_harness_feed_bytes(h, cases[i].text, cases[i].size);
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_int_equal(flow_harness_count(h, 0), 0);
+    assert_int_equal(flow_harness_reject_count(h), COUNT(cases));
     for (size_t i = 0; i < COUNT(cases); i++) {
         bool found = false;
         for (size_t k = 0; k < COUNT(cases); k++)
-            found = found || strstr(harness_reject(h, k), cases[i].reason) != NULL;
+            found = found || strstr(flow_harness_reject(h, k), cases[i].reason) != NULL;
         if (!found)
             fail_msg("%s", cases[i].reason);
     }
-    harness_free(h);
+    flow_harness_free(h);
 }
 
 TEST(what_may_be_for_now_only_is_tried_again)
 {
-    struct harness *h = harness_new(
-        get, &(struct harness_options){.with = "{\"retries\": 2, \"backoff\": \"2ms\"}"});
+    struct flow_harness *h = flow_harness_new(
+        get, &(struct flow_harness_options){.with = "{\"retries\": 2, \"backoff\": \"2ms\"}"});
     feed_path(h, "/flaky"); /* 500, then 200 */
     feed_path(h, "/status/404");
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_string_equal(harness_text(h, 0), "flaky\n");
-    assert_int_equal(harness_reject_count(h), 1);
-    harness_free(h);
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_string_equal(flow_harness_text(h, 0), "flaky\n");
+    assert_int_equal(flow_harness_reject_count(h), 1);
+    flow_harness_free(h);
 }
 
 TEST(redirections_are_followed_as_far_as_asked)
 {
-    struct harness *h =
-        harness_new(get, &(struct harness_options){.with = "{\"output\": \"json\"}"});
+    struct flow_harness *h =
+        flow_harness_new(get, &(struct flow_harness_options){.with = "{\"output\": \"json\"}"});
     feed_path(h, "/redirect/bytes/3");
-    assert_int_equal(harness_run(h), FLOW_OK);
-    json_t *json = json_loads(harness_record(h, 0, 0)->data, 0, NULL);
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    json_t *json = json_loads(flow_harness_record(h, 0, 0)->data, 0, NULL);
     assert_non_null(json);
     assert_int_equal(json_integer_value(json_object_get(json, "status")), 200);
     assert_string_equal(json_string_value(json_object_get(json, "body")), "xxx");
@@ -195,54 +197,55 @@ TEST(redirections_are_followed_as_far_as_asked)
         json_string_value(json_object_get(json_object_get(json, "headers"), "content-length")),
         "3");
     json_decref(json);
-    harness_free(h);
+    flow_harness_free(h);
 
-    h = harness_new(get,
-                    &(struct harness_options){.with = "{\"follow\": 0, \"accept\": [\"3xx\"]}"});
+    h = flow_harness_new(
+        get, &(struct flow_harness_options){.with = "{\"follow\": 0, \"accept\": [\"3xx\"]}"});
     feed_path(h, "/redirect/x");
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_int_equal(harness_record(h, 0, 0)->size, 0);
-    harness_free(h);
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_int_equal(flow_harness_record(h, 0, 0)->size, 0);
+    flow_harness_free(h);
 }
 
 TEST(urls_are_found_in_json_records)
 {
     char text[256];
-    struct harness *h =
-        harness_new(get, &(struct harness_options){.with = "{\"url\": \"/page/url\"}"});
+    struct flow_harness *h =
+        flow_harness_new(get, &(struct flow_harness_options){.with = "{\"url\": \"/page/url\"}"});
     (void)snprintf(text, sizeof(text), "{\"page\":{\"url\":\"%s/bytes/2\"}}", address);
-    harness_feed(h, text);
-    harness_feed(h, "{\"page\":{}}");
-    harness_feed(h, "{");
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_string_equal(harness_text(h, 0), "xx\n");
-    assert_string_equal(harness_reject(h, 0),
+    flow_harness_feed(h, text);
+    flow_harness_feed(h, "{\"page\":{}}");
+    flow_harness_feed(h, "{");
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_string_equal(flow_harness_text(h, 0), "xx\n");
+    assert_string_equal(flow_harness_reject(h, 0),
                         "1: there is no text at '/page/url', where the URL should be");
-    assert_non_null(strstr(harness_reject(h, 1), "2: not JSON: "));
-    harness_free(h);
+    assert_non_null(strstr(flow_harness_reject(h, 1), "2: not JSON: "));
+    flow_harness_free(h);
 }
 
 TEST(a_request_that_takes_too_long_is_dropped)
 {
-    struct harness *h = harness_new(get, &(struct harness_options){0});
+    struct flow_harness *h = flow_harness_new(get, &(struct flow_harness_options){0});
     feed_path(h, "/hang");
     feed_path(h, "/hang");
-    assert_int_equal(harness_open(h), FLOW_OK);
-    assert_int_equal(harness_work(h), FLOW_OK);
-    harness_drop(h);
-    harness_drop(h);
-    assert_int_equal(harness_in_flight(h), 0);
-    assert_int_equal(harness_finish(h), FLOW_OK);
-    harness_free(h);
+    assert_int_equal(flow_harness_open(h), FLOW_OK);
+    assert_int_equal(flow_harness_work(h), FLOW_OK);
+    flow_harness_drop(h);
+    flow_harness_drop(h);
+    assert_int_equal(flow_harness_in_flight(h), 0);
+    assert_int_equal(flow_harness_finish(h), FLOW_OK);
+    flow_harness_free(h);
 }
 
 TEST(it_ends_in_the_middle_of_requests)
 {
-    struct harness *h = harness_new(get, &(struct harness_options){.abort_after = 1});
+    struct flow_harness *h =
+        flow_harness_new(get, &(struct flow_harness_options){.abort_after = 1});
     for (int i = 0; i < 10; i++)
         feed_path(h, i < 3 ? "/bytes/1" : "/hang");
-    assert_int_equal(harness_run(h), FLOW_EABORT);
-    harness_free(h);
+    assert_int_equal(flow_harness_run(h), FLOW_EABORT);
+    flow_harness_free(h);
 }
 
 TEST(parameters_that_make_no_sense_are_refused)
@@ -256,10 +259,11 @@ TEST(parameters_that_make_no_sense_are_refused)
         {"{\"url\": \"x\"}", "'url' is 'x'; a JSON pointer begins with '/', as '/url'"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
-        struct harness *h = harness_new(get, &(struct harness_options){.with = cases[i].with});
-        assert_int_equal(harness_open(h), FLOW_EINVAL);
-        assert_string_equal(harness_failure(h), cases[i].text);
-        harness_free(h);
+        struct flow_harness *h =
+            flow_harness_new(get, &(struct flow_harness_options){.with = cases[i].with});
+        assert_int_equal(flow_harness_open(h), FLOW_EINVAL);
+        assert_string_equal(flow_harness_failure(h), cases[i].text);
+        flow_harness_free(h);
     }
 }
 
@@ -269,17 +273,17 @@ TEST(records_are_posted_and_the_answers_go_on)
     (void)snprintf(with, sizeof(with),
                    "{\"url\": \"%s/echo\", \"number_header\": \"Idempotency-Key\"}", address);
     static const char zeros[3000] = "";
-    struct harness *h = harness_new(post, &(struct harness_options){.with = with});
-    harness_feed(h, "first");
-    harness_feed(h, "");
-    harness_feed_bytes(h, zeros, sizeof(zeros));
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_int_equal(harness_count(h, 0), 3);
+    struct flow_harness *h = flow_harness_new(post, &(struct flow_harness_options){.with = with});
+    flow_harness_feed(h, "first");
+    flow_harness_feed(h, "");
+    flow_harness_feed_bytes(h, zeros, sizeof(zeros));
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_int_equal(flow_harness_count(h, 0), 3);
     size_t sum = 0;
     for (size_t i = 0; i < 3; i++)
-        sum += harness_record(h, 0, i)->size;
+        sum += flow_harness_record(h, 0, i)->size;
     assert_int_equal(sum, 3005);
-    harness_free(h);
+    flow_harness_free(h);
 }
 
 int main(void)

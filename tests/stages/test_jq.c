@@ -6,36 +6,37 @@
 #include "support/check.h"
 #include "support/harness.h"
 
-static struct harness *jq(const char *with)
+static struct flow_harness *jq(const char *with)
 {
     void *library = dlopen(FLOW_BINARY_DIR "/stages/jq.so", RTLD_NOW | RTLD_LOCAL);
     assert_non_null(library);
     const struct flow_plugin *plugin = dlsym(library, FLOW_PLUGIN_SYMBOL);
     assert_non_null(plugin);
-    const struct harness_options options = {.with = with, .batch = 2};
-    return harness_new(plugin->types[0], &options);
+    const struct flow_harness_options options = {.with = with, .batch = 2};
+    return flow_harness_new(plugin->types[0], &options);
 }
 
 static void check_jq(const char *with, const char *record, const char *expected)
 {
-    struct harness *h = jq(with);
-    harness_feed(h, record);
-    if (harness_run(h) != FLOW_OK || harness_reject_count(h) > 0)
+    struct flow_harness *h = jq(with);
+    flow_harness_feed(h, record);
+    if (flow_harness_run(h) != FLOW_OK || flow_harness_reject_count(h) > 0)
         fail_msg("%s: %s", with,
-                 harness_reject_count(h) > 0 ? harness_reject(h, 0) : harness_failure(h));
-    assert_string_equal(harness_text(h, 0), expected);
-    harness_free(h);
+                 flow_harness_reject_count(h) > 0 ? flow_harness_reject(h, 0)
+                                                  : flow_harness_failure(h));
+    assert_string_equal(flow_harness_text(h, 0), expected);
+    flow_harness_free(h);
 }
 
 static void check_refused(const char *with, const char *record, const char *reason)
 {
-    struct harness *h = jq(with);
-    harness_feed(h, record);
-    harness_feed(h, "{\"a\":[]}");
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_true(harness_reject_count(h) >= 1);
-    assert_string_equal(harness_reject(h, 0), reason);
-    harness_free(h);
+    struct flow_harness *h = jq(with);
+    flow_harness_feed(h, record);
+    flow_harness_feed(h, "{\"a\":[]}");
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_true(flow_harness_reject_count(h) >= 1);
+    assert_string_equal(flow_harness_reject(h, 0), reason);
+    flow_harness_free(h);
 }
 
 TEST(a_record_becomes_as_many_as_the_program_gives)
@@ -65,13 +66,13 @@ TEST(what_a_program_refuses_leaves_nothing_behind)
                   "0: more than max_size becomes of it");
     check_refused("{\"program\": \"range(1e9) | \\\"\\\"\", \"raw\": true, \"max_size\": 1000}",
                   "1", "0: more results than max_size become of it");
-    struct harness *h = jq("{\"program\": \"1, .a.b\"}");
-    harness_feed(h, "{\"a\":5}");
-    harness_feed(h, "{\"a\":{\"b\":2}}");
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_string_equal(harness_text(h, 0), "1\n2\n");
-    assert_int_equal(harness_reject_count(h), 1);
-    harness_free(h);
+    struct flow_harness *h = jq("{\"program\": \"1, .a.b\"}");
+    flow_harness_feed(h, "{\"a\":5}");
+    flow_harness_feed(h, "{\"a\":{\"b\":2}}");
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_string_equal(flow_harness_text(h, 0), "1\n2\n");
+    assert_int_equal(flow_harness_reject_count(h), 1);
+    flow_harness_free(h);
 }
 
 TEST(records_that_are_not_json_are_refused_with_the_place)
@@ -99,11 +100,11 @@ TEST(wrong_programs_and_arguments_are_refused_before_the_run)
          "'args' is \"[1]\"; it is an object of variables, as in {\"limit\": 5}"},
     };
     for (size_t i = 0; i < COUNT(bad); i++) {
-        struct harness *h = jq(bad[i].with);
-        assert_int_equal(harness_open(h), FLOW_EINVAL);
-        if (strncmp(harness_failure(h), bad[i].reason, strlen(bad[i].reason)) != 0)
-            fail_msg("expected '%s', was told '%s'", bad[i].reason, harness_failure(h));
-        harness_free(h);
+        struct flow_harness *h = jq(bad[i].with);
+        assert_int_equal(flow_harness_open(h), FLOW_EINVAL);
+        if (strncmp(flow_harness_failure(h), bad[i].reason, strlen(bad[i].reason)) != 0)
+            fail_msg("expected '%s', was told '%s'", bad[i].reason, flow_harness_failure(h));
+        flow_harness_free(h);
     }
 }
 
@@ -112,12 +113,13 @@ TEST(an_aborted_run_ends_it_in_the_middle)
     void *library = dlopen(FLOW_BINARY_DIR "/stages/jq.so", RTLD_NOW | RTLD_LOCAL);
     assert_non_null(library);
     const struct flow_plugin *plugin = dlsym(library, FLOW_PLUGIN_SYMBOL);
-    const struct harness_options options = {.with = "{\"program\": \".[]\"}", .abort_after = 1};
-    struct harness *h = harness_new(plugin->types[0], &options);
-    harness_feed(h, "[1,2,3]");
-    assert_int_equal(harness_run(h), FLOW_EABORT);
-    assert_int_equal(harness_count(h, 0), 1);
-    harness_free(h);
+    const struct flow_harness_options options = {.with = "{\"program\": \".[]\"}",
+                                                 .abort_after = 1};
+    struct flow_harness *h = flow_harness_new(plugin->types[0], &options);
+    flow_harness_feed(h, "[1,2,3]");
+    assert_int_equal(flow_harness_run(h), FLOW_EABORT);
+    assert_int_equal(flow_harness_count(h, 0), 1);
+    flow_harness_free(h);
 }
 
 int main(void)

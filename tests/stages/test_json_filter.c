@@ -16,14 +16,14 @@ static const struct flow_stage_type *filter_type(void)
     return plugin->types[0];
 }
 
-static struct harness *filter(const char *where, bool invert)
+static struct flow_harness *filter(const char *where, bool invert)
 {
     json_t *json = json_pack("{s:s, s:b}", "where", where, "invert", (int)invert);
     char *with = json_dumps(json, 0);
     json_decref(json);
     assert_non_null(with);
-    const struct harness_options options = {.with = with, .batch = 1};
-    struct harness *h = harness_new(filter_type(), &options);
+    const struct flow_harness_options options = {.with = with, .batch = 1};
+    struct flow_harness *h = flow_harness_new(filter_type(), &options);
     free(with);
     return h;
 }
@@ -31,14 +31,14 @@ static struct harness *filter(const char *where, bool invert)
 /* Does the condition hold for the document? */
 static bool holds(const char *where, const char *document)
 {
-    struct harness *h = filter(where, false);
-    harness_feed(h, document);
-    if (harness_run(h) != FLOW_OK || harness_reject_count(h) > 0)
-        fail_msg("'%s' of %s: %s", where, document, harness_failure(h));
-    assert_int_equal(harness_count(h, 0) + harness_count(h, 1), 1);
-    const bool holds = harness_count(h, 0) == 1;
-    assert_string_equal(harness_record(h, holds ? 0 : 1, 0)->data, document);
-    harness_free(h);
+    struct flow_harness *h = filter(where, false);
+    flow_harness_feed(h, document);
+    if (flow_harness_run(h) != FLOW_OK || flow_harness_reject_count(h) > 0)
+        fail_msg("'%s' of %s: %s", where, document, flow_harness_failure(h));
+    assert_int_equal(flow_harness_count(h, 0) + flow_harness_count(h, 1), 1);
+    const bool holds = flow_harness_count(h, 0) == 1;
+    assert_string_equal(flow_harness_record(h, holds ? 0 : 1, 0)->data, document);
+    flow_harness_free(h);
     return holds;
 }
 
@@ -184,10 +184,10 @@ TEST(a_wrong_condition_is_refused_with_the_place_and_what_would_be_right)
                              "expression: missing closing parenthesis, not '\"(\"'"},
     };
     for (size_t i = 0; i < COUNT(bad); i++) {
-        struct harness *h = filter(bad[i].where, false);
-        assert_int_equal(harness_open(h), FLOW_EINVAL);
-        assert_string_equal(harness_failure(h), bad[i].reason);
-        harness_free(h);
+        struct flow_harness *h = filter(bad[i].where, false);
+        assert_int_equal(flow_harness_open(h), FLOW_EINVAL);
+        assert_string_equal(flow_harness_failure(h), bad[i].reason);
+        flow_harness_free(h);
     }
 }
 
@@ -197,60 +197,60 @@ TEST(conditions_that_never_end_are_refused)
     for (size_t i = 0; i < 70; i++)
         memcpy(where + i * 4, "not ", 5);
     memcpy(where + 280, "/a == 1", 8);
-    struct harness *h = filter(where, false);
-    assert_int_equal(harness_open(h), FLOW_EINVAL);
-    assert_non_null(strstr(harness_failure(h), "at most 64 brackets"));
-    harness_free(h);
+    struct flow_harness *h = filter(where, false);
+    assert_int_equal(flow_harness_open(h), FLOW_EINVAL);
+    assert_non_null(strstr(flow_harness_failure(h), "at most 64 brackets"));
+    flow_harness_free(h);
 
     for (size_t i = 0; i < 1000; i++)
         memcpy(where + i * 13, "/a == 1 and  ", 14);
     memcpy(where + 13000, "/a == 1", 8);
     h = filter(where, false);
-    assert_int_equal(harness_open(h), FLOW_EINVAL);
-    assert_non_null(strstr(harness_failure(h), "at most 1000 comparisons"));
-    harness_free(h);
+    assert_int_equal(flow_harness_open(h), FLOW_EINVAL);
+    assert_non_null(strstr(flow_harness_failure(h), "at most 1000 comparisons"));
+    flow_harness_free(h);
 }
 
 TEST(records_keep_their_key_and_invert_swaps_the_ports)
 {
-    struct harness *h = filter("/a == 1", true);
-    harness_feed_keyed(h, "k", "{\"a\":1}");
-    harness_feed_keyed(h, "l", "{\"a\":2}");
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_string_equal(harness_record(h, 0, 0)->key, "l");
-    assert_string_equal(harness_record(h, 1, 0)->key, "k");
-    harness_free(h);
+    struct flow_harness *h = filter("/a == 1", true);
+    flow_harness_feed_keyed(h, "k", "{\"a\":1}");
+    flow_harness_feed_keyed(h, "l", "{\"a\":2}");
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_string_equal(flow_harness_record(h, 0, 0)->key, "l");
+    assert_string_equal(flow_harness_record(h, 1, 0)->key, "k");
+    flow_harness_free(h);
 }
 
 TEST(what_is_not_json_is_refused_and_the_rest_goes_on)
 {
-    struct harness *h = filter("/a == 1", false);
-    harness_feed(h, "");
-    harness_feed(h, "{\"a\":1}");
-    harness_feed_bytes(h, "{\"a\":\0}", 7);
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_int_equal(harness_reject_count(h), 2);
-    assert_string_equal(harness_reject(h, 0), "0: not JSON: byte 1: it is empty: \"\"");
-    assert_string_equal(harness_reject(h, 1),
+    struct flow_harness *h = filter("/a == 1", false);
+    flow_harness_feed(h, "");
+    flow_harness_feed(h, "{\"a\":1}");
+    flow_harness_feed_bytes(h, "{\"a\":\0}", 7);
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_int_equal(flow_harness_reject_count(h), 2);
+    assert_string_equal(flow_harness_reject(h, 0), "0: not JSON: byte 1: it is empty: \"\"");
+    assert_string_equal(flow_harness_reject(h, 1),
                         "0: not JSON: byte 6: no value, or a word or a number that JSON does not "
                         "have: \"\\x00}\"");
-    assert_string_equal(harness_text(h, 0), "{\"a\":1}\n");
-    harness_free(h);
+    assert_string_equal(flow_harness_text(h, 0), "{\"a\":1}\n");
+    flow_harness_free(h);
 }
 
 TEST(a_pattern_that_takes_too_long_ends_that_record_only)
 {
-    struct harness *h = filter("/a matches \"(*LIMIT_MATCH=10)(a+)+$\"", false);
-    harness_feed(h, "{\"a\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab\"}");
-    harness_feed(h, "{\"a\":\"a\"}");
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_int_equal(harness_reject_count(h), 1);
+    struct flow_harness *h = filter("/a matches \"(*LIMIT_MATCH=10)(a+)+$\"", false);
+    flow_harness_feed(h, "{\"a\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab\"}");
+    flow_harness_feed(h, "{\"a\":\"a\"}");
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_int_equal(flow_harness_reject_count(h), 1);
     assert_string_equal(
-        harness_reject(h, 0),
+        flow_harness_reject(h, 0),
         "0: the condition cannot be tried: pattern '(*LIMIT_MATCH=10)(a+)+$': match "
         "limit exceeded");
-    assert_int_equal(harness_count(h, 0), 1);
-    harness_free(h);
+    assert_int_equal(flow_harness_count(h, 0), 1);
+    flow_harness_free(h);
 }
 
 int main(void)

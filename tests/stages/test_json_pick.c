@@ -5,36 +5,37 @@
 #include "support/check.h"
 #include "support/harness.h"
 
-static struct harness *pick(const char *with)
+static struct flow_harness *pick(const char *with)
 {
-    const struct harness_options options = {.with = with, .batch = 2};
-    return harness_new(harness_builtin("json.pick"), &options);
+    const struct flow_harness_options options = {.with = with, .batch = 2};
+    return flow_harness_new(harness_builtin("json.pick"), &options);
 }
 
 /* What json.pick with these parameters makes of one document. */
 static void check_pick(const char *with, const char *document, const char *expected)
 {
-    struct harness *h = pick(with);
-    harness_feed(h, document);
-    assert_int_equal(harness_run(h), FLOW_OK);
-    if (harness_reject_count(h) > 0)
-        fail_msg("%s is refused: %s", document, harness_reject(h, 0));
-    assert_int_equal(harness_count(h, 0), 1);
-    assert_string_equal(harness_record(h, 0, 0)->data, expected);
-    harness_free(h);
+    struct flow_harness *h = pick(with);
+    flow_harness_feed(h, document);
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    if (flow_harness_reject_count(h) > 0)
+        fail_msg("%s is refused: %s", document, flow_harness_reject(h, 0));
+    assert_int_equal(flow_harness_count(h, 0), 1);
+    assert_string_equal(flow_harness_record(h, 0, 0)->data, expected);
+    flow_harness_free(h);
 }
 
 static void check_refused(const char *with, const void *document, size_t size, const char *reason)
 {
-    struct harness *h = pick(with);
-    harness_feed_bytes(h, document, size);
-    harness_feed(h, "{\"a\":1}");
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_int_equal(harness_reject_count(h), 1);
-    if (strncmp(harness_reject(h, 0), "0: ", 3) != 0 || !strstr(harness_reject(h, 0), reason))
-        fail_msg("expected '%s', was told '%s'", reason, harness_reject(h, 0));
-    assert_string_equal(harness_text(h, 0), "{\"a\":1}\n");
-    harness_free(h);
+    struct flow_harness *h = pick(with);
+    flow_harness_feed_bytes(h, document, size);
+    flow_harness_feed(h, "{\"a\":1}");
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_int_equal(flow_harness_reject_count(h), 1);
+    if (strncmp(flow_harness_reject(h, 0), "0: ", 3) != 0 ||
+        !strstr(flow_harness_reject(h, 0), reason))
+        fail_msg("expected '%s', was told '%s'", reason, flow_harness_reject(h, 0));
+    assert_string_equal(flow_harness_text(h, 0), "{\"a\":1}\n");
+    flow_harness_free(h);
 }
 
 #define DOCUMENT                                                                                   \
@@ -98,40 +99,40 @@ TEST(a_missing_field_is_null_or_left_out_or_ends_the_record)
     check_pick(with, "{\"a\":1,\"b\":2}", "{\"b\":2,\"a\":1}");
 
     (void)snprintf(with, sizeof(with), "{%s, \"missing\": \"drop\"}", fields);
-    struct harness *h = pick(with);
-    harness_feed(h, "{\"a\":1}");
-    harness_feed(h, "{\"a\":1,\"b\":null}");
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_string_equal(harness_text(h, 0), "{\"b\":null,\"a\":1}\n");
-    assert_int_equal(harness_reject_count(h), 0);
-    harness_free(h);
+    struct flow_harness *h = pick(with);
+    flow_harness_feed(h, "{\"a\":1}");
+    flow_harness_feed(h, "{\"a\":1,\"b\":null}");
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_string_equal(flow_harness_text(h, 0), "{\"b\":null,\"a\":1}\n");
+    assert_int_equal(flow_harness_reject_count(h), 0);
+    flow_harness_free(h);
 
     h = pick("{\"fields\": \"/b\", \"missing\": \"reject\"}");
-    harness_feed(h, "{\"a\":1}");
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_int_equal(harness_count(h, 0), 0);
-    assert_string_equal(harness_reject(h, 0), "0: no '/b' in \"{\\\"a\\\":1}\"");
-    harness_free(h);
+    flow_harness_feed(h, "{\"a\":1}");
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_int_equal(flow_harness_count(h, 0), 0);
+    assert_string_equal(flow_harness_reject(h, 0), "0: no '/b' in \"{\\\"a\\\":1}\"");
+    flow_harness_free(h);
 }
 
 TEST(a_field_can_become_the_key)
 {
-    struct harness *h = pick("{\"fields\": \"\", \"as\": \"raw\", \"key\": \"/k\"}");
-    harness_feed_keyed(h, "old", "{\"k\":\"new\"}");
-    harness_feed(h, "{\"k\":\"caf\\u00e9\"}");
-    harness_feed(h, "{\"k\":[ 1, 2 ]}");
-    harness_feed(h, "{\"k\":\"\"}");
-    harness_feed(h, "{\"k\":null}");
-    harness_feed(h, "{}");
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_int_equal(harness_count(h, 0), 4);
-    assert_string_equal(harness_record(h, 0, 0)->key, "new");
-    assert_string_equal(harness_record(h, 0, 1)->key, "caf\xc3\xa9");
-    assert_string_equal(harness_record(h, 0, 2)->key, "[1,2]");
-    assert_null(harness_record(h, 0, 3)->key);
-    assert_int_equal(harness_reject_count(h), 2);
-    assert_string_equal(harness_reject(h, 1), "1: nothing at '/k' that could be its key");
-    harness_free(h);
+    struct flow_harness *h = pick("{\"fields\": \"\", \"as\": \"raw\", \"key\": \"/k\"}");
+    flow_harness_feed_keyed(h, "old", "{\"k\":\"new\"}");
+    flow_harness_feed(h, "{\"k\":\"caf\\u00e9\"}");
+    flow_harness_feed(h, "{\"k\":[ 1, 2 ]}");
+    flow_harness_feed(h, "{\"k\":\"\"}");
+    flow_harness_feed(h, "{\"k\":null}");
+    flow_harness_feed(h, "{}");
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_int_equal(flow_harness_count(h, 0), 4);
+    assert_string_equal(flow_harness_record(h, 0, 0)->key, "new");
+    assert_string_equal(flow_harness_record(h, 0, 1)->key, "caf\xc3\xa9");
+    assert_string_equal(flow_harness_record(h, 0, 2)->key, "[1,2]");
+    assert_null(flow_harness_record(h, 0, 3)->key);
+    assert_int_equal(flow_harness_reject_count(h), 2);
+    assert_string_equal(flow_harness_reject(h, 1), "1: nothing at '/k' that could be its key");
+    flow_harness_free(h);
 }
 
 TEST(what_is_not_json_is_refused_with_the_place_and_the_reason)
@@ -228,12 +229,12 @@ TEST(large_documents_and_strings_of_every_length_pass)
     memset(large, '\\', size + 10);
     memcpy(large, "{\"a\":\"", 6);
     memcpy(large + size + 6, "\"}", 3);
-    struct harness *h = pick("{\"fields\": \"/a\", \"as\": \"tsv\", \"key\": \"/a\"}");
-    harness_feed(h, large);
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_int_equal(harness_record(h, 0, 0)->size, size);
-    assert_int_equal(harness_record(h, 0, 0)->key_size, size / 2);
-    harness_free(h);
+    struct flow_harness *h = pick("{\"fields\": \"/a\", \"as\": \"tsv\", \"key\": \"/a\"}");
+    flow_harness_feed(h, large);
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_int_equal(flow_harness_record(h, 0, 0)->size, size);
+    assert_int_equal(flow_harness_record(h, 0, 0)->key_size, size / 2);
+    flow_harness_free(h);
     free(large);
 }
 
@@ -258,23 +259,23 @@ TEST(parameters_that_cannot_be_are_refused)
          "move"},
     };
     for (size_t i = 0; i < COUNT(bad); i++) {
-        struct harness *h = pick(bad[i].with);
-        assert_int_equal(harness_open(h), FLOW_EINVAL);
-        assert_string_equal(harness_failure(h), bad[i].reason);
-        harness_free(h);
+        struct flow_harness *h = pick(bad[i].with);
+        assert_int_equal(flow_harness_open(h), FLOW_EINVAL);
+        assert_string_equal(flow_harness_failure(h), bad[i].reason);
+        flow_harness_free(h);
     }
 }
 
 TEST(an_aborted_run_ends_it_in_the_middle)
 {
-    const struct harness_options options = {.with = "{\"fields\": \"/a\"}", .abort_after = 1};
-    struct harness *h = harness_new(harness_builtin("json.pick"), &options);
-    harness_feed(h, "{\"a\":1}");
-    harness_feed(h, "{\"a\":2}");
-    harness_feed(h, "{\"a\":3}");
-    assert_int_equal(harness_run(h), FLOW_EABORT);
-    assert_int_equal(harness_count(h, 0), 1);
-    harness_free(h);
+    const struct flow_harness_options options = {.with = "{\"fields\": \"/a\"}", .abort_after = 1};
+    struct flow_harness *h = flow_harness_new(harness_builtin("json.pick"), &options);
+    flow_harness_feed(h, "{\"a\":1}");
+    flow_harness_feed(h, "{\"a\":2}");
+    flow_harness_feed(h, "{\"a\":3}");
+    assert_int_equal(flow_harness_run(h), FLOW_EABORT);
+    assert_int_equal(flow_harness_count(h, 0), 1);
+    flow_harness_free(h);
 }
 
 int main(void)

@@ -7,13 +7,13 @@
 
 /* What lines.read does besides reading lines of a plain file: framing, compression, following. */
 
-static struct harness *reader(const struct folder *folder, const char *name, const char *rest,
-                              size_t stop_after)
+static struct flow_harness *reader(const struct folder *folder, const char *name, const char *rest,
+                                   size_t stop_after)
 {
     char *with = folder_with(folder, "path", name, rest);
-    const struct harness_options options = {
+    const struct flow_harness_options options = {
         .with = with, .stop_after = stop_after, .checkpoints = true};
-    struct harness *h = harness_new(harness_builtin("lines.read"), &options);
+    struct flow_harness *h = flow_harness_new(harness_builtin("lines.read"), &options);
     free(with);
     return h;
 }
@@ -30,20 +30,20 @@ static void shell(const struct folder *folder, const char *command)
 static void expect(const struct folder *folder, const char *name, const char *rest,
                    const char *text)
 {
-    struct harness *h = reader(folder, name, rest, 0);
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_string_equal(harness_text(h, 0), text);
-    harness_free(h);
+    struct flow_harness *h = reader(folder, name, rest, 0);
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_string_equal(flow_harness_text(h, 0), text);
+    flow_harness_free(h);
 }
 
 static void expect_failure(const struct folder *folder, const char *name, const char *rest,
                            const char *words)
 {
-    struct harness *h = reader(folder, name, rest, 0);
-    assert_int_not_equal(harness_run(h), FLOW_OK);
-    if (strstr(harness_failure(h), words) == NULL)
-        fail_msg("'%s' lacks '%s'", harness_failure(h), words);
-    harness_free(h);
+    struct flow_harness *h = reader(folder, name, rest, 0);
+    assert_int_not_equal(flow_harness_run(h), FLOW_OK);
+    if (strstr(flow_harness_failure(h), words) == NULL)
+        fail_msg("'%s' lacks '%s'", flow_harness_failure(h), words);
+    flow_harness_free(h);
 }
 
 /* ---- framing ---- */
@@ -52,15 +52,15 @@ TEST(records_may_end_with_a_zero_byte)
 {
     const struct folder folder = folder_new();
     folder_put(&folder, "in", "one\ntwo\0\0three\r\0four", 20);
-    struct harness *h = reader(&folder, "in", ", \"framing\": \"nul\"", 0);
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_string_equal(harness_text(h, 0), "one\ntwo\n\nthree\r\nfour\n");
-    assert_int_equal(harness_count(h, 0), 4);
-    harness_free(h);
+    struct flow_harness *h = reader(&folder, "in", ", \"framing\": \"nul\"", 0);
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_string_equal(flow_harness_text(h, 0), "one\ntwo\n\nthree\r\nfour\n");
+    assert_int_equal(flow_harness_count(h, 0), 4);
+    flow_harness_free(h);
     h = reader(&folder, "in", ", \"framing\": \"nul\", \"keep_ends\": true", 0);
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_int_equal(harness_record(h, 0, 0)->size, 8);
-    harness_free(h);
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_int_equal(flow_harness_record(h, 0, 0)->size, 8);
+    flow_harness_free(h);
     folder_look(&folder, 1);
 }
 
@@ -68,14 +68,14 @@ TEST(records_may_have_their_size_before_them)
 {
     const struct folder folder = folder_new();
     folder_put(&folder, "in", "\3\0\0\0one\0\0\0\0\5\0\0\0a\0b\nc", 20);
-    struct harness *h = reader(&folder, "in", ", \"framing\": \"length\"", 0);
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_int_equal(harness_count(h, 0), 3);
-    assert_string_equal(harness_record(h, 0, 0)->data, "one");
-    assert_int_equal(harness_record(h, 0, 1)->size, 0);
-    assert_int_equal(harness_record(h, 0, 2)->size, 5);
-    assert_memory_equal(harness_record(h, 0, 2)->data, "a\0b\nc", 5);
-    harness_free(h);
+    struct flow_harness *h = reader(&folder, "in", ", \"framing\": \"length\"", 0);
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_int_equal(flow_harness_count(h, 0), 3);
+    assert_string_equal(flow_harness_record(h, 0, 0)->data, "one");
+    assert_int_equal(flow_harness_record(h, 0, 1)->size, 0);
+    assert_int_equal(flow_harness_record(h, 0, 2)->size, 5);
+    assert_memory_equal(flow_harness_record(h, 0, 2)->data, "a\0b\nc", 5);
+    flow_harness_free(h);
     folder_look(&folder, 1);
 }
 
@@ -109,11 +109,11 @@ TEST(records_longer_than_the_buffer_come_whole_in_each_framing)
     for (size_t i = 0; i < COUNT(names); i++) {
         char rest[64];
         (void)snprintf(rest, sizeof(rest), ", \"framing\": \"%s\"", names[i]);
-        struct harness *h = reader(&folder, names[i], rest, 0);
-        assert_int_equal(harness_run(h), FLOW_OK);
-        assert_int_equal(harness_count(h, 0), 1);
-        assert_int_equal(harness_record(h, 0, 0)->size, size);
-        harness_free(h);
+        struct flow_harness *h = reader(&folder, names[i], rest, 0);
+        assert_int_equal(flow_harness_run(h), FLOW_OK);
+        assert_int_equal(flow_harness_count(h, 0), 1);
+        assert_int_equal(flow_harness_record(h, 0, 0)->size, size);
+        flow_harness_free(h);
     }
     free(text);
     folder_look(&folder, 1);
@@ -132,13 +132,13 @@ TEST(compressed_files_are_known_by_their_first_bytes)
 {
     const struct folder folder = folder_new();
     put_numbers(&folder);
-    struct harness *plain = reader(&folder, "plain", "", 0);
-    assert_int_equal(harness_run(plain), FLOW_OK);
-    assert_int_equal(harness_count(plain, 0), 100000);
-    expect(&folder, "plain.gz", "", harness_text(plain, 0));
-    expect(&folder, "plain.zst", "", harness_text(plain, 0));
-    expect(&folder, "plain.zst", ", \"compression\": \"zst\"", harness_text(plain, 0));
-    harness_free(plain);
+    struct flow_harness *plain = reader(&folder, "plain", "", 0);
+    assert_int_equal(flow_harness_run(plain), FLOW_OK);
+    assert_int_equal(flow_harness_count(plain, 0), 100000);
+    expect(&folder, "plain.gz", "", flow_harness_text(plain, 0));
+    expect(&folder, "plain.zst", "", flow_harness_text(plain, 0));
+    expect(&folder, "plain.zst", ", \"compression\": \"zst\"", flow_harness_text(plain, 0));
+    flow_harness_free(plain);
     expect(&folder, "two.{gz,zst}", "",
            "1\n2\n3\n4\n5\n99998\n99999\n100000\n"
            "1\n2\n3\n4\n5\n99998\n99999\n100000\n");
@@ -181,31 +181,33 @@ TEST(without_decompression_bytes_are_what_they_are)
 static void assert_parts_make_the_whole(const struct folder *folder, const char *name,
                                         const char *rest)
 {
-    struct harness *whole = reader(folder, name, rest, 0);
-    assert_int_equal(harness_run(whole), FLOW_OK);
+    struct flow_harness *whole = reader(folder, name, rest, 0);
+    assert_int_equal(flow_harness_run(whole), FLOW_OK);
     static const size_t stops[] = {1, 256, 5000, 70000};
     for (size_t i = 0; i < COUNT(stops); i++) {
-        struct harness *first = reader(folder, name, rest, stops[i]);
-        struct harness_saved saved;
-        assert_int_equal(harness_open(first), FLOW_OK);
-        assert_int_equal(harness_work(first), FLOW_OK);
-        assert_int_equal(harness_save(first, &saved), FLOW_OK);
+        struct flow_harness *first = reader(folder, name, rest, stops[i]);
+        struct flow_harness_saved saved;
+        assert_int_equal(flow_harness_open(first), FLOW_OK);
+        assert_int_equal(flow_harness_work(first), FLOW_OK);
+        assert_int_equal(flow_harness_save(first, &saved), FLOW_OK);
         char *with = folder_with(folder, "path", name, rest);
-        const struct harness_options options = {.with = with, .checkpoints = true, .resumes = true};
-        struct harness *second = harness_new(harness_builtin("lines.read"), &options);
-        assert_int_equal(harness_open(second), FLOW_OK);
-        assert_int_equal(harness_restore(second, &saved), FLOW_OK);
-        assert_int_equal(harness_work(second), FLOW_OK);
+        const struct flow_harness_options options = {
+            .with = with, .checkpoints = true, .resumes = true};
+        struct flow_harness *second = flow_harness_new(harness_builtin("lines.read"), &options);
+        assert_int_equal(flow_harness_open(second), FLOW_OK);
+        assert_int_equal(flow_harness_restore(second, &saved), FLOW_OK);
+        assert_int_equal(flow_harness_work(second), FLOW_OK);
         char *both = NULL;
-        assert_true(asprintf(&both, "%s%s", harness_text(first, 0), harness_text(second, 0)) > 0);
-        assert_string_equal(both, harness_text(whole, 0));
+        assert_true(
+            asprintf(&both, "%s%s", flow_harness_text(first, 0), flow_harness_text(second, 0)) > 0);
+        assert_string_equal(both, flow_harness_text(whole, 0));
         free(both);
         free(with);
         free(saved.bytes);
-        harness_free(first);
-        harness_free(second);
+        flow_harness_free(first);
+        flow_harness_free(second);
     }
-    harness_free(whole);
+    flow_harness_free(whole);
 }
 
 TEST(compressed_and_framed_files_are_read_on_from_where_reading_was)
@@ -224,18 +226,18 @@ TEST(compressed_and_framed_files_are_read_on_from_where_reading_was)
 static const char follow[] = ", \"follow\": true, \"rotate_wait\": \"0ms\"";
 
 /* Steps until so many records have come, or, for 0, once. */
-static void step(struct harness *h, size_t count)
+static void step(struct flow_harness *h, size_t count)
 {
     do
-        assert_int_equal(harness_step(h), FLOW_OK);
-    while (harness_count(h, 0) < count);
+        assert_int_equal(flow_harness_step(h), FLOW_OK);
+    while (flow_harness_count(h, 0) < count);
 }
 
 TEST(a_file_that_is_followed_grows_is_replaced_and_is_cut)
 {
     const struct folder folder = folder_new();
-    struct harness *h = reader(&folder, "log", follow, 0);
-    assert_int_equal(harness_open(h), FLOW_OK);
+    struct flow_harness *h = reader(&folder, "log", follow, 0);
+    assert_int_equal(flow_harness_open(h), FLOW_OK);
     step(h, 0); /* it is not there yet */
     folder_put(&folder, "log", "one\ntw", 6);
     step(h, 1);
@@ -244,11 +246,11 @@ TEST(a_file_that_is_followed_grows_is_replaced_and_is_cut)
     /* Who writes to it has not noticed yet that it has another name. */
     shell(&folder, "mv log log.1 && printf 'four\\n' >log && printf ' of it' >>log.1");
     step(h, 5);
-    assert_string_equal(harness_text(h, 0), "one\ntwo\nthree\nrest of it\nfour\n");
+    assert_string_equal(flow_harness_text(h, 0), "one\ntwo\nthree\nrest of it\nfour\n");
     folder_put(&folder, "log", "5\n", 2);
     step(h, 6);
-    assert_string_equal(harness_record(h, 0, 5)->data, "5");
-    harness_free(h);
+    assert_string_equal(flow_harness_record(h, 0, 5)->data, "5");
+    flow_harness_free(h);
     folder_look(&folder, 1);
 }
 
@@ -258,27 +260,28 @@ TEST(following_may_begin_at_the_end)
     folder_put(&folder, "log", "old\n", 4);
     char *rest = NULL;
     assert_true(asprintf(&rest, "%s, \"follow_from\": \"end\"", follow) > 0);
-    struct harness *h = reader(&folder, "log", rest, 0);
-    assert_int_equal(harness_open(h), FLOW_OK);
+    struct flow_harness *h = reader(&folder, "log", rest, 0);
+    assert_int_equal(flow_harness_open(h), FLOW_OK);
     step(h, 0);
     shell(&folder, "echo new >>log");
     step(h, 1);
     shell(&folder, "mv log log.1 && echo newest >log");
     step(h, 2);
-    assert_string_equal(harness_text(h, 0), "new\nnewest\n");
-    harness_free(h);
+    assert_string_equal(flow_harness_text(h, 0), "new\nnewest\n");
+    flow_harness_free(h);
     free(rest);
     folder_look(&folder, 1);
 }
 
-static struct harness *go_on(const struct folder *folder, const struct harness_saved *saved,
-                             enum flow_status expected)
+static struct flow_harness *go_on(const struct folder *folder,
+                                  const struct flow_harness_saved *saved, enum flow_status expected)
 {
     char *with = folder_with(folder, "path", "log", follow);
-    const struct harness_options options = {.with = with, .checkpoints = true, .resumes = true};
-    struct harness *h = harness_new(harness_builtin("lines.read"), &options);
-    assert_int_equal(harness_open(h), FLOW_OK);
-    assert_int_equal(harness_restore(h, saved), expected);
+    const struct flow_harness_options options = {
+        .with = with, .checkpoints = true, .resumes = true};
+    struct flow_harness *h = flow_harness_new(harness_builtin("lines.read"), &options);
+    assert_int_equal(flow_harness_open(h), FLOW_OK);
+    assert_int_equal(flow_harness_restore(h, saved), expected);
     free(with);
     return h;
 }
@@ -287,23 +290,23 @@ TEST(a_file_that_was_followed_is_found_under_its_new_name)
 {
     const struct folder folder = folder_new();
     folder_put(&folder, "log", "one\ntwo\n", 8);
-    struct harness *h = reader(&folder, "log", follow, 0);
-    struct harness_saved saved;
-    assert_int_equal(harness_open(h), FLOW_OK);
+    struct flow_harness *h = reader(&folder, "log", follow, 0);
+    struct flow_harness_saved saved;
+    assert_int_equal(flow_harness_open(h), FLOW_OK);
     step(h, 2);
-    assert_int_equal(harness_save(h, &saved), FLOW_OK);
-    harness_free(h);
+    assert_int_equal(flow_harness_save(h, &saved), FLOW_OK);
+    flow_harness_free(h);
 
     shell(&folder, "echo three >>log && mv log log.7 && echo four >log");
     h = go_on(&folder, &saved, FLOW_OK);
     step(h, 2);
-    assert_string_equal(harness_text(h, 0), "three\nfour\n");
-    harness_free(h);
+    assert_string_equal(flow_harness_text(h, 0), "three\nfour\n");
+    flow_harness_free(h);
 
     shell(&folder, "rm log.7");
     h = go_on(&folder, &saved, FLOW_EIO);
-    assert_non_null(strstr(harness_failure(h), "is not the file that was read before"));
-    harness_free(h);
+    assert_non_null(strstr(flow_harness_failure(h), "is not the file that was read before"));
+    flow_harness_free(h);
     free(saved.bytes);
     folder_look(&folder, 1);
 }
@@ -316,11 +319,11 @@ TEST(what_cannot_be_followed_is_refused)
                    "a compressed file cannot be followed");
     expect_failure(&folder, ".", ", \"follow\": true", "only plain files can be followed");
     expect_failure(&folder, "none/in", ", \"follow\": true", "cannot watch '");
-    const struct harness_options options = {.with = "{\"path\": \"-\", \"follow\": true}"};
-    struct harness *h = harness_new(harness_builtin("lines.read"), &options);
-    assert_int_equal(harness_open(h), FLOW_EINVAL);
-    assert_non_null(strstr(harness_failure(h), "'follow' takes one file"));
-    harness_free(h);
+    const struct flow_harness_options options = {.with = "{\"path\": \"-\", \"follow\": true}"};
+    struct flow_harness *h = flow_harness_new(harness_builtin("lines.read"), &options);
+    assert_int_equal(flow_harness_open(h), FLOW_EINVAL);
+    assert_non_null(strstr(flow_harness_failure(h), "'follow' takes one file"));
+    flow_harness_free(h);
     folder_look(&folder, 1);
 }
 

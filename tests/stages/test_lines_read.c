@@ -6,19 +6,19 @@
 #include "support/check.h"
 #include "support/harness.h"
 
-static struct harness *reader(const char *with, size_t stop_after)
+static struct flow_harness *reader(const char *with, size_t stop_after)
 {
-    const struct harness_options options = {.with = with, .stop_after = stop_after};
-    return harness_new(harness_builtin("lines.read"), &options);
+    const struct flow_harness_options options = {.with = with, .stop_after = stop_after};
+    return flow_harness_new(harness_builtin("lines.read"), &options);
 }
 
 /* Run it over the file or glob `name` in `folder`. */
-static struct harness *read_file(const struct folder *folder, const char *name, const char *rest,
-                                 enum flow_status expected)
+static struct flow_harness *read_file(const struct folder *folder, const char *name,
+                                      const char *rest, enum flow_status expected)
 {
     char *with = folder_with(folder, "path", name, rest);
-    struct harness *h = reader(with, 0);
-    assert_int_equal(harness_run(h), expected);
+    struct flow_harness *h = reader(with, 0);
+    assert_int_equal(flow_harness_run(h), expected);
     free(with);
     return h;
 }
@@ -64,10 +64,10 @@ TEST(lines_come_without_their_ends)
     const struct folder folder = folder_new();
     for (size_t i = 0; i < COUNT(cases); i++) {
         folder_put(&folder, "in", cases[i].file, strlen(cases[i].file));
-        struct harness *h = read_file(&folder, "in", "", FLOW_OK);
-        assert_int_equal(harness_count(h, 0), cases[i].count);
-        assert_string_equal(harness_text(h, 0), cases[i].text);
-        harness_free(h);
+        struct flow_harness *h = read_file(&folder, "in", "", FLOW_OK);
+        assert_int_equal(flow_harness_count(h, 0), cases[i].count);
+        assert_string_equal(flow_harness_text(h, 0), cases[i].text);
+        flow_harness_free(h);
     }
     folder_look(&folder, 1);
 }
@@ -76,12 +76,12 @@ TEST(keep_ends_leaves_every_byte)
 {
     const struct folder folder = folder_new();
     folder_put(&folder, "in", "one\r\ntwo\nthree", 14);
-    struct harness *h = read_file(&folder, "in", ", \"keep_ends\": true", FLOW_OK);
-    assert_int_equal(harness_count(h, 0), 3);
-    assert_string_equal(harness_record(h, 0, 0)->data, "one\r\n");
-    assert_string_equal(harness_record(h, 0, 1)->data, "two\n");
-    assert_string_equal(harness_record(h, 0, 2)->data, "three");
-    harness_free(h);
+    struct flow_harness *h = read_file(&folder, "in", ", \"keep_ends\": true", FLOW_OK);
+    assert_int_equal(flow_harness_count(h, 0), 3);
+    assert_string_equal(flow_harness_record(h, 0, 0)->data, "one\r\n");
+    assert_string_equal(flow_harness_record(h, 0, 1)->data, "two\n");
+    assert_string_equal(flow_harness_record(h, 0, 2)->data, "three");
+    flow_harness_free(h);
     folder_look(&folder, 1);
 }
 
@@ -89,13 +89,13 @@ TEST(zero_bytes_are_bytes)
 {
     const struct folder folder = folder_new();
     folder_put(&folder, "in", "a\0b\n\0\n\0", 7);
-    struct harness *h = read_file(&folder, "in", "", FLOW_OK);
-    assert_int_equal(harness_count(h, 0), 3);
-    assert_int_equal(harness_record(h, 0, 0)->size, 3);
-    assert_memory_equal(harness_record(h, 0, 0)->data, "a\0b", 3);
-    assert_int_equal(harness_record(h, 0, 1)->size, 1);
-    assert_int_equal(harness_record(h, 0, 2)->size, 1);
-    harness_free(h);
+    struct flow_harness *h = read_file(&folder, "in", "", FLOW_OK);
+    assert_int_equal(flow_harness_count(h, 0), 3);
+    assert_int_equal(flow_harness_record(h, 0, 0)->size, 3);
+    assert_memory_equal(flow_harness_record(h, 0, 0)->data, "a\0b", 3);
+    assert_int_equal(flow_harness_record(h, 0, 1)->size, 1);
+    assert_int_equal(flow_harness_record(h, 0, 2)->size, 1);
+    flow_harness_free(h);
     folder_look(&folder, 1);
 }
 
@@ -118,15 +118,15 @@ TEST(a_line_longer_than_the_buffer_comes_whole)
         at += sizes[i] + 2;
     }
     folder_put(&folder, "in", text, total);
-    struct harness *h = read_file(&folder, "in", "", FLOW_OK);
-    assert_int_equal(harness_count(h, 0), COUNT(sizes));
+    struct flow_harness *h = read_file(&folder, "in", "", FLOW_OK);
+    assert_int_equal(flow_harness_count(h, 0), COUNT(sizes));
     for (size_t i = 0; i < COUNT(sizes); i++) {
-        const struct harness_record *record = harness_record(h, 0, i);
+        const struct flow_harness_record *record = flow_harness_record(h, 0, i);
         assert_int_equal(record->size, sizes[i]);
         for (size_t j = 0; j < sizes[i]; j++)
             assert_int_equal(record->data[j], 'a' + (int)i);
     }
-    harness_free(h);
+    flow_harness_free(h);
     free(text);
     folder_look(&folder, 1);
 }
@@ -144,24 +144,24 @@ TEST(a_line_of_just_max_line_passes_and_a_longer_one_is_named)
     const struct folder folder = folder_new();
     for (size_t i = 0; i < COUNT(cases); i++) {
         folder_put(&folder, "in", cases[i].file, strlen(cases[i].file));
-        struct harness *h = read_file(&folder, "in", ", \"max_line\": 3", cases[i].status);
+        struct flow_harness *h = read_file(&folder, "in", ", \"max_line\": 3", cases[i].status);
         if (cases[i].status != FLOW_OK) {
             assert_non_null(
-                strstr(harness_failure(h), "/in': line 2 is longer than max_line, 3 bytes"));
-            assert_int_equal(harness_count(h, 0), 1);
+                strstr(flow_harness_failure(h), "/in': line 2 is longer than max_line, 3 bytes"));
+            assert_int_equal(flow_harness_count(h, 0), 1);
         }
-        harness_free(h);
+        flow_harness_free(h);
     }
     folder_look(&folder, 1);
 }
 
 TEST(an_endless_line_does_not_fill_the_memory)
 {
-    struct harness *h = reader("{\"path\": \"/dev/zero\", \"max_line\": \"1MiB\"}", 0);
-    assert_int_equal(harness_run(h), FLOW_ERANGE);
-    assert_string_equal(harness_failure(h),
+    struct flow_harness *h = reader("{\"path\": \"/dev/zero\", \"max_line\": \"1MiB\"}", 0);
+    assert_int_equal(flow_harness_run(h), FLOW_ERANGE);
+    assert_string_equal(flow_harness_failure(h),
                         "'/dev/zero': line 1 is longer than max_line, 1048576 bytes");
-    harness_free(h);
+    flow_harness_free(h);
 }
 
 TEST(a_glob_reads_its_files_in_the_order_of_their_names)
@@ -171,9 +171,9 @@ TEST(a_glob_reads_its_files_in_the_order_of_their_names)
     folder_put(&folder, "a.txt", "a\n", 2);
     folder_put(&folder, "c.log", "c\n", 2);
     folder_put(&folder, "empty.txt", "", 0);
-    struct harness *h = read_file(&folder, "*.txt", "", FLOW_OK);
-    assert_string_equal(harness_text(h, 0), "a\nb\n");
-    harness_free(h);
+    struct flow_harness *h = read_file(&folder, "*.txt", "", FLOW_OK);
+    assert_string_equal(flow_harness_text(h, 0), "a\nb\n");
+    flow_harness_free(h);
     folder_look(&folder, 1);
 }
 
@@ -184,10 +184,10 @@ TEST(a_list_is_read_in_its_own_order)
     folder_put(&folder, "b", "b", 1);
     char *with = NULL;
     assert_true(asprintf(&with, "{\"path\": [\"%s/b\", \"%s/?\"]}", folder.path, folder.path) > 0);
-    struct harness *h = reader(with, 0);
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_string_equal(harness_text(h, 0), "b\na\nb\n");
-    harness_free(h);
+    struct flow_harness *h = reader(with, 0);
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_string_equal(flow_harness_text(h, 0), "b\na\nb\n");
+    flow_harness_free(h);
     free(with);
     folder_look(&folder, 1);
 }
@@ -206,13 +206,13 @@ TEST(braces_give_choices)
         {"{*.log,a.txt}", "log\na\n"}, {"{a}.txt", "a\n"},          {"{a,c}.txt", NULL},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
-        struct harness *h =
+        struct flow_harness *h =
             read_file(&folder, cases[i].pattern, "", cases[i].text != NULL ? FLOW_OK : FLOW_EIO);
         if (cases[i].text != NULL)
-            assert_string_equal(harness_text(h, 0), cases[i].text);
+            assert_string_equal(flow_harness_text(h, 0), cases[i].text);
         else
-            assert_non_null(strstr(harness_failure(h), ": No such file or directory"));
-        harness_free(h);
+            assert_non_null(strstr(flow_harness_failure(h), ": No such file or directory"));
+        flow_harness_free(h);
     }
     folder_look(&folder, 1);
 }
@@ -222,9 +222,9 @@ TEST(a_file_whose_name_looks_like_a_glob_is_that_file)
     const struct folder folder = folder_new();
     folder_put(&folder, "a[1].txt", "brackets\n", 9);
     folder_put(&folder, "a1.txt", "none\n", 5);
-    struct harness *h = read_file(&folder, "a[1].txt", "", FLOW_OK);
-    assert_string_equal(harness_text(h, 0), "brackets\n");
-    harness_free(h);
+    struct flow_harness *h = read_file(&folder, "a[1].txt", "", FLOW_OK);
+    assert_string_equal(flow_harness_text(h, 0), "brackets\n");
+    flow_harness_free(h);
     folder_look(&folder, 1);
 }
 
@@ -244,20 +244,20 @@ TEST(what_cannot_be_read_is_named_before_anything_is)
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         char *with = folder_with(&folder, "path", cases[i].name, "");
-        struct harness *h = reader(with, 0);
+        struct flow_harness *h = reader(with, 0);
         char expected[256];
         const char *place = strstr(cases[i].text, "%s");
         (void)snprintf(expected, sizeof(expected), "%.*s%s%s", (int)(place - cases[i].text),
                        cases[i].text, folder.path, place + 2);
-        assert_int_equal(harness_open(h), FLOW_EIO);
-        assert_string_equal(harness_failure(h), expected);
-        harness_free(h);
+        assert_int_equal(flow_harness_open(h), FLOW_EIO);
+        assert_string_equal(flow_harness_failure(h), expected);
+        flow_harness_free(h);
         free(with);
     }
-    struct harness *h = reader("{\"path\": []}", 0);
-    assert_int_equal(harness_open(h), FLOW_EINVAL);
-    assert_string_equal(harness_failure(h), "'path' names no file");
-    harness_free(h);
+    struct flow_harness *h = reader("{\"path\": []}", 0);
+    assert_int_equal(flow_harness_open(h), FLOW_EINVAL);
+    assert_string_equal(flow_harness_failure(h), "'path' names no file");
+    flow_harness_free(h);
     (void)rmdir(sub);
     free(sub);
     folder_look(&folder, 1);
@@ -268,12 +268,12 @@ TEST(a_file_that_has_gone_since_is_named)
     const struct folder folder = folder_new();
     folder_put(&folder, "in", "x\n", 2);
     char *with = folder_with(&folder, "path", "in", "");
-    struct harness *h = reader(with, 0);
-    assert_int_equal(harness_open(h), FLOW_OK);
+    struct flow_harness *h = reader(with, 0);
+    assert_int_equal(flow_harness_open(h), FLOW_OK);
     folder_look(&folder, 1);
-    assert_int_equal(harness_work(h), FLOW_EIO);
-    assert_non_null(strstr(harness_failure(h), "/in': No such file or directory"));
-    harness_free(h);
+    assert_int_equal(flow_harness_work(h), FLOW_EIO);
+    assert_non_null(strstr(flow_harness_failure(h), "/in': No such file or directory"));
+    flow_harness_free(h);
     free(with);
 }
 
@@ -284,13 +284,13 @@ TEST(standard_input_is_read_to_its_end)
     assert_int_equal(write(ends[1], "one\ntwo", 7), 7);
     (void)close(ends[1]);
     const int saved = replace_input(ends[0]);
-    struct harness *h = reader("{\"path\": \"-\"}", 0);
-    const enum flow_status rc = harness_run(h);
+    struct flow_harness *h = reader("{\"path\": \"-\"}", 0);
+    const enum flow_status rc = flow_harness_run(h);
     restore_input(saved);
     (void)close(ends[0]);
     assert_int_equal(rc, FLOW_OK);
-    assert_string_equal(harness_text(h, 0), "one\ntwo\n");
-    harness_free(h);
+    assert_string_equal(flow_harness_text(h, 0), "one\ntwo\n");
+    flow_harness_free(h);
 }
 
 /* The writing end stays open, so only the wish to stop can end it; half a line is no record. */
@@ -300,14 +300,14 @@ TEST(a_wish_to_stop_ends_the_wait_for_standard_input)
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
     assert_int_equal(write(ends[1], "one\ntwo\nthr", 11), 11);
     const int saved = replace_input(ends[0]);
-    struct harness *h = reader("{\"path\": \"-\"}", 2);
-    const enum flow_status rc = harness_run(h);
+    struct flow_harness *h = reader("{\"path\": \"-\"}", 2);
+    const enum flow_status rc = flow_harness_run(h);
     restore_input(saved);
     (void)close(ends[0]);
     (void)close(ends[1]);
     assert_int_equal(rc, FLOW_OK);
-    assert_string_equal(harness_text(h, 0), "one\ntwo\n");
-    harness_free(h);
+    assert_string_equal(flow_harness_text(h, 0), "one\ntwo\n");
+    flow_harness_free(h);
 }
 
 TEST(a_wish_to_stop_ends_the_reading_of_a_file_soon)
@@ -317,10 +317,10 @@ TEST(a_wish_to_stop_ends_the_reading_of_a_file_soon)
     memset(text, '\n', sizeof(text));
     folder_put(&folder, "in", text, sizeof(text));
     char *with = folder_with(&folder, "path", "in", "");
-    struct harness *h = reader(with, 300);
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_in_range(harness_count(h, 0), 300, 600);
-    harness_free(h);
+    struct flow_harness *h = reader(with, 300);
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_in_range(flow_harness_count(h, 0), 300, 600);
+    flow_harness_free(h);
     free(with);
     folder_look(&folder, 1);
 }
@@ -334,10 +334,10 @@ TEST(a_named_pipe_is_waited_for)
     assert_true(fd >= 0);
     assert_int_equal(write(fd, "one\n", 4), 4);
     char *with = folder_with(&folder, "path", "fifo", "");
-    struct harness *h = reader(with, 1);
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_string_equal(harness_text(h, 0), "one\n");
-    harness_free(h);
+    struct flow_harness *h = reader(with, 1);
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_string_equal(flow_harness_text(h, 0), "one\n");
+    flow_harness_free(h);
     (void)close(fd);
     free(with);
     free(path);

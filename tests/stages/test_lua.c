@@ -20,46 +20,46 @@ static const struct flow_stage_type *type(const char *name)
     return plugin->types[0];
 }
 
-static struct harness *script(const char *name, const char *code, int memory, int instructions)
+static struct flow_harness *script(const char *name, const char *code, int memory, int instructions)
 {
     json_t *json =
         json_pack("{s:s, s:i, s:i}", "code", code, "memory", memory, "instructions", instructions);
     char *with = json_dumps(json, 0);
     assert_non_null(with);
     json_decref(json);
-    const struct harness_options options = {.with = with, .batch = 2};
-    struct harness *h = harness_new(type(name), &options);
+    const struct flow_harness_options options = {.with = with, .batch = 2};
+    struct flow_harness *h = flow_harness_new(type(name), &options);
     free(with);
     return h;
 }
 
-static struct harness *lua(const char *code)
+static struct flow_harness *lua(const char *code)
 {
     return script("lua", code, 1 << 20, 10000000);
 }
 
 TEST(what_a_script_returns_and_emits_goes_out)
 {
-    struct harness *h = lua("function process(record, key)\n"
-                            "  if record == '' then return nil end\n"
-                            "  emit(record:upper(), key)\n"
-                            "  emit(#record)\n"
-                            "  return record .. '!', (key or 'none') .. '2'\n"
-                            "end");
-    harness_feed_keyed(h, "k", "abc");
-    harness_feed(h, "");
-    harness_feed_bytes(h, "a\0b", 3);
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_int_equal(harness_count(h, 0), 6);
-    assert_string_equal(harness_record(h, 0, 0)->data, "ABC");
-    assert_string_equal(harness_record(h, 0, 0)->key, "k");
-    assert_string_equal(harness_record(h, 0, 1)->data, "3");
-    assert_null(harness_record(h, 0, 1)->key);
-    assert_string_equal(harness_record(h, 0, 2)->data, "abc!");
-    assert_string_equal(harness_record(h, 0, 2)->key, "k2");
-    assert_memory_equal(harness_record(h, 0, 3)->data, "A\0B", 3);
-    assert_string_equal(harness_record(h, 0, 5)->key, "none2");
-    harness_free(h);
+    struct flow_harness *h = lua("function process(record, key)\n"
+                                 "  if record == '' then return nil end\n"
+                                 "  emit(record:upper(), key)\n"
+                                 "  emit(#record)\n"
+                                 "  return record .. '!', (key or 'none') .. '2'\n"
+                                 "end");
+    flow_harness_feed_keyed(h, "k", "abc");
+    flow_harness_feed(h, "");
+    flow_harness_feed_bytes(h, "a\0b", 3);
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_int_equal(flow_harness_count(h, 0), 6);
+    assert_string_equal(flow_harness_record(h, 0, 0)->data, "ABC");
+    assert_string_equal(flow_harness_record(h, 0, 0)->key, "k");
+    assert_string_equal(flow_harness_record(h, 0, 1)->data, "3");
+    assert_null(flow_harness_record(h, 0, 1)->key);
+    assert_string_equal(flow_harness_record(h, 0, 2)->data, "abc!");
+    assert_string_equal(flow_harness_record(h, 0, 2)->key, "k2");
+    assert_memory_equal(flow_harness_record(h, 0, 3)->data, "A\0B", 3);
+    assert_string_equal(flow_harness_record(h, 0, 5)->key, "none2");
+    flow_harness_free(h);
 }
 
 /* The record "bad" is refused for this reason, nothing of it goes out, and the next one is taken.
@@ -71,15 +71,15 @@ static void check_refused(const char *body, const char *reason)
         code, sizeof(code),
         "function process(record)\nif record ~= 'bad' then return record end\nemit('x')\n%s\nend",
         body);
-    struct harness *h = lua(code);
-    harness_feed(h, "bad");
-    harness_feed(h, "good");
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_string_equal(harness_text(h, 0), "good\n");
-    assert_int_equal(harness_reject_count(h), 1);
-    if (strstr(harness_reject(h, 0), reason) == NULL)
-        fail_msg("expected '%s', was told '%s'", reason, harness_reject(h, 0));
-    harness_free(h);
+    struct flow_harness *h = lua(code);
+    flow_harness_feed(h, "bad");
+    flow_harness_feed(h, "good");
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_string_equal(flow_harness_text(h, 0), "good\n");
+    assert_int_equal(flow_harness_reject_count(h), 1);
+    if (strstr(flow_harness_reject(h, 0), reason) == NULL)
+        fail_msg("expected '%s', was told '%s'", reason, flow_harness_reject(h, 0));
+    flow_harness_free(h);
 }
 
 TEST(a_call_that_fails_refuses_its_record_and_leaves_nothing_behind)
@@ -127,42 +127,42 @@ TEST(a_script_reaches_nothing_outside_of_it)
     for (size_t i = 0; i < COUNT(gone); i++) {
         char code[200];
         (void)snprintf(code, sizeof(code), "function process() return type(%s) end", gone[i]);
-        struct harness *h = lua(code);
-        harness_feed(h, "x");
-        assert_int_equal(harness_run(h), FLOW_OK);
-        if (strcmp(harness_text(h, 0), "nil\n") != 0)
+        struct flow_harness *h = lua(code);
+        flow_harness_feed(h, "x");
+        assert_int_equal(flow_harness_run(h), FLOW_OK);
+        if (strcmp(flow_harness_text(h, 0), "nil\n") != 0)
             fail_msg("%s is there", gone[i]);
-        harness_free(h);
+        flow_harness_free(h);
     }
 }
 
 TEST(what_is_useful_is_there)
 {
-    struct harness *h = lua("local seen = 0\n"
-                            "function process(record)\n"
-                            "  print('seen', seen, nil)\n"
-                            "  seen = seen + 1\n"
-                            "  local ok, why = pcall(error, 'caught')\n"
-                            "  return table.concat({seen, math.floor(2.5), utf8.char(0x20ac), "
-                            "string.format('%03d', 7), "
-                            "tostring(ok), why, type(os.time()), select('#', 1, 2)}, ' ')\n"
-                            "end");
-    harness_feed(h, "a");
-    harness_feed(h, "b");
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_string_equal(harness_text(h, 0), "1 2 \xe2\x82\xac 007 false caught number 2\n"
-                                            "2 2 \xe2\x82\xac 007 false caught number 2\n");
-    harness_free(h);
+    struct flow_harness *h = lua("local seen = 0\n"
+                                 "function process(record)\n"
+                                 "  print('seen', seen, nil)\n"
+                                 "  seen = seen + 1\n"
+                                 "  local ok, why = pcall(error, 'caught')\n"
+                                 "  return table.concat({seen, math.floor(2.5), utf8.char(0x20ac), "
+                                 "string.format('%03d', 7), "
+                                 "tostring(ok), why, type(os.time()), select('#', 1, 2)}, ' ')\n"
+                                 "end");
+    flow_harness_feed(h, "a");
+    flow_harness_feed(h, "b");
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_string_equal(flow_harness_text(h, 0), "1 2 \xe2\x82\xac 007 false caught number 2\n"
+                                                 "2 2 \xe2\x82\xac 007 false caught number 2\n");
+    flow_harness_free(h);
 }
 
 static void check_open(const char *with, const char *reason)
 {
-    const struct harness_options options = {.with = with};
-    struct harness *h = harness_new(type("lua"), &options);
-    assert_int_equal(harness_open(h), FLOW_EINVAL);
-    if (strcmp(harness_failure(h), reason) != 0)
-        fail_msg("expected '%s', was told '%s'", reason, harness_failure(h));
-    harness_free(h);
+    const struct flow_harness_options options = {.with = with};
+    struct flow_harness *h = flow_harness_new(type("lua"), &options);
+    assert_int_equal(flow_harness_open(h), FLOW_EINVAL);
+    if (strcmp(flow_harness_failure(h), reason) != 0)
+        fail_msg("expected '%s', was told '%s'", reason, flow_harness_failure(h));
+    flow_harness_free(h);
 }
 
 TEST(a_script_that_cannot_be_used_is_refused_before_the_run)
@@ -193,12 +193,12 @@ TEST(a_script_can_lie_in_a_file)
     assert_int_equal(close(fd), 0);
     char with[200];
     (void)snprintf(with, sizeof(with), "{\"file\": \"%s\"}", path);
-    const struct harness_options options = {.with = with};
-    struct harness *h = harness_new(type("lua"), &options);
-    harness_feed(h, "x");
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_non_null(strstr(harness_reject(h, 0), ":2: in a file"));
-    harness_free(h);
+    const struct flow_harness_options options = {.with = with};
+    struct flow_harness *h = flow_harness_new(type("lua"), &options);
+    flow_harness_feed(h, "x");
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_non_null(strstr(flow_harness_reject(h, 0), ":2: in a file"));
+    flow_harness_free(h);
     assert_int_equal(unlink(path), 0);
 }
 
@@ -213,34 +213,34 @@ TEST(a_script_can_lie_in_a_file)
 
 TEST(finish_emits_what_was_remembered)
 {
-    struct harness *h = script("lua.state", COUNTER, 1 << 20, 0);
-    harness_feed(h, "b");
-    harness_feed(h, "a");
-    harness_feed(h, "b");
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_string_equal(harness_text(h, 0), "a 1\nb 2\n");
-    assert_string_equal(harness_record(h, 0, 1)->key, "b");
-    harness_free(h);
+    struct flow_harness *h = script("lua.state", COUNTER, 1 << 20, 0);
+    flow_harness_feed(h, "b");
+    flow_harness_feed(h, "a");
+    flow_harness_feed(h, "b");
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_string_equal(flow_harness_text(h, 0), "a 1\nb 2\n");
+    assert_string_equal(flow_harness_record(h, 0, 1)->key, "b");
+    flow_harness_free(h);
 
     h = script("lua.state", "function process() end function finish() error('late') end", 1 << 20,
                0);
-    assert_int_equal(harness_run(h), FLOW_EINVAL);
-    assert_string_equal(harness_failure(h), "finish() of the script: code:1: late");
-    harness_free(h);
+    assert_int_equal(flow_harness_run(h), FLOW_EINVAL);
+    assert_string_equal(flow_harness_failure(h), "finish() of the script: code:1: late");
+    flow_harness_free(h);
 }
 
 TEST(state_goes_on_from_what_was_saved)
 {
-    struct harness *first =
+    struct flow_harness *first =
         script("lua.state",
                "state = {a = {1, 2.5, true, false, 'x\\0y', {}}, [3] = -7, [true] = 1e300, "
                "[''] = math.mininteger}\n"
                "function process() end",
                1 << 20, 0);
-    assert_int_equal(harness_open(first), FLOW_OK);
-    struct harness_saved saved;
-    assert_int_equal(harness_save(first, &saved), FLOW_OK);
-    harness_free(first);
+    assert_int_equal(flow_harness_open(first), FLOW_OK);
+    struct flow_harness_saved saved;
+    assert_int_equal(flow_harness_save(first, &saved), FLOW_OK);
+    flow_harness_free(first);
 
     const char *check =
         "function process()\n"
@@ -250,22 +250,22 @@ TEST(state_goes_on_from_what_was_saved)
         "  assert(state[3] == -7 and state[true] == 1e300 and state[''] == math.mininteger)\n"
         "  return 'good'\n"
         "end";
-    struct harness *second = script("lua.state", check, 1 << 20, 0);
-    harness_feed(second, "x");
-    assert_int_equal(harness_open(second), FLOW_OK);
-    assert_int_equal(harness_restore(second, &saved), FLOW_OK);
-    assert_int_equal(harness_work(second), FLOW_OK);
-    if (harness_reject_count(second) > 0)
-        fail_msg("%s", harness_reject(second, 0));
-    assert_string_equal(harness_text(second, 0), "good\n");
-    harness_free(second);
+    struct flow_harness *second = script("lua.state", check, 1 << 20, 0);
+    flow_harness_feed(second, "x");
+    assert_int_equal(flow_harness_open(second), FLOW_OK);
+    assert_int_equal(flow_harness_restore(second, &saved), FLOW_OK);
+    assert_int_equal(flow_harness_work(second), FLOW_OK);
+    if (flow_harness_reject_count(second) > 0)
+        fail_msg("%s", flow_harness_reject(second, 0));
+    assert_string_equal(flow_harness_text(second, 0), "good\n");
+    flow_harness_free(second);
 
     for (size_t size = 0; size < saved.size; size++) { /* cut off anywhere */
-        struct harness *h = script("lua.state", check, 1 << 20, 0);
-        const struct harness_saved cut = {saved.bytes, size};
-        assert_int_equal(harness_open(h), FLOW_OK);
-        assert_int_equal(harness_restore(h, &cut), FLOW_EPROTO);
-        harness_free(h);
+        struct flow_harness *h = script("lua.state", check, 1 << 20, 0);
+        const struct flow_harness_saved cut = {saved.bytes, size};
+        assert_int_equal(flow_harness_open(h), FLOW_OK);
+        assert_int_equal(flow_harness_restore(h, &cut), FLOW_EPROTO);
+        flow_harness_free(h);
     }
     free(saved.bytes);
 }
@@ -285,13 +285,13 @@ TEST(state_that_cannot_be_saved_is_named)
         {"state = 5 function process() end", "'state' is a number; it has to stay a table"},
     };
     for (size_t i = 0; i < COUNT(bad); i++) {
-        struct harness *h = script("lua.state", bad[i].code, 1 << 20, 0);
-        assert_int_equal(harness_open(h), FLOW_OK);
-        struct harness_saved saved;
-        assert_int_equal(harness_save(h, &saved), FLOW_EINVAL);
-        assert_string_equal(harness_failure(h), bad[i].reason);
+        struct flow_harness *h = script("lua.state", bad[i].code, 1 << 20, 0);
+        assert_int_equal(flow_harness_open(h), FLOW_OK);
+        struct flow_harness_saved saved;
+        assert_int_equal(flow_harness_save(h, &saved), FLOW_EINVAL);
+        assert_string_equal(flow_harness_failure(h), bad[i].reason);
         free(saved.bytes);
-        harness_free(h);
+        flow_harness_free(h);
     }
 }
 

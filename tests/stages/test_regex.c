@@ -7,51 +7,51 @@
 #include "support/check.h"
 #include "support/harness.h"
 
-static struct harness *regex(const char *with)
+static struct flow_harness *regex(const char *with)
 {
     void *library = dlopen(FLOW_BINARY_DIR "/stages/text.regex.so", RTLD_NOW | RTLD_LOCAL);
     assert_non_null(library);
     const struct flow_plugin *plugin = dlsym(library, FLOW_PLUGIN_SYMBOL);
     assert_non_null(plugin);
-    const struct harness_options options = {.with = with, .batch = 2};
-    return harness_new(plugin->types[0], &options);
+    const struct flow_harness_options options = {.with = with, .batch = 2};
+    return flow_harness_new(plugin->types[0], &options);
 }
 
 /* What comes out of each of the two ports for one record. */
 static void check_regex(const char *with, const char *record, const char *out,
                         const char *unmatched)
 {
-    struct harness *h = regex(with);
-    harness_feed(h, record);
-    if (harness_run(h) != FLOW_OK || harness_reject_count(h) > 0)
-        fail_msg("%s: %s", with, harness_failure(h));
-    assert_string_equal(harness_text(h, 0), out);
-    assert_string_equal(harness_text(h, 1), unmatched);
-    harness_free(h);
+    struct flow_harness *h = regex(with);
+    flow_harness_feed(h, record);
+    if (flow_harness_run(h) != FLOW_OK || flow_harness_reject_count(h) > 0)
+        fail_msg("%s: %s", with, flow_harness_failure(h));
+    assert_string_equal(flow_harness_text(h, 0), out);
+    assert_string_equal(flow_harness_text(h, 1), unmatched);
+    flow_harness_free(h);
 }
 
 static void check_open(const char *with, const char *reason)
 {
-    struct harness *h = regex(with);
-    assert_int_equal(harness_open(h), FLOW_EINVAL);
-    assert_string_equal(harness_failure(h), reason);
-    harness_free(h);
+    struct flow_harness *h = regex(with);
+    assert_int_equal(flow_harness_open(h), FLOW_EINVAL);
+    assert_string_equal(flow_harness_failure(h), reason);
+    flow_harness_free(h);
 }
 
 TEST(records_that_match_are_parted_from_the_others)
 {
-    struct harness *h = regex("{\"pattern\": \"^\xc3\x84.$\", \"ignore_case\": true}");
-    harness_feed_keyed(h, "k", "\xc3\xa4\xe2\x82\xac");
-    harness_feed(h, "\xc3\x84"
-                    "ab");
-    harness_feed(h, "");
-    harness_feed_bytes(h, "\xc3\x84\0", 3);
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_int_equal(harness_count(h, 0), 2);
-    assert_string_equal(harness_record(h, 0, 0)->key, "k");
-    assert_int_equal(harness_record(h, 0, 1)->size, 3);
-    assert_int_equal(harness_count(h, 1), 2);
-    harness_free(h);
+    struct flow_harness *h = regex("{\"pattern\": \"^\xc3\x84.$\", \"ignore_case\": true}");
+    flow_harness_feed_keyed(h, "k", "\xc3\xa4\xe2\x82\xac");
+    flow_harness_feed(h, "\xc3\x84"
+                         "ab");
+    flow_harness_feed(h, "");
+    flow_harness_feed_bytes(h, "\xc3\x84\0", 3);
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_int_equal(flow_harness_count(h, 0), 2);
+    assert_string_equal(flow_harness_record(h, 0, 0)->key, "k");
+    assert_int_equal(flow_harness_record(h, 0, 1)->size, 3);
+    assert_int_equal(flow_harness_count(h, 1), 2);
+    flow_harness_free(h);
 }
 
 TEST(groups_are_extracted_by_their_names_or_numbers)
@@ -123,43 +123,45 @@ TEST(matches_are_replaced_by_text_and_groups)
 
 TEST(what_is_made_of_a_record_keeps_its_key)
 {
-    struct harness *h =
+    struct flow_harness *h =
         regex("{\"pattern\": \"b\", \"mode\": \"replace\", \"replacement\": \"c\"}");
-    harness_feed_keyed(h, "k", "abc");
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_string_equal(harness_record(h, 0, 0)->data, "acc");
-    assert_string_equal(harness_record(h, 0, 0)->key, "k");
-    harness_free(h);
+    flow_harness_feed_keyed(h, "k", "abc");
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_string_equal(flow_harness_record(h, 0, 0)->data, "acc");
+    assert_string_equal(flow_harness_record(h, 0, 0)->key, "k");
+    flow_harness_free(h);
 }
 
 TEST(bytes_that_are_not_utf_8_match_nothing_and_do_no_harm)
 {
-    struct harness *h = regex("{\"pattern\": \"(?<w>.+)\", \"mode\": \"extract\", \"all\": true}");
-    harness_feed_bytes(h,
-                       "ab\xff"
-                       "cd\xc3",
-                       6);
-    harness_feed_bytes(h, "\xff\xfe", 2);
-    harness_feed_bytes(h, "a\0b", 3);
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_string_equal(harness_text(h, 0),
+    struct flow_harness *h =
+        regex("{\"pattern\": \"(?<w>.+)\", \"mode\": \"extract\", \"all\": true}");
+    flow_harness_feed_bytes(h,
+                            "ab\xff"
+                            "cd\xc3",
+                            6);
+    flow_harness_feed_bytes(h, "\xff\xfe", 2);
+    flow_harness_feed_bytes(h, "a\0b", 3);
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_string_equal(flow_harness_text(h, 0),
                         "{\"w\":\"ab\"}\n{\"w\":\"cd\"}\n{\"w\":\"a\\u0000b\"}\n");
-    assert_int_equal(harness_count(h, 1), 1);
-    harness_free(h);
+    assert_int_equal(flow_harness_count(h, 1), 1);
+    flow_harness_free(h);
 }
 
 TEST(a_search_without_bounds_ends_that_record_only)
 {
-    struct harness *h = regex("{\"pattern\": \"(*LIMIT_MATCH=50)x|(a+)+$\", \"mode\": \"replace\", "
-                              "\"all\": true, \"replacement\": \"-\"}");
-    harness_feed(h, "xaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab");
-    harness_feed(h, "x");
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_int_equal(harness_reject_count(h), 1);
-    assert_string_equal(harness_reject(h, 0),
+    struct flow_harness *h =
+        regex("{\"pattern\": \"(*LIMIT_MATCH=50)x|(a+)+$\", \"mode\": \"replace\", "
+              "\"all\": true, \"replacement\": \"-\"}");
+    flow_harness_feed(h, "xaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab");
+    flow_harness_feed(h, "x");
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_int_equal(flow_harness_reject_count(h), 1);
+    assert_string_equal(flow_harness_reject(h, 0),
                         "0: pattern '(*LIMIT_MATCH=50)x|(a+)+$': match limit exceeded");
-    assert_string_equal(harness_text(h, 0), "-\n");
-    harness_free(h);
+    assert_string_equal(flow_harness_text(h, 0), "-\n");
+    flow_harness_free(h);
 }
 
 TEST(large_groups_and_many_matches_are_written_in_full)
@@ -169,18 +171,19 @@ TEST(large_groups_and_many_matches_are_written_in_full)
     assert_non_null(large);
     memset(large, '"', size);
     large[size] = '\0';
-    struct harness *h = regex("{\"pattern\": \".*\", \"mode\": \"extract\", \"as\": \"array\"}");
-    harness_feed(h, large);
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_int_equal(harness_record(h, 0, 0)->size, 2 * size + 4);
-    harness_free(h);
+    struct flow_harness *h =
+        regex("{\"pattern\": \".*\", \"mode\": \"extract\", \"as\": \"array\"}");
+    flow_harness_feed(h, large);
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_int_equal(flow_harness_record(h, 0, 0)->size, 2 * size + 4);
+    flow_harness_free(h);
 
     h = regex(
         "{\"pattern\": \"\\\"\", \"mode\": \"replace\", \"all\": true, \"replacement\": \"ab\"}");
-    harness_feed(h, large);
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_int_equal(harness_record(h, 0, 0)->size, 2 * size);
-    harness_free(h);
+    flow_harness_feed(h, large);
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_int_equal(flow_harness_record(h, 0, 0)->size, 2 * size);
+    flow_harness_free(h);
     free(large);
 }
 
@@ -199,10 +202,10 @@ TEST(wrong_patterns_and_replacements_are_refused_with_their_place)
         (void)snprintf(with, sizeof(with),
                        "{\"pattern\": \"(?<a>a)\", \"mode\": \"replace\", \"replacement\": \"%s\"}",
                        bad[i]);
-        struct harness *h = regex(with);
-        assert_int_equal(harness_open(h), FLOW_EINVAL);
-        assert_non_null(strstr(harness_failure(h), "the pattern has no such group"));
-        harness_free(h);
+        struct flow_harness *h = regex(with);
+        assert_int_equal(flow_harness_open(h), FLOW_EINVAL);
+        assert_non_null(strstr(flow_harness_failure(h), "the pattern has no such group"));
+        flow_harness_free(h);
     }
 }
 

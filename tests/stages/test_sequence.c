@@ -5,10 +5,11 @@
 #include "support/check.h"
 #include "support/harness.h"
 
-static struct harness *run(const struct harness_options *options, enum flow_status expected)
+static struct flow_harness *run(const struct flow_harness_options *options,
+                                enum flow_status expected)
 {
-    struct harness *h = harness_new(harness_builtin("gen.sequence"), options);
-    assert_int_equal(harness_run(h), expected);
+    struct flow_harness *h = flow_harness_new(harness_builtin("gen.sequence"), options);
+    assert_int_equal(flow_harness_run(h), expected);
     return h;
 }
 
@@ -29,38 +30,39 @@ TEST(numbers_follow_from_step_and_count)
         {"{\"count\": 2, \"from\": 12345, \"size\": 2}", "12345\n12346\n"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
-        struct harness *h = run(&(struct harness_options){.with = cases[i].with}, FLOW_OK);
-        assert_string_equal(harness_text(h, 0), cases[i].text);
-        harness_free(h);
+        struct flow_harness *h =
+            run(&(struct flow_harness_options){.with = cases[i].with}, FLOW_OK);
+        assert_string_equal(flow_harness_text(h, 0), cases[i].text);
+        flow_harness_free(h);
     }
 }
 
 TEST(every_number_of_up_to_six_digits_is_written_right)
 {
-    struct harness *h =
-        run(&(struct harness_options){.with = "{\"count\": 3000, \"from\": -333, \"step\": 337}"},
-            FLOW_OK);
-    assert_int_equal(harness_count(h, 0), 3000);
-    const char *text = harness_text(h, 0);
+    struct flow_harness *h = run(
+        &(struct flow_harness_options){.with = "{\"count\": 3000, \"from\": -333, \"step\": 337}"},
+        FLOW_OK);
+    assert_int_equal(flow_harness_count(h, 0), 3000);
+    const char *text = flow_harness_text(h, 0);
     for (long i = 0; i < 3000; i++) {
         char *end = NULL;
         assert_int_equal(strtol(text, &end, 10), -333 + i * 337);
         assert_int_equal(*end, '\n');
         text = end + 1;
     }
-    harness_free(h);
+    flow_harness_free(h);
 }
 
 TEST(a_large_size_is_filled_up_with_zeros)
 {
-    struct harness *h =
-        run(&(struct harness_options){.with = "{\"count\": 3, \"size\": \"1MiB\"}"}, FLOW_OK);
-    assert_int_equal(harness_count(h, 0), 3);
-    const struct harness_record *last = harness_record(h, 0, 2);
+    struct flow_harness *h =
+        run(&(struct flow_harness_options){.with = "{\"count\": 3, \"size\": \"1MiB\"}"}, FLOW_OK);
+    assert_int_equal(flow_harness_count(h, 0), 3);
+    const struct flow_harness_record *last = flow_harness_record(h, 0, 2);
     assert_int_equal(last->size, 1 << 20);
     assert_int_equal(strspn(last->data, "0"), (1 << 20) - 1);
     assert_int_equal(last->data[last->size - 1], '3');
-    harness_free(h);
+    flow_harness_free(h);
 }
 
 TEST(replicas_emit_each_number_once_between_them)
@@ -68,12 +70,12 @@ TEST(replicas_emit_each_number_once_between_them)
     for (unsigned replicas = 1; replicas <= 4; replicas++) {
         unsigned seen[11] = {0};
         for (unsigned replica = 0; replica < replicas; replica++) {
-            const struct harness_options options = {
+            const struct flow_harness_options options = {
                 .with = "{\"count\": 10}", .replica = replica, .replicas = replicas};
-            struct harness *h = run(&options, FLOW_OK);
-            for (size_t i = 0; i < harness_count(h, 0); i++)
-                seen[strtoul(harness_record(h, 0, i)->data, NULL, 10)]++;
-            harness_free(h);
+            struct flow_harness *h = run(&options, FLOW_OK);
+            for (size_t i = 0; i < flow_harness_count(h, 0); i++)
+                seen[strtoul(flow_harness_record(h, 0, i)->data, NULL, 10)]++;
+            flow_harness_free(h);
         }
         assert_int_equal(seen[0], 0);
         for (size_t i = 1; i <= 10; i++)
@@ -83,43 +85,46 @@ TEST(replicas_emit_each_number_once_between_them)
 
 TEST(keys_are_the_number_modulo_keys)
 {
-    struct harness *h = run(
-        &(struct harness_options){.with = "{\"count\": 5, \"from\": -2, \"keys\": 3}"}, FLOW_OK);
+    struct flow_harness *h =
+        run(&(struct flow_harness_options){.with = "{\"count\": 5, \"from\": -2, \"keys\": 3}"},
+            FLOW_OK);
     static const char *const keys[] = {"1", "2", "0", "1", "2"};
     for (size_t i = 0; i < COUNT(keys); i++)
-        assert_string_equal(harness_record(h, 0, i)->key, keys[i]);
-    harness_free(h);
+        assert_string_equal(flow_harness_record(h, 0, i)->key, keys[i]);
+    flow_harness_free(h);
 
-    h = run(&(struct harness_options){.with = "{\"count\": 1}"}, FLOW_OK);
-    assert_null(harness_record(h, 0, 0)->key);
-    harness_free(h);
+    h = run(&(struct flow_harness_options){.with = "{\"count\": 1}"}, FLOW_OK);
+    assert_null(flow_harness_record(h, 0, 0)->key);
+    flow_harness_free(h);
 }
 
 TEST(a_sequence_beyond_64_bits_is_refused_before_it_starts)
 {
-    const struct harness_options options = {
+    const struct flow_harness_options options = {
         .with = "{\"count\": 4096, \"from\": 1, \"step\": 9007199254740992}"};
-    struct harness *h = harness_new(harness_builtin("gen.sequence"), &options);
-    assert_int_equal(harness_open(h), FLOW_ERANGE);
-    assert_string_equal(harness_failure(h),
+    struct flow_harness *h = flow_harness_new(harness_builtin("gen.sequence"), &options);
+    assert_int_equal(flow_harness_open(h), FLOW_ERANGE);
+    assert_string_equal(flow_harness_failure(h),
                         "4096 numbers from 1 by steps of 9007199254740992 do not fit into 64 bits");
-    harness_free(h);
+    flow_harness_free(h);
 }
 
 TEST(a_wish_to_stop_ends_it_soon)
 {
-    struct harness *h =
-        run(&(struct harness_options){.with = "{\"count\": 1000000}", .stop_after = 1000}, FLOW_OK);
-    assert_in_range(harness_count(h, 0), 1000, 1255);
-    harness_free(h);
+    struct flow_harness *h =
+        run(&(struct flow_harness_options){.with = "{\"count\": 1000000}", .stop_after = 1000},
+            FLOW_OK);
+    assert_in_range(flow_harness_count(h, 0), 1000, 1255);
+    flow_harness_free(h);
 }
 
 TEST(an_aborted_run_ends_it_at_once)
 {
-    struct harness *h = run(
-        &(struct harness_options){.with = "{\"count\": 1000000}", .abort_after = 10}, FLOW_EABORT);
-    assert_int_equal(harness_count(h, 0), 10);
-    harness_free(h);
+    struct flow_harness *h =
+        run(&(struct flow_harness_options){.with = "{\"count\": 1000000}", .abort_after = 10},
+            FLOW_EABORT);
+    assert_int_equal(flow_harness_count(h, 0), 10);
+    flow_harness_free(h);
 }
 
 int main(void)

@@ -5,13 +5,13 @@
 #include "support/check.h"
 #include "support/harness.h"
 
-static struct harness *top(const char *with, const char *const *records)
+static struct flow_harness *top(const char *with, const char *const *records)
 {
-    const struct harness_options options = {.with = with};
-    struct harness *h = harness_new(harness_builtin("sort.top"), &options);
+    const struct flow_harness_options options = {.with = with};
+    struct flow_harness *h = flow_harness_new(harness_builtin("sort.top"), &options);
     for (; *records != NULL; records++)
-        harness_feed(h, *records);
-    assert_int_equal(harness_run(h), FLOW_OK);
+        flow_harness_feed(h, *records);
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
     return h;
 }
 
@@ -29,9 +29,9 @@ TEST(the_largest_come_first_and_ties_by_their_bytes)
         {"{\"ascending\": true, \"n\": 4}", "-3\n0 zero\n2\n2 a\n"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
-        struct harness *h = top(cases[i].with, records);
-        assert_string_equal(harness_text(h, 0), cases[i].text);
-        harness_free(h);
+        struct flow_harness *h = top(cases[i].with, records);
+        assert_string_equal(flow_harness_text(h, 0), cases[i].text);
+        flow_harness_free(h);
     }
 }
 
@@ -53,68 +53,70 @@ TEST(numbers_of_any_form_and_length_are_ordered_by_value)
                                           "1e9 one",
                                           "0.25.9",
                                           NULL};
-    struct harness *h = top("{\"n\": 100}", records);
+    struct flow_harness *h = top("{\"n\": 100}", records);
     assert_string_equal(
-        harness_text(h, 0),
+        flow_harness_text(h, 0),
         "18446744073709551616 big\n18446744073709551615\n+100\n0099\n7.50 half\n"
         "7.5a\n7.4999\n  7 blanks\n1e9 one\n0.25.9\n-0\n0 zero\n-0.5\n-2 minus\n-12\n");
-    harness_free(h);
+    flow_harness_free(h);
 }
 
 TEST(a_record_without_a_number_is_rejected)
 {
     static const char *const records[] = {"", "x 1", "-", "5", ".5", "- 5", "+", "   ", NULL};
-    struct harness *h = top(NULL, records);
-    assert_string_equal(harness_text(h, 0), "5\n");
-    assert_int_equal(harness_reject_count(h), 7);
-    assert_string_equal(harness_reject(h, 0), "0: no number at the start of \"\"");
-    assert_string_equal(harness_reject(h, 1), "0: no number at the start of \"x 1\"");
-    harness_free(h);
+    struct flow_harness *h = top(NULL, records);
+    assert_string_equal(flow_harness_text(h, 0), "5\n");
+    assert_int_equal(flow_harness_reject_count(h), 7);
+    assert_string_equal(flow_harness_reject(h, 0), "0: no number at the start of \"\"");
+    assert_string_equal(flow_harness_reject(h, 1), "0: no number at the start of \"x 1\"");
+    flow_harness_free(h);
 }
 
 TEST(a_long_or_strange_record_is_shown_cut_and_escaped)
 {
-    struct harness *h = harness_new(harness_builtin("sort.top"), &(struct harness_options){0});
+    struct flow_harness *h =
+        flow_harness_new(harness_builtin("sort.top"), &(struct flow_harness_options){0});
     char bytes[100] = "\"\\\n\r\t\0\xff";
     memset(bytes + 7, 'x', sizeof(bytes) - 7);
-    harness_feed_bytes(h, bytes, sizeof(bytes));
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_string_equal(harness_reject(h, 0),
+    flow_harness_feed_bytes(h, bytes, sizeof(bytes));
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_string_equal(flow_harness_reject(h, 0),
                         "0: no number at the start of "
                         "\"\\\"\\\\\\n\\r\\t\\x00\\xffxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"...");
-    harness_free(h);
+    flow_harness_free(h);
 }
 
 TEST(keys_stay_with_their_records)
 {
-    struct harness *h = harness_new(harness_builtin("sort.top"), &(struct harness_options){0});
-    harness_feed_keyed(h, "low", "1");
-    harness_feed_keyed(h, "high", "2");
-    harness_feed(h, "3");
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_null(harness_record(h, 0, 0)->key);
-    assert_string_equal(harness_record(h, 0, 1)->key, "high");
-    assert_string_equal(harness_record(h, 0, 1)->data, "2");
-    assert_string_equal(harness_record(h, 0, 2)->key, "low");
-    harness_free(h);
+    struct flow_harness *h =
+        flow_harness_new(harness_builtin("sort.top"), &(struct flow_harness_options){0});
+    flow_harness_feed_keyed(h, "low", "1");
+    flow_harness_feed_keyed(h, "high", "2");
+    flow_harness_feed(h, "3");
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_null(flow_harness_record(h, 0, 0)->key);
+    assert_string_equal(flow_harness_record(h, 0, 1)->key, "high");
+    assert_string_equal(flow_harness_record(h, 0, 1)->data, "2");
+    assert_string_equal(flow_harness_record(h, 0, 2)->key, "low");
+    flow_harness_free(h);
 }
 
 /* 1 to 5000 in an order that jumps about, so that the heap is turned over in every way. */
 TEST(the_best_of_many_are_found_in_any_order)
 {
     for (unsigned step = 1; step < 5000; step += 617) {
-        const struct harness_options options = {.with = "{\"n\": 100}"};
-        struct harness *h = harness_new(harness_builtin("sort.top"), &options);
+        const struct flow_harness_options options = {.with = "{\"n\": 100}"};
+        struct flow_harness *h = flow_harness_new(harness_builtin("sort.top"), &options);
         char text[16];
         for (unsigned i = 0; i < 4999; i++) {
             (void)snprintf(text, sizeof(text), "%u", i * step % 4999 + 1);
-            harness_feed(h, text);
+            flow_harness_feed(h, text);
         }
-        assert_int_equal(harness_run(h), FLOW_OK);
-        assert_int_equal(harness_count(h, 0), 100);
+        assert_int_equal(flow_harness_run(h), FLOW_OK);
+        assert_int_equal(flow_harness_count(h, 0), 100);
         for (unsigned i = 0; i < 100; i++)
-            assert_int_equal(strtoul(harness_record(h, 0, i)->data, NULL, 10), 4999 - i);
-        harness_free(h);
+            assert_int_equal(strtoul(flow_harness_record(h, 0, i)->data, NULL, 10), 4999 - i);
+        flow_harness_free(h);
     }
 }
 
@@ -146,17 +148,17 @@ TEST(numbers_of_all_sizes_come_in_order_however_many_are_kept)
         char with[64];
         (void)snprintf(with, sizeof(with), "{\"n\": %zu, \"ascending\": %s}", n,
                        ascending ? "true" : "false");
-        const struct harness_options options = {.with = with};
-        struct harness *h = harness_new(harness_builtin("sort.top"), &options);
+        const struct flow_harness_options options = {.with = with};
+        struct flow_harness *h = flow_harness_new(harness_builtin("sort.top"), &options);
         for (size_t i = 0; i < COUNT(texts); i++)
-            harness_feed(h, texts[i * 7 % COUNT(texts)]);
-        assert_int_equal(harness_run(h), FLOW_OK);
-        assert_int_equal(harness_count(h, 0), n < COUNT(texts) ? n : COUNT(texts));
-        for (size_t i = 0; i < harness_count(h, 0); i++) {
+            flow_harness_feed(h, texts[i * 7 % COUNT(texts)]);
+        assert_int_equal(flow_harness_run(h), FLOW_OK);
+        assert_int_equal(flow_harness_count(h, 0), n < COUNT(texts) ? n : COUNT(texts));
+        for (size_t i = 0; i < flow_harness_count(h, 0); i++) {
             const char *want = sorted[ascending ? COUNT(texts) - 1 - i : i];
-            assert_true(strtod(harness_record(h, 0, i)->data, NULL) == strtod(want, NULL));
+            assert_true(strtod(flow_harness_record(h, 0, i)->data, NULL) == strtod(want, NULL));
         }
-        harness_free(h);
+        flow_harness_free(h);
     }
 }
 

@@ -3,50 +3,50 @@
 #include "folder.h"
 #include "plugin_type.h"
 
-static struct harness *stage(const struct folder *folder, const char *type, const char *rest,
-                             bool resumes, size_t stop_after)
+static struct flow_harness *stage(const struct folder *folder, const char *type, const char *rest,
+                                  bool resumes, size_t stop_after)
 {
     char *with = folder_with(folder, "path", "db", rest);
-    const struct harness_options options = {
+    const struct flow_harness_options options = {
         .with = with, .checkpoints = true, .resumes = resumes, .stop_after = stop_after};
-    struct harness *h = harness_new(plugin_type(type), &options);
+    struct flow_harness *h = flow_harness_new(plugin_type(type), &options);
     free(with);
     return h;
 }
 
-static struct harness *writer(const struct folder *folder, const char *rest, bool resumes)
+static struct flow_harness *writer(const struct folder *folder, const char *rest, bool resumes)
 {
     return stage(folder, "sqlite.write", rest, resumes, 0);
 }
 
 /* All is committed. */
-static void settle(struct harness *h)
+static void settle(struct flow_harness *h)
 {
-    struct harness_saved saved;
-    assert_int_equal(harness_save(h, &saved), FLOW_OK);
-    assert_int_equal(harness_commit(h, 1), FLOW_OK);
+    struct flow_harness_saved saved;
+    assert_int_equal(flow_harness_save(h, &saved), FLOW_OK);
+    assert_int_equal(flow_harness_commit(h, 1), FLOW_OK);
     free(saved.bytes);
 }
 
 static void write_all(const struct folder *folder, const char *rest, const char *const *records)
 {
-    struct harness *h = writer(folder, rest, false);
+    struct flow_harness *h = writer(folder, rest, false);
     for (size_t i = 0; records[i] != NULL; i++)
-        harness_feed_keyed(h, "k", records[i]);
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_int_equal(harness_reject_count(h), 0);
+        flow_harness_feed_keyed(h, "k", records[i]);
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_int_equal(flow_harness_reject_count(h), 0);
     settle(h);
-    harness_free(h);
+    flow_harness_free(h);
 }
 
 static void expect(const struct folder *folder, const char *rest, const char *text)
 {
-    struct harness *h = stage(folder, "sqlite.query", rest, false, 0);
-    const enum flow_status rc = harness_run(h);
-    assert_string_equal(harness_failure(h), "");
+    struct flow_harness *h = stage(folder, "sqlite.query", rest, false, 0);
+    const enum flow_status rc = flow_harness_run(h);
+    assert_string_equal(flow_harness_failure(h), "");
     assert_int_equal(rc, FLOW_OK);
-    assert_string_equal(harness_text(h, 0), text);
-    harness_free(h);
+    assert_string_equal(flow_harness_text(h, 0), text);
+    flow_harness_free(h);
 }
 
 static const char table[] = ", \"table\": \"t\", \"columns\": [\"a\", \"b c\"],"
@@ -117,17 +117,17 @@ TEST(records_that_are_no_rows_are_refused_and_the_others_added)
         {"{\"a\": 4} x", "it is no JSON"},
         {"{\"a\": \"\xff\"}", "it is not UTF-8"},
     };
-    struct harness *h = writer(&folder, table, false);
-    harness_feed(h, "{\"a\": 1}");
+    struct flow_harness *h = writer(&folder, table, false);
+    flow_harness_feed(h, "{\"a\": 1}");
     for (size_t i = 0; i < COUNT(cases); i++)
-        harness_feed(h, cases[i].text);
-    harness_feed(h, "{\"a\": 2}");
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_int_equal(harness_reject_count(h), COUNT(cases));
+        flow_harness_feed(h, cases[i].text);
+    flow_harness_feed(h, "{\"a\": 2}");
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_int_equal(flow_harness_reject_count(h), COUNT(cases));
     for (size_t i = 0; i < COUNT(cases); i++)
-        assert_non_null(strstr(harness_reject(h, i), cases[i].words));
+        assert_non_null(strstr(flow_harness_reject(h, i), cases[i].words));
     settle(h);
-    harness_free(h);
+    flow_harness_free(h);
     expect(&folder, all, "{\"a\":1,\"b c\":null}\n{\"a\":2,\"b c\":null}\n");
     folder_look(&folder, 1);
 }
@@ -153,62 +153,62 @@ TEST(parameters_that_make_no_sense_are_refused)
         {"sqlite.query", ", \"sql\": \"SELECT 1\", \"poll\": \"1s\"", "'poll' needs 'order'"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
-        struct harness *h = stage(&folder, cases[i].type, cases[i].rest, false, 0);
-        assert_int_not_equal(harness_open(h), FLOW_OK);
-        if (strstr(harness_failure(h), cases[i].words) == NULL)
-            fail_msg("'%s' lacks '%s'", harness_failure(h), cases[i].words);
-        harness_free(h);
+        struct flow_harness *h = stage(&folder, cases[i].type, cases[i].rest, false, 0);
+        assert_int_not_equal(flow_harness_open(h), FLOW_OK);
+        if (strstr(flow_harness_failure(h), cases[i].words) == NULL)
+            fail_msg("'%s' lacks '%s'", flow_harness_failure(h), cases[i].words);
+        flow_harness_free(h);
     }
     folder_look(&folder, 1);
 }
 
 /* ---- checkpoints ---- */
 
-static struct harness *go_on(const struct folder *folder, const struct harness_saved *saved,
-                             const char *record)
+static struct flow_harness *go_on(const struct folder *folder,
+                                  const struct flow_harness_saved *saved, const char *record)
 {
-    struct harness *h = writer(folder, table, true);
+    struct flow_harness *h = writer(folder, table, true);
     if (record != NULL)
-        harness_feed(h, record);
-    assert_int_equal(harness_open(h), FLOW_OK);
-    assert_int_equal(harness_restore(h, saved), FLOW_OK);
-    assert_int_equal(harness_commit(h, 1), FLOW_OK);
+        flow_harness_feed(h, record);
+    assert_int_equal(flow_harness_open(h), FLOW_OK);
+    assert_int_equal(flow_harness_restore(h, saved), FLOW_OK);
+    assert_int_equal(flow_harness_commit(h, 1), FLOW_OK);
     return h;
 }
 
 TEST(rows_are_there_once_whenever_the_run_is_killed)
 {
     const struct folder folder = folder_new();
-    struct harness_saved saved;
-    struct harness *h = writer(&folder, table, false);
-    harness_feed(h, "{\"a\": 1}");
-    assert_int_equal(harness_open(h), FLOW_OK);
-    assert_int_equal(harness_work(h), FLOW_OK);
-    assert_int_equal(harness_save(h, &saved), FLOW_OK);
-    harness_free(h); /* killed before the commit: nothing is in the database */
+    struct flow_harness_saved saved;
+    struct flow_harness *h = writer(&folder, table, false);
+    flow_harness_feed(h, "{\"a\": 1}");
+    assert_int_equal(flow_harness_open(h), FLOW_OK);
+    assert_int_equal(flow_harness_work(h), FLOW_OK);
+    assert_int_equal(flow_harness_save(h, &saved), FLOW_OK);
+    flow_harness_free(h); /* killed before the commit: nothing is in the database */
     expect(&folder, all, "");
 
     h = go_on(&folder, &saved, NULL);
-    harness_free(h);
+    flow_harness_free(h);
     expect(&folder, all, "{\"a\":1,\"b c\":null}\n");
 
     /* Killed after the commit, which is made again; then a record between save and commit. */
     h = go_on(&folder, &saved, "{\"a\": 2}");
     free(saved.bytes);
-    assert_int_equal(harness_save(h, &saved), FLOW_OK);
-    assert_int_equal(harness_work(h), FLOW_OK);
-    assert_int_equal(harness_commit(h, 2), FLOW_OK);
+    assert_int_equal(flow_harness_save(h, &saved), FLOW_OK);
+    assert_int_equal(flow_harness_work(h), FLOW_OK);
+    assert_int_equal(flow_harness_commit(h, 2), FLOW_OK);
     expect(&folder, all, "{\"a\":1,\"b c\":null}\n");
     settle(h);
-    harness_free(h);
+    flow_harness_free(h);
     expect(&folder, all, "{\"a\":1,\"b c\":null}\n{\"a\":2,\"b c\":null}\n");
 
     for (size_t size = 0; size < saved.size; size++) {
-        const struct harness_saved half = {saved.bytes, size};
+        const struct flow_harness_saved half = {saved.bytes, size};
         h = writer(&folder, table, true);
-        assert_int_equal(harness_open(h), FLOW_OK);
-        assert_int_not_equal(harness_restore(h, &half), FLOW_OK);
-        harness_free(h);
+        assert_int_equal(flow_harness_open(h), FLOW_OK);
+        assert_int_not_equal(flow_harness_restore(h, &half), FLOW_OK);
+        flow_harness_free(h);
     }
     free(saved.bytes);
     folder_look(&folder, 1);
@@ -217,21 +217,21 @@ TEST(rows_are_there_once_whenever_the_run_is_killed)
 TEST(another_database_than_the_one_written_to_is_refused)
 {
     const struct folder folder = folder_new();
-    struct harness_saved saved;
-    struct harness *h = writer(&folder, table, false);
-    harness_feed(h, "{\"a\": 1}");
-    assert_int_equal(harness_run(h), FLOW_OK);
+    struct flow_harness_saved saved;
+    struct flow_harness *h = writer(&folder, table, false);
+    flow_harness_feed(h, "{\"a\": 1}");
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
     settle(h);
-    assert_int_equal(harness_save(h, &saved), FLOW_OK);
-    harness_free(h);
+    assert_int_equal(flow_harness_save(h, &saved), FLOW_OK);
+    flow_harness_free(h);
     char *path = folder_path(&folder, "db");
     assert_int_equal(remove(path), 0);
     free(path);
     h = writer(&folder, table, true);
-    assert_int_equal(harness_open(h), FLOW_OK);
-    assert_int_equal(harness_restore(h, &saved), FLOW_EIO);
-    assert_non_null(strstr(harness_failure(h), "holds checkpoint 0, and 1 was in it"));
-    harness_free(h);
+    assert_int_equal(flow_harness_open(h), FLOW_OK);
+    assert_int_equal(flow_harness_restore(h, &saved), FLOW_EIO);
+    assert_non_null(strstr(flow_harness_failure(h), "holds checkpoint 0, and 1 was in it"));
+    flow_harness_free(h);
     free(saved.bytes);
     folder_look(&folder, 1);
 }
@@ -252,32 +252,33 @@ TEST(a_query_goes_on_behind_its_last_row)
         ", \"sql\": \"SELECT rowid AS i, a FROM t\", \"order\": \"i\"",
     };
     for (size_t c = 0; c < COUNT(cases); c++) {
-        struct harness *whole = stage(&folder, "sqlite.query", cases[c], false, 0);
-        assert_int_equal(harness_run(whole), FLOW_OK);
-        assert_int_equal(harness_count(whole, 0), 3000);
-        struct harness_saved saved;
-        struct harness *first = stage(&folder, "sqlite.query", cases[c], false, 600);
-        assert_int_equal(harness_run(first), FLOW_OK);
-        assert_int_equal(harness_save(first, &saved), FLOW_OK);
-        struct harness *second = stage(&folder, "sqlite.query", cases[c], true, 0);
-        assert_int_equal(harness_open(second), FLOW_OK);
-        assert_int_equal(harness_restore(second, &saved), FLOW_OK);
-        assert_int_equal(harness_work(second), FLOW_OK);
+        struct flow_harness *whole = stage(&folder, "sqlite.query", cases[c], false, 0);
+        assert_int_equal(flow_harness_run(whole), FLOW_OK);
+        assert_int_equal(flow_harness_count(whole, 0), 3000);
+        struct flow_harness_saved saved;
+        struct flow_harness *first = stage(&folder, "sqlite.query", cases[c], false, 600);
+        assert_int_equal(flow_harness_run(first), FLOW_OK);
+        assert_int_equal(flow_harness_save(first, &saved), FLOW_OK);
+        struct flow_harness *second = stage(&folder, "sqlite.query", cases[c], true, 0);
+        assert_int_equal(flow_harness_open(second), FLOW_OK);
+        assert_int_equal(flow_harness_restore(second, &saved), FLOW_OK);
+        assert_int_equal(flow_harness_work(second), FLOW_OK);
         char *both = NULL;
-        assert_true(asprintf(&both, "%s%s", harness_text(first, 0), harness_text(second, 0)) > 0);
-        assert_string_equal(both, harness_text(whole, 0));
+        assert_true(
+            asprintf(&both, "%s%s", flow_harness_text(first, 0), flow_harness_text(second, 0)) > 0);
+        assert_string_equal(both, flow_harness_text(whole, 0));
         free(both);
         free(saved.bytes);
-        harness_free(first);
-        harness_free(second);
-        harness_free(whole);
+        flow_harness_free(first);
+        flow_harness_free(second);
+        flow_harness_free(whole);
     }
-    struct harness *h = stage(&folder, "sqlite.query",
-                              ", \"sql\": \"SELECT 1 AS a FROM t\", \"order\": \"a\"", false, 0);
-    assert_int_equal(harness_run(h), FLOW_EINVAL);
+    struct flow_harness *h = stage(
+        &folder, "sqlite.query", ", \"sql\": \"SELECT 1 AS a FROM t\", \"order\": \"a\"", false, 0);
+    assert_int_equal(flow_harness_run(h), FLOW_EINVAL);
     assert_non_null(
-        strstr(harness_failure(h), "column 'a' is what it was in the row before in row 2"));
-    harness_free(h);
+        strstr(flow_harness_failure(h), "column 'a' is what it was in the row before in row 2"));
+    flow_harness_free(h);
     folder_look(&folder, 1);
 }
 

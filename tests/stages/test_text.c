@@ -5,10 +5,10 @@
 #include "support/check.h"
 #include "support/harness.h"
 
-static struct harness *words(const char *with)
+static struct flow_harness *words(const char *with)
 {
-    const struct harness_options options = {.with = with, .batch = 2};
-    return harness_new(harness_builtin("text.words"), &options);
+    const struct flow_harness_options options = {.with = with, .batch = 2};
+    return flow_harness_new(harness_builtin("text.words"), &options);
 }
 
 TEST(words_are_runs_of_letters_and_digits)
@@ -28,45 +28,45 @@ TEST(words_are_runs_of_letters_and_digits)
         {"@AZ[`az{/09:", 12, "AZ\naz\n09\n"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
-        struct harness *h = words(NULL);
-        harness_feed_bytes(h, cases[i].text, cases[i].size);
-        assert_int_equal(harness_run(h), FLOW_OK);
-        assert_string_equal(harness_text(h, 0), cases[i].words);
-        harness_free(h);
+        struct flow_harness *h = words(NULL);
+        flow_harness_feed_bytes(h, cases[i].text, cases[i].size);
+        assert_int_equal(flow_harness_run(h), FLOW_OK);
+        assert_string_equal(flow_harness_text(h, 0), cases[i].words);
+        flow_harness_free(h);
     }
 }
 
 TEST(words_do_not_run_on_into_the_next_record)
 {
-    struct harness *h = words(NULL);
-    harness_feed_keyed(h, "key", "one tw");
-    harness_feed(h, "o three");
-    harness_feed(h, "four");
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_string_equal(harness_text(h, 0), "one\ntw\no\nthree\nfour\n");
-    assert_null(harness_record(h, 0, 0)->key);
-    harness_free(h);
+    struct flow_harness *h = words(NULL);
+    flow_harness_feed_keyed(h, "key", "one tw");
+    flow_harness_feed(h, "o three");
+    flow_harness_feed(h, "four");
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_string_equal(flow_harness_text(h, 0), "one\ntw\no\nthree\nfour\n");
+    assert_null(flow_harness_record(h, 0, 0)->key);
+    flow_harness_free(h);
 }
 
 TEST(lower_makes_small_letters)
 {
-    struct harness *h = words("{\"lower\": true}");
-    harness_feed(h, "The QUICK brown 4X");
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_string_equal(harness_text(h, 0), "the\nquick\nbrown\n4x\n");
-    harness_free(h);
+    struct flow_harness *h = words("{\"lower\": true}");
+    flow_harness_feed(h, "The QUICK brown 4X");
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_string_equal(flow_harness_text(h, 0), "the\nquick\nbrown\n4x\n");
+    flow_harness_free(h);
 }
 
 TEST(every_byte_is_a_separator_unless_it_is_a_letter_or_digit)
 {
-    struct harness *h = words(NULL);
+    struct flow_harness *h = words(NULL);
     for (int byte = 0; byte < 256; byte++) {
         const char text[3] = {'x', (char)(unsigned char)byte, 'x'};
-        harness_feed_bytes(h, text, sizeof(text));
+        flow_harness_feed_bytes(h, text, sizeof(text));
     }
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_int_equal(harness_count(h, 0), (256 - 62) * 2 + 62);
-    harness_free(h);
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_int_equal(flow_harness_count(h, 0), (256 - 62) * 2 + 62);
+    flow_harness_free(h);
 }
 
 /* Against the plain definition, with words that begin and end at all places of 64 bytes. */
@@ -90,11 +90,11 @@ TEST(long_texts_are_split_as_by_looking_at_one_byte_after_the_other)
         if (used > 0 && expected[used - 1] != '\n')
             expected[used++] = '\n';
         expected[used] = '\0';
-        struct harness *h = words(NULL);
-        harness_feed_bytes(h, text, size);
-        assert_int_equal(harness_run(h), FLOW_OK);
-        assert_string_equal(harness_text(h, 0), expected);
-        harness_free(h);
+        struct flow_harness *h = words(NULL);
+        flow_harness_feed_bytes(h, text, size);
+        assert_int_equal(flow_harness_run(h), FLOW_OK);
+        assert_string_equal(flow_harness_text(h, 0), expected);
+        flow_harness_free(h);
     }
 }
 
@@ -104,12 +104,13 @@ static int by_text(const void *left, const void *right)
 }
 
 /* The records of port 0, which come in no order. */
-static void assert_sorted_equal(const struct harness *h, const char *const *expected, size_t count)
+static void assert_sorted_equal(const struct flow_harness *h, const char *const *expected,
+                                size_t count)
 {
     const char *records[16];
-    assert_int_equal(harness_count(h, 0), count);
+    assert_int_equal(flow_harness_count(h, 0), count);
     for (size_t i = 0; i < count; i++)
-        records[i] = harness_record(h, 0, i)->data;
+        records[i] = flow_harness_record(h, 0, i)->data;
     qsort(records, count, sizeof(*records), by_text);
     for (size_t i = 0; i < count; i++)
         assert_string_equal(records[i], expected[i]);
@@ -118,95 +119,95 @@ static void assert_sorted_equal(const struct harness *h, const char *const *expe
 TEST(with_count_equal_words_come_out_once_with_their_number)
 {
     for (size_t batch = 0; batch < 3; batch++) {
-        const struct harness_options options = {.with = "{\"count\": true}", .batch = batch};
-        struct harness *h = harness_new(harness_builtin("text.words"), &options);
-        harness_feed(h, "to be, or not to be");
-        harness_feed(h, "To");
-        harness_feed(h, "be");
-        assert_int_equal(harness_open(h), FLOW_OK);
-        assert_int_equal(harness_work(h), FLOW_OK);
-        assert_int_equal(harness_count(h, 0), 0);
-        assert_int_equal(harness_finish(h), FLOW_OK);
+        const struct flow_harness_options options = {.with = "{\"count\": true}", .batch = batch};
+        struct flow_harness *h = flow_harness_new(harness_builtin("text.words"), &options);
+        flow_harness_feed(h, "to be, or not to be");
+        flow_harness_feed(h, "To");
+        flow_harness_feed(h, "be");
+        assert_int_equal(flow_harness_open(h), FLOW_OK);
+        assert_int_equal(flow_harness_work(h), FLOW_OK);
+        assert_int_equal(flow_harness_count(h, 0), 0);
+        assert_int_equal(flow_harness_finish(h), FLOW_OK);
         static const char *const expected[] = {"1 To", "1 not", "1 or", "2 to", "3 be"};
         assert_sorted_equal(h, expected, COUNT(expected));
         for (size_t i = 0; i < COUNT(expected); i++) {
-            const struct harness_record *record = harness_record(h, 0, i);
+            const struct flow_harness_record *record = flow_harness_record(h, 0, i);
             assert_string_equal(record->key, record->data + 2);
         }
-        harness_free(h);
+        flow_harness_free(h);
     }
 }
 
 TEST(with_count_and_lower_capitals_make_no_difference)
 {
-    const struct harness_options options = {.with = "{\"count\": true, \"lower\": true}"};
-    struct harness *h = harness_new(harness_builtin("text.words"), &options);
-    harness_feed(h, "Word WORD word w0Rd ABCDEFGHIJKLMNOPQRSTUVW ABCDEFGHIJKLMNOPQRSTUVWX");
-    harness_feed(h, "abcdefghijklmnopqrstuvw ABCDEFGHIJKLMNOPQRSTUVWX W0rd");
-    assert_int_equal(harness_run(h), FLOW_OK);
+    const struct flow_harness_options options = {.with = "{\"count\": true, \"lower\": true}"};
+    struct flow_harness *h = flow_harness_new(harness_builtin("text.words"), &options);
+    flow_harness_feed(h, "Word WORD word w0Rd ABCDEFGHIJKLMNOPQRSTUVW ABCDEFGHIJKLMNOPQRSTUVWX");
+    flow_harness_feed(h, "abcdefghijklmnopqrstuvw ABCDEFGHIJKLMNOPQRSTUVWX W0rd");
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
     static const char *const expected[] = {"1 abcdefghijklmnopqrstuvwx",
                                            "1 abcdefghijklmnopqrstuvwx",
                                            "2 abcdefghijklmnopqrstuvw", "2 w0rd", "3 word"};
     assert_sorted_equal(h, expected, COUNT(expected));
-    harness_free(h);
+    flow_harness_free(h);
 }
 
 TEST(a_full_table_is_emitted_and_nothing_is_lost)
 {
-    const struct harness_options options = {.with = "{\"count\": true, \"memory\": \"64KiB\"}",
-                                            .batch = 100};
-    struct harness *h = harness_new(harness_builtin("text.words"), &options);
+    const struct flow_harness_options options = {.with = "{\"count\": true, \"memory\": \"64KiB\"}",
+                                                 .batch = 100};
+    struct flow_harness *h = flow_harness_new(harness_builtin("text.words"), &options);
     char text[32];
     for (int round = 0; round < 3; round++) {
         for (int i = 0; i < 5000; i++) {
             (void)snprintf(text, sizeof(text), "w%d all w%d", i, i);
-            harness_feed(h, text);
+            flow_harness_feed(h, text);
         }
     }
-    assert_int_equal(harness_open(h), FLOW_OK);
-    assert_int_equal(harness_work(h), FLOW_OK);
-    const size_t early = harness_count(h, 0);
+    assert_int_equal(flow_harness_open(h), FLOW_OK);
+    assert_int_equal(flow_harness_work(h), FLOW_OK);
+    const size_t early = flow_harness_count(h, 0);
     assert_in_range(early, 10000, 15000);
-    assert_int_equal(harness_finish(h), FLOW_OK);
+    assert_int_equal(flow_harness_finish(h), FLOW_OK);
     unsigned long words = 0;
     unsigned long all = 0;
-    for (size_t i = 0; i < harness_count(h, 0); i++) {
-        const struct harness_record *record = harness_record(h, 0, i);
+    for (size_t i = 0; i < flow_harness_count(h, 0); i++) {
+        const struct flow_harness_record *record = flow_harness_record(h, 0, i);
         const unsigned long count = strtoul(record->data, NULL, 10);
         words += strcmp(record->key, "all") != 0 ? count : 0;
         all += strcmp(record->key, "all") == 0 ? count : 0;
     }
     assert_int_equal(words, 30000);
     assert_int_equal(all, 15000);
-    harness_free(h);
+    flow_harness_free(h);
 }
 
 TEST(with_nothing_to_hold_each_batch_gives_its_counts)
 {
-    const struct harness_options options = {.with = "{\"count\": true, \"hold\": \"0s\"}",
-                                            .batch = 2};
-    struct harness *h = harness_new(harness_builtin("text.words"), &options);
-    harness_feed(h, "a a");
-    harness_feed(h, "a");
-    harness_feed(h, "a");
-    assert_int_equal(harness_open(h), FLOW_OK);
-    assert_int_equal(harness_work(h), FLOW_OK);
-    assert_string_equal(harness_text(h, 0), "3 a\n1 a\n");
-    assert_int_equal(harness_finish(h), FLOW_OK);
-    assert_int_equal(harness_count(h, 0), 2);
-    harness_free(h);
+    const struct flow_harness_options options = {.with = "{\"count\": true, \"hold\": \"0s\"}",
+                                                 .batch = 2};
+    struct flow_harness *h = flow_harness_new(harness_builtin("text.words"), &options);
+    flow_harness_feed(h, "a a");
+    flow_harness_feed(h, "a");
+    flow_harness_feed(h, "a");
+    assert_int_equal(flow_harness_open(h), FLOW_OK);
+    assert_int_equal(flow_harness_work(h), FLOW_OK);
+    assert_string_equal(flow_harness_text(h, 0), "3 a\n1 a\n");
+    assert_int_equal(flow_harness_finish(h), FLOW_OK);
+    assert_int_equal(flow_harness_count(h, 0), 2);
+    flow_harness_free(h);
 }
 
 TEST(an_aborted_run_ends_it_in_the_middle_of_a_record)
 {
     static const char *const with[] = {NULL, "{\"lower\": true}", "{\"count\": true}"};
     for (size_t i = 0; i < COUNT(with); i++) {
-        const struct harness_options options = {.with = with[i], .abort_after = 2};
-        struct harness *h = harness_new(harness_builtin("text.words"), &options);
-        harness_feed(h, "one two three four");
-        assert_int_equal(harness_run(h), FLOW_EABORT);
-        assert_int_equal(harness_count(h, 0), 2);
-        harness_free(h);
+        const struct flow_harness_options options = {.with = with[i], .abort_after = 2};
+        struct flow_harness *h = flow_harness_new(harness_builtin("text.words"), &options);
+        flow_harness_feed(h, "one two three four");
+        assert_int_equal(flow_harness_run(h), FLOW_EABORT);
+        assert_int_equal(flow_harness_count(h, 0), 2);
+        flow_harness_free(h);
     }
 }
 

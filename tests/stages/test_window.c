@@ -13,14 +13,21 @@ struct input {
     const char *key, *text;
 };
 
-static struct harness *make(const char *type, const char *with, bool resumes,
-                            const struct input *inputs, size_t from, size_t to)
+static struct flow_harness *make(const char *type, const char *with, bool resumes,
+                                 const struct input *inputs, size_t from, size_t to)
 {
-    const struct harness_options options = {
+    const struct flow_harness_options options = {
         .with = with, .checkpoints = true, .resumes = resumes, .batch = 2};
-    struct harness *h = harness_new(harness_builtin(type), &options);
+    struct flow_harness *h = flow_harness_new(harness_builtin(type), &options);
     for (size_t i = from; i < to; i++)
-        harness_feed_port(h, inputs[i].port, inputs[i].key, inputs[i].text);
+        flow_harness_feed_record(h,
+                                 &(struct flow_record){
+                                     .port = inputs[i].port,
+                                     .data = inputs[i].text,
+                                     .size = strlen(inputs[i].text),
+                                     .key = inputs[i].key,
+                                     .key_size = inputs[i].key != NULL ? strlen(inputs[i].key) : 0,
+                                 });
     return h;
 }
 
@@ -28,34 +35,35 @@ static struct harness *make(const char *type, const char *with, bool resumes,
 static void expect(const char *type, const char *with, const struct input *inputs, size_t count,
                    const char *out, const char *other)
 {
-    struct harness *h = make(type, with, false, inputs, 0, count);
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_string_equal(harness_text(h, 0), out);
-    assert_string_equal(harness_text(h, 1), other);
-    harness_free(h);
+    struct flow_harness *h = make(type, with, false, inputs, 0, count);
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_string_equal(flow_harness_text(h, 0), out);
+    assert_string_equal(flow_harness_text(h, 1), other);
+    flow_harness_free(h);
     for (size_t cut = 0; cut <= count; cut++) {
-        struct harness_saved saved;
-        struct harness *first = make(type, with, false, inputs, 0, cut);
-        assert_int_equal(harness_open(first), FLOW_OK);
-        assert_int_equal(harness_work(first), FLOW_OK);
-        assert_int_equal(harness_save(first, &saved), FLOW_OK);
-        struct harness *second = make(type, with, true, inputs, cut, count);
-        assert_int_equal(harness_open(second), FLOW_OK);
-        assert_int_equal(harness_restore(second, &saved), FLOW_OK);
-        assert_int_equal(harness_work(second), FLOW_OK);
-        assert_int_equal(harness_finish(second), FLOW_OK);
+        struct flow_harness_saved saved;
+        struct flow_harness *first = make(type, with, false, inputs, 0, cut);
+        assert_int_equal(flow_harness_open(first), FLOW_OK);
+        assert_int_equal(flow_harness_work(first), FLOW_OK);
+        assert_int_equal(flow_harness_save(first, &saved), FLOW_OK);
+        struct flow_harness *second = make(type, with, true, inputs, cut, count);
+        assert_int_equal(flow_harness_open(second), FLOW_OK);
+        assert_int_equal(flow_harness_restore(second, &saved), FLOW_OK);
+        assert_int_equal(flow_harness_work(second), FLOW_OK);
+        assert_int_equal(flow_harness_finish(second), FLOW_OK);
         char *both = NULL;
-        assert_true(asprintf(&both, "%s%s", harness_text(first, 0), harness_text(second, 0)) >= 0);
+        assert_true(asprintf(&both, "%s%s", flow_harness_text(first, 0),
+                             flow_harness_text(second, 0)) >= 0);
         assert_string_equal(both, out);
         free(both);
-        harness_free(second);
-        harness_free(first);
+        flow_harness_free(second);
+        flow_harness_free(first);
         for (size_t size = 0; size < saved.size; size++) {
-            const struct harness_saved half = {saved.bytes, size};
+            const struct flow_harness_saved half = {saved.bytes, size};
             h = make(type, with, true, inputs, 0, 0);
-            assert_int_equal(harness_open(h), FLOW_OK);
-            assert_int_not_equal(harness_restore(h, &half), FLOW_OK);
-            harness_free(h);
+            assert_int_equal(flow_harness_open(h), FLOW_OK);
+            assert_int_not_equal(flow_harness_restore(h, &half), FLOW_OK);
+            flow_harness_free(h);
         }
         free(saved.bytes);
     }
@@ -63,21 +71,21 @@ static void expect(const char *type, const char *with, const struct input *input
 
 static void refuses(const char *type, const char *with, const char *words)
 {
-    struct harness *h = make(type, with, false, NULL, 0, 0);
-    assert_int_equal(harness_open(h), FLOW_EINVAL);
-    assert_non_null(strstr(harness_failure(h), words));
-    harness_free(h);
+    struct flow_harness *h = make(type, with, false, NULL, 0, 0);
+    assert_int_equal(flow_harness_open(h), FLOW_EINVAL);
+    assert_non_null(strstr(flow_harness_failure(h), words));
+    flow_harness_free(h);
 }
 
 static void rejects(const char *type, const char *with, const struct input *input,
                     const char *words)
 {
-    struct harness *h = make(type, with, false, input, 0, 1);
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_int_equal(harness_reject_count(h), 1);
-    if (strstr(harness_reject(h, 0), words) == NULL)
-        fail_msg("'%s' lacks '%s'", harness_reject(h, 0), words);
-    harness_free(h);
+    struct flow_harness *h = make(type, with, false, input, 0, 1);
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_int_equal(flow_harness_reject_count(h), 1);
+    if (strstr(flow_harness_reject(h, 0), words) == NULL)
+        fail_msg("'%s' lacks '%s'", flow_harness_reject(h, 0), words);
+    flow_harness_free(h);
 }
 
 /* ---- window ---- */
@@ -86,11 +94,12 @@ TEST(numbers_are_summed_up_by_key)
 {
     static const struct input inputs[] = {
         {0, "a", "1"}, {0, "b", "-2.5"}, {0, "a", "3"}, {0, "a", "1e1"}, {0, NULL, "7"}};
-    expect("window", "{}", inputs, COUNT(inputs),
-           "{\"key\":\"a\",\"count\":3,\"sum\":14,\"mean\":4.666666666666667,\"min\":1,\"max\":10}\n"
-           "{\"key\":\"b\",\"count\":1,\"sum\":-2.5,\"mean\":-2.5,\"min\":-2.5,\"max\":-2.5}\n"
-           "{\"key\":\"\",\"count\":1,\"sum\":7,\"mean\":7,\"min\":7,\"max\":7}\n",
-           "");
+    expect(
+        "window", "{}", inputs, COUNT(inputs),
+        "{\"key\":\"a\",\"count\":3,\"sum\":14,\"mean\":4.666666666666667,\"min\":1,\"max\":10}\n"
+        "{\"key\":\"b\",\"count\":1,\"sum\":-2.5,\"mean\":-2.5,\"min\":-2.5,\"max\":-2.5}\n"
+        "{\"key\":\"\",\"count\":1,\"sum\":7,\"mean\":7,\"min\":7,\"max\":7}\n",
+        "");
     expect("window", "{\"count\": 2}", inputs, COUNT(inputs),
            "{\"key\":\"a\",\"count\":2,\"sum\":4,\"mean\":2,\"min\":1,\"max\":3}\n"
            "{\"key\":\"a\",\"count\":1,\"sum\":10,\"mean\":10,\"min\":10,\"max\":10}\n"
@@ -204,15 +213,15 @@ TEST(records_that_cannot_be_joined_are_refused)
 
 TEST(what_a_join_keeps_is_bounded)
 {
-    struct harness *h = make("join", "{\"memory\": \"1MiB\"}", false, NULL, 0, 0);
+    struct flow_harness *h = make("join", "{\"memory\": \"1MiB\"}", false, NULL, 0, 0);
     char text[1000];
     memset(text, 'x', sizeof(text) - 1);
     text[sizeof(text) - 1] = '\0';
     for (int i = 0; i < 1100; i++)
-        harness_feed_port(h, 0, "k", text);
-    assert_int_equal(harness_run(h), FLOW_ENOMEM);
-    assert_non_null(strstr(harness_failure(h), "of both sides take more than 1048576 bytes"));
-    harness_free(h);
+        flow_harness_feed_keyed(h, "k", text);
+    assert_int_equal(flow_harness_run(h), FLOW_ENOMEM);
+    assert_non_null(strstr(flow_harness_failure(h), "of both sides take more than 1048576 bytes"));
+    flow_harness_free(h);
 }
 
 int main(void)

@@ -7,21 +7,21 @@
 #include "support/check.h"
 #include "support/harness.h"
 
-static struct harness *stage(const char *type, const char *with)
+static struct flow_harness *stage(const char *type, const char *with)
 {
-    const struct harness_options options = {.with = with};
-    return harness_new(harness_builtin(type), &options);
+    const struct flow_harness_options options = {.with = with};
+    return flow_harness_new(harness_builtin(type), &options);
 }
 
 /* Run `h`, and put what it prints into `text`. */
-static void run_printing(struct harness *h, char *text, size_t size)
+static void run_printing(struct flow_harness *h, char *text, size_t size)
 {
     int ends[2];
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
     (void)fflush(stdout);
     const int saved = dup(STDOUT_FILENO);
     assert_int_equal(dup2(ends[1], STDOUT_FILENO), STDOUT_FILENO);
-    const enum flow_status rc = harness_run(h);
+    const enum flow_status rc = flow_harness_run(h);
     assert_int_equal(dup2(saved, STDOUT_FILENO), STDOUT_FILENO);
     (void)close(saved);
     (void)close(ends[1]);
@@ -34,37 +34,37 @@ static void run_printing(struct harness *h, char *text, size_t size)
 
 TEST(squares_are_summed_modulo_2_to_the_64)
 {
-    struct harness *h = stage("cpu.squares", NULL);
-    harness_feed(h, "0");
-    harness_feed(h, "1");
-    harness_feed(h, "2");
-    harness_feed(h, "0004");
-    harness_feed_keyed(h, "key", "1000");
-    harness_feed(h, "5000000");
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_string_equal(harness_text(h, 0), "0\n0\n1\n14\n332833500\n4773166019248396768\n");
-    assert_null(harness_record(h, 0, 0)->key);
-    assert_string_equal(harness_record(h, 0, 4)->key, "key");
-    harness_free(h);
+    struct flow_harness *h = stage("cpu.squares", NULL);
+    flow_harness_feed(h, "0");
+    flow_harness_feed(h, "1");
+    flow_harness_feed(h, "2");
+    flow_harness_feed(h, "0004");
+    flow_harness_feed_keyed(h, "key", "1000");
+    flow_harness_feed(h, "5000000");
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_string_equal(flow_harness_text(h, 0), "0\n0\n1\n14\n332833500\n4773166019248396768\n");
+    assert_null(flow_harness_record(h, 0, 0)->key);
+    assert_string_equal(flow_harness_record(h, 0, 4)->key, "key");
+    flow_harness_free(h);
 }
 
 TEST(squares_looks_up_from_a_long_sum_and_goes_on_right)
 {
-    struct harness *h = stage("cpu.squares", NULL);
-    harness_feed(h, "40000000");
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_string_equal(harness_text(h, 0), "8896384125098331904\n");
-    harness_free(h);
+    struct flow_harness *h = stage("cpu.squares", NULL);
+    flow_harness_feed(h, "40000000");
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_string_equal(flow_harness_text(h, 0), "8896384125098331904\n");
+    flow_harness_free(h);
 }
 
 TEST(squares_leaves_a_long_sum_when_the_run_is_aborted)
 {
-    const struct harness_options options = {.abort_after = 1};
-    struct harness *h = harness_new(harness_builtin("cpu.squares"), &options);
-    harness_feed(h, "1");
-    harness_feed(h, "18446744073709551615");
-    assert_int_equal(harness_run(h), FLOW_EABORT);
-    harness_free(h);
+    const struct flow_harness_options options = {.abort_after = 1};
+    struct flow_harness *h = flow_harness_new(harness_builtin("cpu.squares"), &options);
+    flow_harness_feed(h, "1");
+    flow_harness_feed(h, "18446744073709551615");
+    assert_int_equal(flow_harness_run(h), FLOW_EABORT);
+    flow_harness_free(h);
 }
 
 TEST(squares_rejects_what_is_no_whole_number)
@@ -72,116 +72,117 @@ TEST(squares_rejects_what_is_no_whole_number)
     static const char *const bad[] = {
         "", "x", "-1", "+1", "1.5", "1 ", " 1", "0x10", "18446744073709551616"};
     for (size_t i = 0; i < COUNT(bad); i++) {
-        struct harness *h = stage("cpu.squares", NULL);
-        harness_feed(h, bad[i]);
-        assert_int_equal(harness_run(h), FLOW_OK);
-        assert_int_equal(harness_count(h, 0), 0);
+        struct flow_harness *h = stage("cpu.squares", NULL);
+        flow_harness_feed(h, bad[i]);
+        assert_int_equal(flow_harness_run(h), FLOW_OK);
+        assert_int_equal(flow_harness_count(h, 0), 0);
         char expected[80];
         (void)snprintf(expected, sizeof(expected), "0: not a whole number below 2^64: \"%s\"",
                        bad[i]);
-        assert_string_equal(harness_reject(h, 0), expected);
-        harness_free(h);
+        assert_string_equal(flow_harness_reject(h, 0), expected);
+        flow_harness_free(h);
     }
 }
 
 TEST(sleep_with_a_delay_takes_any_record)
 {
-    struct harness *h = stage("sleep", "{\"delay\": \"20ms\"}");
-    harness_feed(h, "");
-    harness_feed_keyed(h, "key", "7");
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_int_equal(harness_waited_ns(h), 40000000);
-    assert_string_equal(harness_text(h, 0), "\n7\n");
-    assert_string_equal(harness_record(h, 0, 1)->key, "key");
-    harness_free(h);
+    struct flow_harness *h = stage("sleep", "{\"delay\": \"20ms\"}");
+    flow_harness_feed(h, "");
+    flow_harness_feed_keyed(h, "key", "7");
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_int_equal(flow_harness_waited_ns(h), 40000000);
+    assert_string_equal(flow_harness_text(h, 0), "\n7\n");
+    assert_string_equal(flow_harness_record(h, 0, 1)->key, "key");
+    flow_harness_free(h);
 }
 
 TEST(sleep_without_a_delay_reads_it_from_the_record)
 {
-    struct harness *h = stage("sleep", NULL);
-    harness_feed(h, "5");
-    harness_feed(h, "0 no time");
-    harness_feed(h, "010\tten");
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_int_equal(harness_waited_ns(h), 15000000);
-    assert_string_equal(harness_text(h, 0), "5\n0 no time\n010\tten\n");
-    harness_free(h);
+    struct flow_harness *h = stage("sleep", NULL);
+    flow_harness_feed(h, "5");
+    flow_harness_feed(h, "0 no time");
+    flow_harness_feed(h, "010\tten");
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_int_equal(flow_harness_waited_ns(h), 15000000);
+    assert_string_equal(flow_harness_text(h, 0), "5\n0 no time\n010\tten\n");
+    flow_harness_free(h);
 }
 
 TEST(sleep_rejects_a_record_that_names_no_time)
 {
     static const char *const bad[] = {"", "soon", "5ms", "-5", " 5", "86400001", "1.5"};
     for (size_t i = 0; i < COUNT(bad); i++) {
-        struct harness *h = stage("sleep", NULL);
-        harness_feed(h, bad[i]);
-        assert_int_equal(harness_run(h), FLOW_OK);
+        struct flow_harness *h = stage("sleep", NULL);
+        flow_harness_feed(h, bad[i]);
+        assert_int_equal(flow_harness_run(h), FLOW_OK);
         char expected[100];
         (void)snprintf(expected, sizeof(expected),
                        "0: no milliseconds (at most a day) at the start of \"%s\"", bad[i]);
-        assert_string_equal(harness_reject(h, 0), expected);
-        assert_int_equal(harness_waited_ns(h), 0);
-        harness_free(h);
+        assert_string_equal(flow_harness_reject(h, 0), expected);
+        assert_int_equal(flow_harness_waited_ns(h), 0);
+        flow_harness_free(h);
     }
 }
 
 TEST(sleep_may_end_a_path_and_can_be_aborted)
 {
-    struct harness *h =
-        harness_new(harness_builtin("sleep"), &(struct harness_options){.unread = true});
-    harness_feed(h, "1");
-    assert_int_equal(harness_run(h), FLOW_OK);
-    assert_int_equal(harness_count(h, 0), 0);
-    assert_int_equal(harness_waited_ns(h), 1000000);
-    harness_free(h);
+    struct flow_harness *h =
+        flow_harness_new(harness_builtin("sleep"), &(struct flow_harness_options){.unread = true});
+    flow_harness_feed(h, "1");
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_int_equal(flow_harness_count(h, 0), 0);
+    assert_int_equal(flow_harness_waited_ns(h), 1000000);
+    flow_harness_free(h);
 
-    h = harness_new(harness_builtin("sleep"), &(struct harness_options){.abort_after = 1});
-    harness_feed(h, "1");
-    harness_feed(h, "1");
-    assert_int_equal(harness_run(h), FLOW_EABORT);
-    assert_int_equal(harness_count(h, 0), 1);
-    harness_free(h);
+    h = flow_harness_new(harness_builtin("sleep"),
+                         &(struct flow_harness_options){.abort_after = 1});
+    flow_harness_feed(h, "1");
+    flow_harness_feed(h, "1");
+    assert_int_equal(flow_harness_run(h), FLOW_EABORT);
+    assert_int_equal(flow_harness_count(h, 0), 1);
+    flow_harness_free(h);
 }
 
 TEST(null_takes_everything)
 {
-    struct harness *h = stage("null", NULL);
-    harness_feed(h, "");
-    harness_feed_keyed(h, "key", "text");
-    assert_int_equal(harness_run(h), FLOW_OK);
-    harness_free(h);
+    struct flow_harness *h = stage("null", NULL);
+    flow_harness_feed(h, "");
+    flow_harness_feed_keyed(h, "key", "text");
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    flow_harness_free(h);
 }
 
 TEST(inspect_prints_number_key_and_bytes_and_passes_them_on)
 {
     char text[1024];
-    struct harness *h = stage("inspect", NULL);
-    harness_feed(h, "hello");
-    harness_feed_keyed(h, "k\n", "say \"hi\"\t");
-    harness_feed_bytes(h, "\0\xff", 2);
-    harness_feed(h, "");
+    struct flow_harness *h = stage("inspect", NULL);
+    flow_harness_feed(h, "hello");
+    flow_harness_feed_keyed(h, "k\n", "say \"hi\"\t");
+    flow_harness_feed_bytes(h, "\0\xff", 2);
+    flow_harness_feed(h, "");
     run_printing(h, text, sizeof(text));
     assert_string_equal(text, "stage #0 \"hello\"\n"
                               "stage #1 key \"k\\n\" \"say \\\"hi\\\"\\t\"\n"
                               "stage #2 \"\\x00\\xff\"\n"
                               "stage #3 \"\"\n");
-    assert_int_equal(harness_count(h, 0), 4);
-    assert_string_equal(harness_record(h, 0, 1)->key, "k\n");
-    harness_free(h);
+    assert_int_equal(flow_harness_count(h, 0), 4);
+    assert_string_equal(flow_harness_record(h, 0, 1)->key, "k\n");
+    flow_harness_free(h);
 }
 
 TEST(inspect_prints_no_more_than_its_limits)
 {
     char text[1024];
-    const struct harness_options options = {
+    const struct flow_harness_options options = {
         .with = "{\"limit\": 2, \"max_size\": 3}", .batch = 1, .unread = true};
-    struct harness *h = harness_new(harness_builtin("inspect"), &options);
-    harness_feed(h, "abc");
-    harness_feed(h, "abcd");
-    harness_feed(h, "no more");
+    struct flow_harness *h = flow_harness_new(harness_builtin("inspect"), &options);
+    flow_harness_feed(h, "abc");
+    flow_harness_feed(h, "abcd");
+    flow_harness_feed(h, "no more");
     run_printing(h, text, sizeof(text));
     assert_string_equal(text, "stage #0 \"abc\"\nstage #1 \"abc\"... (4 bytes)\n");
-    assert_int_equal(harness_count(h, 0), 0);
-    harness_free(h);
+    assert_int_equal(flow_harness_count(h, 0), 0);
+    flow_harness_free(h);
 }
 
 int main(void)

@@ -80,7 +80,20 @@ struct flow_param {
     {                                                                                              \
         __VA_ARGS__                                                                                \
     }
+#ifdef __cplusplus
+/* The same of C++, where a field's type is not a matter of the preprocessor. */
+template <typename Field, typename Wanted> struct flow_field_;
+template <typename Same> struct flow_field_<Same, Same> {
+    static constexpr size_t at(size_t offset)
+    {
+        return offset;
+    }
+};
+#define FLOW_FIELD_(obj, field, type)                                                              \
+    flow_field_<decltype(((obj *)0)->field), type>::at(offsetof(obj, field))
+#else
 /* NOLINTNEXTLINE(bugprone-macro-parentheses): a type name cannot be put in parentheses */
 #define FLOW_FIELD_(obj, field, type) _Generic(((obj *)0)->field, type : offsetof(obj, field))
+#endif
 
 #endif /* FLOWRUN_PARAM_H */

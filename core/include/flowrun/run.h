@@ -66,7 +66,13 @@ FLOW_EXPORT struct flow_graph *flow_graph_load(struct flow_session *session, con
                                                char **messages, struct flow_error *err);
 FLOW_EXPORT void flow_graph_unload(struct flow_graph *graph);
 
-enum flow_format { FLOW_FORMAT_TEXT, FLOW_FORMAT_JSON, FLOW_FORMAT_DOT, FLOW_FORMAT_MERMAID };
+enum flow_format {
+    FLOW_FORMAT_TEXT,
+    FLOW_FORMAT_JSON,
+    FLOW_FORMAT_DOT,
+    FLOW_FORMAT_MERMAID,
+    FLOW_FORMAT_MARKDOWN,
+};
 
 /* The plan (text or JSON), the drawing (text, DOT or Mermaid).  NULL: see `err`. */
 FLOW_EXPORT char *flow_graph_explain(const struct flow_graph *graph, enum flow_format format,
@@ -80,7 +86,8 @@ FLOW_EXPORT void flow_graph_size(const struct flow_graph *graph, size_t *stages,
 /* The JSON Schema of graph files with every known stage type. */
 FLOW_EXPORT char *flow_schema(struct flow_session *session, struct flow_error *err);
 
-/* All stage types, a line each (text) or whole (JSON); and one of them in full. */
+/* All stage types, a line each (text) or whole (JSON); and one of them in full, also as what stands
+ * in its page of the documentation (Markdown). */
 FLOW_EXPORT char *flow_stages_list(struct flow_session *session, enum flow_format format,
                                    struct flow_error *err);
 FLOW_EXPORT char *flow_stage_describe(struct flow_session *session, const char *use,
@@ -128,6 +135,32 @@ FLOW_EXPORT FLOW_NODISCARD enum flow_status flow_run(struct flow_session *sessio
                                                      const struct flow_run_options *options,
                                                      struct flow_run_result *result,
                                                      struct flow_error *err);
+
+/* One of the tests that a graph has of itself. */
+struct flow_test_info {
+    const char *name;  /* belongs to the graph */
+    size_t line;       /* in the file, from 1 */
+    int64_t within_ns; /* how long it may take: for the caller to see to */
+};
+
+FLOW_EXPORT size_t flow_graph_test_count(const struct flow_graph *graph);
+/* `test`: its index; also below. */
+FLOW_EXPORT struct flow_test_info flow_graph_test_info(const struct flow_graph *graph, size_t test);
+
+/* Variable i of the test's environment, its name and `value`; NULL: there are no more.  The reader
+ * of the graph knows them; the caller may want to set them for the stages. */
+FLOW_EXPORT const char *flow_graph_test_env(const struct flow_graph *graph, size_t test, size_t i,
+                                            const char **value);
+
+/*
+ * Read the graph for one of its tests and run it: producers that the test feeds and all consumers
+ * are replaced, the rest is run as by flow_run.  FLOW_OK: the test was made; `findings` is what is
+ * not as expected, lines for people, or NULL where nothing is.  Any other status: there was no
+ * test.
+ */
+FLOW_EXPORT FLOW_NODISCARD enum flow_status flow_test_run(
+    struct flow_session *session, const char *path, const struct flow_load_options *load,
+    size_t test, const struct flow_run_options *options, char **findings, struct flow_error *err);
 
 /*
  * What a program that serves as `worker_program` calls first in main: if it was started as a

@@ -3,7 +3,9 @@
 #define FLOWRUN_STAGE_H
 
 /*
- * What a stage type is, and what it may ask of the engine: the only header a plugin includes.
+ * What a stage type is, and what it may ask of the engine: the only header a plugin includes.  It
+ * also compiles as C++ (from C++11 on), where no exception may leave a callback, and nobody
+ * constructs or destroys the state: it starts as zeros.
  *
  * A stage type is one constant struct: a name, a line of help, a role, ports, a table of parameters
  * and callbacks.  A plugin is a shared object that exports one symbol, written by FLOW_PLUGIN.  It
@@ -352,7 +354,7 @@ static inline enum flow_status flow_emit(struct flow_stage *stage, const void *d
         flow_room_add_(room, stage->in_hand, size);
         return FLOW_OK;
     }
-    const struct flow_target to = {0};
+    const struct flow_target to = {0, NULL, 0};
     return stage->calls->emit(stage, &to, data, size);
 }
 
@@ -484,8 +486,11 @@ static inline void flow_writer_load_(struct flow_writer *writer)
 static inline struct flow_writer flow_writer_begin(struct flow_stage *stage, unsigned port)
 {
     struct flow_room_ *room = stage->rooms[port < stage->room_count ? port : stage->room_count];
-    struct flow_writer writer = {.stage = stage, .room = room, .port = port};
-    flow_writer_load_(&writer);
+    struct flow_writer writer;
+    writer.stage = stage;
+    writer.room = room;
+    writer.port = port;
+    flow_writer_load_(&writer); /* sets the rest */
     if (room->mark_id != stage->in_hand && stage->in_hand != 0) {
         room->mark_id = stage->in_hand;
         room->mark_at = room->at;
@@ -525,7 +530,7 @@ static inline enum flow_status flow_writer_emit(struct flow_writer *writer, cons
         flow_writer_add_(writer, size);
         return FLOW_OK;
     }
-    const struct flow_target to = {.port = writer->port};
+    const struct flow_target to = {writer->port, NULL, 0};
     flow_writer_store_(writer);
     const enum flow_status rc = writer->stage->calls->emit(writer->stage, &to, data, size);
     flow_writer_load_(writer);
@@ -550,7 +555,7 @@ static inline enum flow_status flow_writer_commit(struct flow_writer *writer, si
         flow_writer_add_(writer, size);
         return FLOW_OK;
     }
-    const struct flow_target to = {.port = writer->port};
+    const struct flow_target to = {writer->port, NULL, 0};
     flow_writer_store_(writer);
     const enum flow_status rc = writer->stage->calls->commit(writer->stage, &to, size);
     flow_writer_load_(writer);
@@ -765,14 +770,10 @@ static inline struct flow_record flow_batch_record(const struct flow_batch *batc
     const uint32_t end = flow_column_(batch->top, at * step);
     const uint32_t key_size = batch->keyed ? flow_column_(batch->top, at * step + 1) : 0;
     const uint8_t *data = batch->bytes + start;
-    return (struct flow_record){
-        .data = data,
-        .size = end - start - key_size,
-        .key = key_size > 0 ? data + (end - start - key_size) : NULL,
-        .key_size = key_size,
-        .number = batch->number + i,
-        .port = batch->port,
-    };
+    const size_t size = end - start - key_size;
+    const struct flow_record record = {
+        data, size, key_size > 0 ? data + size : NULL, key_size, batch->number + i, batch->port};
+    return record;
 }
 
 /*
@@ -796,14 +797,11 @@ static inline struct flow_cursor flow_batch_begin(const struct flow_batch *batch
     const size_t step = batch->keyed ? 2 : 1;
     const uint32_t start =
         batch->first == 0 ? 0 : flow_column_(batch->top, (batch->first - (size_t)1) * step);
-    return (struct flow_cursor){
-        .record = {.number = batch->number - 1, .port = batch->port},
-        .bytes = batch->bytes,
-        .next = batch->bytes + start,
-        .column = batch->top - batch->first * step * sizeof(uint32_t),
-        .left = batch->count,
-        .keyed = batch->keyed,
+    const struct flow_cursor cursor = {
+        {NULL, 0, NULL, 0, batch->number - 1, batch->port},  batch->bytes, batch->bytes + start,
+        batch->top - batch->first * step * sizeof(uint32_t), batch->count, batch->keyed,
     };
+    return cursor;
 }
 
 /* Go to the next record; false behind the last one. */
@@ -845,18 +843,27 @@ struct flow_plugin {
 
 #define FLOW_PLUGIN_SYMBOL "flow_plugin"
 
-/* The head of a struct flow_plugin: what this header is. */
+/* The head of a struct flow_plugin, member by member: what this header is. */
 #define FLOW_PLUGIN_LAYOUT                                                                         \
-    .abi = FLOW_ABI, .type_size = sizeof(struct flow_stage_type),                                  \
-    .param_size = sizeof(struct flow_param), .record_size = sizeof(struct flow_record),            \
-    .batch_size = sizeof(struct flow_batch), .stage_size = sizeof(struct flow_stage),              \
-    .room_size = sizeof(struct flow_room_)
+    FLOW_ABI, sizeof(struct flow_stage_type), sizeof(struct flow_param),                           \
+        sizeof(struct flow_record), sizeof(struct flow_batch), sizeof(struct flow_stage),          \
+        sizeof(struct flow_room_)
 
 /* Export the stage types named, each a `const struct flow_stage_type`: FLOW_PLUGIN(&a, &b); */
+#ifdef __cplusplus
+#define FLOW_PLUGIN(...)                                                                           \
+    static const struct flow_stage_type *const flow_plugin_types_[] = {__VA_ARGS__, NULL};         \
+    extern "C" {                                                                                   \
+    FLOW_EXPORT extern const struct flow_plugin FLOW_PLUGIN_NAME_;                                 \
+    const struct flow_plugin FLOW_PLUGIN_NAME_ = {FLOW_PLUGIN_LAYOUT, flow_plugin_types_};         \
+    }                                                                                              \
+    static_assert(true, "") /* for the semicolon */
+#else
 #define FLOW_PLUGIN(...)                                                                           \
     FLOW_EXPORT extern const struct flow_plugin FLOW_PLUGIN_NAME_;                                 \
     FLOW_EXPORT const struct flow_plugin FLOW_PLUGIN_NAME_ = {                                     \
         FLOW_PLUGIN_LAYOUT, .types = (const struct flow_stage_type *const[]){__VA_ARGS__, NULL}}
+#endif
 
 /* Built-in stages are linked into the program, each under a name of its own. */
 #ifndef FLOW_PLUGIN_NAME_
