@@ -516,7 +516,8 @@ TEST(a_report_of_what_the_former_writer_sent_is_not_for_the_new_one)
     assert_int_equal(flow_outlet_greet(&f.outlet, 1), FLOW_OK);
     assert_int_equal(report(&f, 0, 5, 5, 1000), FLOW_OK);
     assert_int_equal(f.outlet.links[0].received, 0);
-    flow_outlet_note_answer(&f.outlet, 0);
+    const struct flow_message answer = {.kind = FLOW_MESSAGE_HELLO};
+    flow_outlet_note_answer(&f.outlet, 0, &answer);
     assert_int_equal(report(&f, 0, 5, 5, 1000), FLOW_EPROTO);
     assert_non_null(strstr(f.host.err.text, "reports more than was sent to it: 5 of 0 batches"));
     tear_down(&f);
