@@ -205,8 +205,8 @@ static enum flow_status on_fail(struct flow_stage *stage, enum flow_status statu
         return status;
     }
     assert_true(index < h->in_hand || h->resumed != NULL);
-    if (h->resumed != NULL)
-        index = h->resumed->index;
+    if (h->type->ready != NULL)
+        index = h->resumed != NULL ? h->resumed->index : h->taken_index;
     char *line = NULL;
     if (asprintf(&line, "%u: %s", (unsigned)index, text) < 0)
         abort();
