@@ -262,10 +262,14 @@ static void without_order_results_go_out_as_they_come_and_none_is_lost(void **st
     struct hand *h = chain(&holds, 1, FLOW_ORDER_NONE, NULL);
     run_well(&run, h);
     assert_int_equal(group_kept[0].count, 1000);
-    assert_int_equal(strtoll(group_kept[0].records[0], NULL, 10), 1); /* 0 is in flight */
     long long sum = 0;
-    for (size_t i = 0; i < 1000; i++)
-        sum += strtoll(group_kept[0].records[i], NULL, 10);
+    size_t earlier = 0; /* than the one before it */
+    for (size_t i = 0; i < 1000; i++) {
+        const long long number = strtoll(group_kept[0].records[i], NULL, 10);
+        earlier += i > 0 && number < strtoll(group_kept[0].records[i - 1], NULL, 10);
+        sum += number;
+    }
+    assert_true(earlier > 0);
     assert_int_equal(sum, 999 * 500);
     finish(&run, h);
 }
@@ -286,7 +290,7 @@ static void a_stage_is_given_no_more_than_it_may_have_in_flight(void **state)
 
     h = chain(&picky_holds, 1, FLOW_ORDER_INPUT, &(struct flow_error_policy){.then = FLOW_SKIP});
     run_well(&run, h);
-    assert_in_range(atomic_load(&most_seen), GROUP, 3 * GROUP);
+    assert_in_range(atomic_load(&most_seen), 1, 3 * GROUP);
     finish(&run, h);
 }
 
@@ -349,8 +353,9 @@ static void a_record_in_flight_for_too_long_is_dropped_and_the_others_stay_in_or
     run_well(&run, h);
     assert_ascending(&group_kept[0], 50);
     assert_int_equal(group_kept[1].count, 50);
-    assert_non_null(strstr(group_kept[1].records[0],
-                           "\"reason\":\"it was in flight for longer than \\\"timeout\\\" (5.0 ms)"));
+    assert_non_null(
+        strstr(group_kept[1].records[0],
+               "\"reason\":\"it was in flight for longer than \\\"timeout\\\" (5.0 ms)"));
     finish(&run, h);
 }
 

@@ -135,7 +135,8 @@ const struct flow_harness_record *flow_harness_record(const struct flow_harness 
 /* All records of a port, each followed by a newline; valid until the next call. */
 const char *flow_harness_text(struct flow_harness *h, unsigned port);
 
-/* "INDEX: REASON", the index being the record's place in its batch, 0 for process. */
+/* "INDEX: REASON", the index being the record's place in its batch, 0 for process, or, of a type
+ * with `ready`, its place in what was fed. */
 size_t flow_harness_reject_count(const struct flow_harness *h);
 const char *flow_harness_reject(const struct flow_harness *h, size_t i);
 
