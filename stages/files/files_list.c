@@ -152,7 +152,7 @@ static enum flow_status emit_file(struct lister *l, struct flow_stage *stage, co
 static enum flow_status offer(struct lister *l, struct flow_stage *stage, const char *path,
                               unsigned char type)
 {
-    struct stat st = {.st_mode = DTTOIF(type)};
+    struct stat st = {.st_mode = (mode_t)DTTOIF(type)};
     if (!name_is_wanted(l, path))
         return FLOW_OK;
     /* What points nowhere, or has gone meanwhile, is no file. */
