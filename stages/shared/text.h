@@ -155,8 +155,9 @@ static inline void flow_text_base64(struct flow_text *text, const unsigned char 
     *at++ = '"';
     for (size_t i = 0; i < size; i += 3) {
         const size_t left = size - i;
-        const unsigned group = (unsigned)data[i] << 16 | (left > 1 ? data[i + 1] << 8 : 0) |
-                               (left > 2 ? data[i + 2] : 0);
+        const unsigned group = (unsigned)data[i] << 16 |
+                               (left > 1 ? (unsigned)data[i + 1] << 8 : 0u) |
+                               (left > 2 ? (unsigned)data[i + 2] : 0u);
         *at++ = digits[group >> 18];
         *at++ = digits[group >> 12 & 63];
         *at++ = left > 1 ? digits[group >> 6 & 63] : '=';
