@@ -12,6 +12,7 @@
  */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,6 +23,7 @@
 
 #include "engine/group.h"
 #include "flowrun/stage.h"
+#include "link/transport.h"
 
 enum act {
     ACT_END,        /* end well at once */
@@ -36,6 +38,9 @@ enum act {
     ACT_EXIT,       /* exit(3) */
     ACT_LOG,        /* say something, then end well */
     ACT_LOSE,       /* lose a record, then end well */
+    ACT_DIE_NEW,    /* be killed before it is bound, once in the life of its folder */
+    ACT_DIE_OPEN,   /* ... when it is opened */
+    ACT_DOOMED,     /* be killed whenever it is opened */
 };
 
 struct fake_params {
@@ -44,7 +49,8 @@ struct fake_params {
 
 static const struct flow_param fake_params[] = {
     FLOW_PARAM_ENUM(struct fake_params, act, "end",
-                    "end|fail_new|fail_open|fail|drain|abort|stuck|stuck_open|crash|exit|log|lose",
+                    "end|fail_new|fail_open|fail|drain|abort|stuck|stuck_open|crash|exit|log|lose|"
+                    "die_new|die_open|doomed",
                     "what to do"),
     FLOW_PARAM_END,
 };
@@ -101,9 +107,9 @@ struct flow_group {
 /* The first act of the group's stages that is not "end". */
 static enum act find_act(const struct flow_group_options *options)
 {
-    static const char *const words[] = {"end",   "fail_new", "fail_open", "fail",
-                                        "drain", "abort",    "stuck",     "stuck_open",
-                                        "crash", "exit",     "log",       "lose"};
+    static const char *const words[] = {"end",   "fail_new", "fail_open",  "fail",     "drain",
+                                        "abort", "stuck",    "stuck_open", "crash",    "exit",
+                                        "log",   "lose",     "die_new",    "die_open", "doomed"};
     const struct flow_plan_group *members = &options->plan->groups[options->group];
     for (size_t i = 0; i < members->task_count; i++) {
         const size_t replica = options->plan->tasks[members->tasks[i]].replicas[0];
@@ -126,6 +132,19 @@ static void show_pid(void)
         abort();
 }
 
+/* As by somebody outside: the first time in this folder, which must be there. */
+static void be_killed_once(void)
+{
+    char path[200];
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): nothing sets it now */
+    (void)snprintf(path, sizeof(path), "%s/.killed", getenv("XDG_RUNTIME_DIR"));
+    const int fd = open(path, O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return;
+    close(fd);
+    (void)raise(SIGKILL);
+}
+
 static void wait_for_ever(void)
 {
     for (;;)
@@ -136,6 +155,9 @@ enum flow_status flow_group_new(const struct flow_group_options *options, struct
                                 struct flow_error *err)
 {
     const enum act act = find_act(options);
+    flow_transport_free(options->transport);
+    if (act == ACT_DIE_NEW)
+        be_killed_once();
     if (act == ACT_FAIL_NEW)
         return flow_fail(err, FLOW_EIO, "cannot bind group %zu", options->group);
     struct flow_group *made = calloc(1, sizeof(*made));
@@ -159,6 +181,10 @@ enum flow_status flow_group_open(struct flow_group *group, struct flow_error *er
         show_pid();
         wait_for_ever();
     }
+    if (group->act == ACT_DIE_OPEN)
+        be_killed_once();
+    if (group->act == ACT_DOOMED)
+        (void)raise(SIGKILL);
     if (group->act == ACT_FAIL_OPEN)
         return flow_fail(err, FLOW_EIO, "stage 'x': cannot open 'nothing.txt'");
     return FLOW_OK;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "control/channel.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -184,6 +185,55 @@ TEST(a_message_longer_than_any_is_refused)
     close(ends[1]);
 }
 
+TEST(a_descriptor_goes_along_and_is_close_on_exec)
+{
+    int ends[2];
+    int pipe_ends[2];
+    int passed = -1;
+    struct flow_notice notice;
+    struct flow_error err = {0};
+    assert_int_equal(flow_channel_new(ends, &err), FLOW_OK);
+    assert_int_equal(pipe(pipe_ends), 0);
+    assert_int_equal(flow_channel_receive_passed(ends[1], &notice, &passed, &err), FLOW_EAGAIN);
+    assert_int_equal(flow_channel_pass(ends[0], FLOW_SAY_FORK, pipe_ends[1]), FLOW_OK);
+    assert_int_equal(flow_channel_send(ends[0], FLOW_SAY_START, FLOW_OK, NULL), FLOW_OK);
+
+    assert_int_equal(flow_channel_receive_passed(ends[1], &notice, &passed, &err), FLOW_OK);
+    assert_int_equal(notice.kind, FLOW_SAY_FORK);
+    assert_int_not_equal(passed, pipe_ends[1]);
+    assert_int_equal(fcntl(passed, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
+    assert_int_equal(write(passed, "x", 1), 1);
+    char byte;
+    assert_int_equal(read(pipe_ends[0], &byte, 1), 1);
+    close(passed);
+
+    assert_int_equal(flow_channel_receive_passed(ends[1], &notice, &passed, &err), FLOW_OK);
+    assert_int_equal(notice.kind, FLOW_SAY_START);
+    assert_int_equal(passed, -1);
+    close(ends[0]);
+    assert_int_equal(flow_channel_pass(ends[1], FLOW_SAY_FORK, pipe_ends[1]), FLOW_ECLOSED);
+    close(ends[1]);
+    close(pipe_ends[0]);
+    close(pipe_ends[1]);
+}
+
+TEST(a_descriptor_for_somebody_who_wants_none_is_closed)
+{
+    int ends[2];
+    int pipe_ends[2];
+    struct flow_notice notice;
+    assert_int_equal(flow_channel_new(ends, NULL), FLOW_OK);
+    assert_int_equal(pipe(pipe_ends), 0);
+    assert_int_equal(flow_channel_pass(ends[0], FLOW_SAY_FORK, pipe_ends[1]), FLOW_OK);
+    close(pipe_ends[1]);
+    assert_int_equal(flow_channel_receive(ends[1], &notice, NULL), FLOW_OK);
+    char byte;
+    assert_int_equal(read(pipe_ends[0], &byte, 1), 0); /* the end: nobody can write any more */
+    close(pipe_ends[0]);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,6 +247,8 @@ int main(void)
         cmocka_unit_test(a_closed_channel_is_read_to_its_end_and_cannot_be_written),
         cmocka_unit_test(the_last_words_of_an_end_that_did_not_listen_are_heard),
         cmocka_unit_test(a_message_longer_than_any_is_refused),
+        cmocka_unit_test(a_descriptor_goes_along_and_is_close_on_exec),
+        cmocka_unit_test(a_descriptor_for_somebody_who_wants_none_is_closed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

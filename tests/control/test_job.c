@@ -37,6 +37,7 @@ static const struct flow_job job = {
     .run_id = UINT64_C(0xfedcba9876543210),
     .digest = 42,
     .cpus = 7,
+    .room_bytes = 12345,
     .topology = {cpus, COUNT(cpus)},
     .origin = &origin,
     .plugin_folders = no_folders,
@@ -54,6 +55,7 @@ TEST(a_job_reads_as_it_was_written)
     assert_int_equal(fcntl(fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
     assert_int_equal(flow_job_read(fd, &read, &err), FLOW_OK);
     assert_true(read.run_id == job.run_id && read.digest == 42 && read.cpus == 7);
+    assert_int_equal(read.room_bytes, 12345);
     assert_string_equal(read.origin->path, graph_path);
     assert_int_equal(read.origin->size, origin.size);
     assert_memory_equal(read.origin->text, graph_text, sizeof(graph_text));

@@ -187,6 +187,46 @@ TEST(a_record_is_overdue_when_it_alone_was_worked_on_for_the_whole_time)
     tear_down(&f);
 }
 
+TEST(before_records_flow_only_a_death_from_outside_is_tried_again)
+{
+    static const struct {
+        struct flow_death death;
+        bool on, again;
+    } cases[] = {
+        {{.known = true, .signal = SIGKILL}, true, true},
+        {{.known = true, .signal = SIGTERM}, true, true},
+        {{.known = true, .signal = SIGKILL}, false, false},
+        {{.known = true, .signal = SIGSEGV}, true, false},
+        {{.known = true, .code = 3}, true, false},
+        {{.known = true, .signal = SIGKILL, .forced = true}, true, false},
+        {{.known = false}, true, false},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct fixture f;
+        set_up(&f);
+        f.restart->on = cases[i].on;
+        const bool again =
+            flow_revival_retry(&f.revival, &f.launch, &f.crew, &cases[i].death, 1000 * MS, &f.text);
+        assert_int_equal(again, cases[i].again);
+        assert_int_equal(flow_read(&f.orders->restarts), 0);
+        if (again)
+            assert_string_equal(f.text.text, "; its process is replaced (1 of 3)");
+        tear_down(&f);
+    }
+}
+
+TEST(before_records_flow_deaths_have_the_same_limit)
+{
+    struct fixture f;
+    set_up(&f);
+    const struct flow_death death = {.known = true, .signal = SIGKILL};
+    for (int64_t i = 0; i < 3; i++)
+        assert_true(flow_revival_retry(&f.revival, &f.launch, &f.crew, &death, i * MS, &f.text));
+    assert_false(flow_revival_retry(&f.revival, &f.launch, &f.crew, &death, 3 * MS, &f.text));
+    assert_non_null(strstr(f.text.text, "had been replaced 3 times within 1"));
+    tear_down(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,6 +237,8 @@ int main(void)
         cmocka_unit_test(the_records_of_a_batch_that_kills_are_tried_alone),
         cmocka_unit_test(entries_are_used_again_once_their_batches_are_acknowledged),
         cmocka_unit_test(a_record_is_overdue_when_it_alone_was_worked_on_for_the_whole_time),
+        cmocka_unit_test(before_records_flow_only_a_death_from_outside_is_tried_again),
+        cmocka_unit_test(before_records_flow_deaths_have_the_same_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -241,6 +241,51 @@ TEST(a_process_that_dies_ends_the_run_within_a_second_and_is_named)
     }
 }
 
+static void forget_kill(void)
+{
+    char path[200];
+    (void)snprintf(path, sizeof(path), "%s/.killed", base);
+    assert_int_equal(unlink(path), 0);
+}
+
+TEST(a_process_that_is_killed_before_records_flow_is_started_again)
+{
+    static const char *const acts[][2] = {
+        {"die_new", "end"}, {"end", "die_new"}, {"die_open", "end"}, {"end", "die_open"}};
+    for (size_t i = 0; i < COUNT(acts); i++) {
+        struct ran ran = run_acts(acts[i][0], acts[i][1], "processes");
+        assert_string_equal(ran.err.text, "");
+        assert_int_equal(ran.rc, FLOW_OK);
+        assert_non_null(strstr(ran.log, ") was killed by signal 9 (Killed) "));
+        assert_non_null(strstr(ran.log, "; its process is replaced (1 of 5)\n"));
+        forget_kill();
+        drop(&ran);
+        assert_no_child();
+        assert_no_folder();
+    }
+}
+
+TEST(who_is_killed_at_every_start_ends_the_run_at_the_limit_of_restart)
+{
+    char path[100];
+    (void)snprintf(path, sizeof(path), "%s.json", base);
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    (void)fprintf(file, "{\"flowrun\": 1, \"stages\": {"
+                        "\"from\": {\"use\": \"fake.from\"},"
+                        "\"to\": {\"use\": \"fake.to\", \"from\": \"from\","
+                        " \"restart\": {\"tries\": 2, \"backoff\": \"1ms\"},"
+                        " \"with\": {\"act\": \"doomed\"}}}}");
+    assert_int_equal(fclose(file), 0);
+    const struct setting setting = {.mode = "processes", .stop_fd = -1};
+    struct ran ran = run_file(path, &setting);
+    assert_int_equal(ran.rc, FLOW_EIO);
+    assert_non_null(strstr(ran.err.text, "it had been replaced 2 times within "));
+    drop(&ran);
+    assert_no_child();
+    assert_no_folder();
+}
+
 TEST(the_death_of_an_isolated_stage_ends_a_run_of_threads)
 {
     char path[100];
@@ -675,6 +720,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(what_stages_say_is_passed_on),
         cmocka_unit_test(a_run_whose_books_do_not_balance_fails_and_says_where),
         cmocka_unit_test(a_process_that_dies_ends_the_run_within_a_second_and_is_named),
+        cmocka_unit_test(a_process_that_is_killed_before_records_flow_is_started_again),
+        cmocka_unit_test(who_is_killed_at_every_start_ends_the_run_at_the_limit_of_restart),
         cmocka_unit_test(the_death_of_an_isolated_stage_ends_a_run_of_threads),
         cmocka_unit_test(a_process_that_is_deaf_to_abort_is_killed_within_a_second),
         cmocka_unit_test(a_process_stuck_in_opening_is_killed_within_a_second_of_a_failure),

@@ -496,6 +496,77 @@ TEST(a_reader_that_had_the_end_is_left_alone)
     tear_down(&f);
 }
 
+TEST(what_a_new_reader_gets_again_keeps_to_its_credit)
+{
+    struct fixture f;
+    set_up(&f, 1, (struct flow_queue){0}, true);
+    make_recovering(&f);
+    const uint32_t before = warm_up(&f, 1);
+    struct flow_outlet_link *link = &f.outlet.links[0];
+    const uint32_t credit = link->credit.batches;
+    for (uint32_t i = 0; i < credit; i++)
+        assert_int_equal(offer(&f, 0, 10), FLOW_OK);
+    /* What was done is held on, since its results have not arrived: so more may be sent. */
+    assert_int_equal(report(&f, 0, before + credit, before, 1), FLOW_OK);
+    for (uint32_t i = 0; i < credit; i++)
+        assert_int_equal(offer(&f, 10, 10), FLOW_OK);
+    assert_int_equal(flow_outlet_end(&f.outlet, 0), FLOW_OK);
+    sent_count = 0;
+
+    const struct flow_message hello = {.kind = FLOW_MESSAGE_HELLO, .sequence = 1};
+    assert_int_equal(flow_outlet_redeliver(&f.outlet, 0, &hello), FLOW_OK);
+    assert_int_equal(sent_count, 1 + credit);
+    assert_int_equal(link->sent - link->done, 2 * credit);
+    assert_false(flow_outlet_has_room(&f.outlet, 0));
+    assert_int_equal(report(&f, 0, credit + 1, 0, 1), FLOW_EPROTO); /* not sent yet */
+    f.host.err = (struct flow_error){0};
+
+    assert_int_equal(report(&f, 0, 3, 0, 1), FLOW_OK);
+    assert_int_equal(sent_count, 1 + credit + 3);
+    assert_int_equal(sent[sent_count - 1].sequence, before + credit + 2);
+    assert_int_equal(report(&f, 0, credit, credit, 1), FLOW_OK);
+    assert_int_equal(sent_count, 1 + 2 * credit + 1);
+    assert_int_equal(sent[sent_count - 1].kind, FLOW_MESSAGE_END);
+    assert_int_equal(sent[sent_count - 1].sequence, 2 * credit);
+    assert_int_equal(flow_read(&link->slot->redelivered), 20 * credit);
+    tear_down(&f);
+}
+
+TEST(a_barrier_goes_behind_what_a_new_reader_gets_again)
+{
+    struct fixture f;
+    set_up(&f, 1, (struct flow_queue){0}, true);
+    make_recovering(&f);
+    const uint32_t before = warm_up(&f, 1);
+    const uint32_t credit = f.outlet.links[0].credit.batches;
+    for (uint32_t i = 0; i < credit; i++)
+        assert_int_equal(offer(&f, 0, 10), FLOW_OK);
+    assert_int_equal(report(&f, 0, before + credit, before, 1), FLOW_OK);
+    for (uint32_t i = 0; i < credit; i++)
+        assert_int_equal(offer(&f, 10, 10), FLOW_OK);
+    const struct flow_message hello = {.kind = FLOW_MESSAGE_HELLO, .sequence = 1};
+    assert_int_equal(flow_outlet_redeliver(&f.outlet, 0, &hello), FLOW_OK);
+    sent_count = 0;
+    assert_int_equal(flow_outlet_barrier(&f.outlet, 1), FLOW_OK);
+    assert_int_equal(sent_count, credit + 1);
+    assert_int_equal(sent[credit].kind, FLOW_MESSAGE_BARRIER);
+    tear_down(&f);
+}
+
+TEST(a_writer_that_may_be_replaced_leaves_when_its_reader_has_had_the_end)
+{
+    struct fixture f;
+    set_up(&f, 1, (struct flow_queue){0}, true);
+    assert_int_equal(offer(&f, 0, 4), FLOW_OK);
+    assert_int_equal(flow_outlet_end(&f.outlet, 0), FLOW_OK);
+    assert_false(flow_outlet_is_settled(&f.outlet));
+    assert_true(flow_outlet_oldest(&f.outlet) != UINT64_MAX);
+    flow_set(&f.board.links[0].ended, 1); /* and may be gone, with its last report */
+    assert_true(flow_outlet_is_settled(&f.outlet));
+    assert_true(flow_outlet_oldest(&f.outlet) == UINT64_MAX);
+    tear_down(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -518,6 +589,9 @@ int main(void)
         cmocka_unit_test(a_reader_that_had_the_end_is_left_alone),
         cmocka_unit_test(a_report_that_cannot_be_is_refused),
         cmocka_unit_test(the_end_tells_every_reader_what_it_was_sent),
+        cmocka_unit_test(what_a_new_reader_gets_again_keeps_to_its_credit),
+        cmocka_unit_test(a_barrier_goes_behind_what_a_new_reader_gets_again),
+        cmocka_unit_test(a_writer_that_may_be_replaced_leaves_when_its_reader_has_had_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

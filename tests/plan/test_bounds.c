@@ -313,6 +313,35 @@ TEST(a_replica_has_an_arena_if_it_sends_to_another_process)
     hand_free(h);
 }
 
+TEST(without_run_memory_half_of_what_can_be_had_is_aimed_at)
+{
+    struct hand *h = two(2, 3);
+    h->graph.mode = FLOW_PROCESSES;
+    struct flow_plan *usual = plan_of(h);
+    const struct flow_plan_options options = {.cpus = 2, .room_bytes = 32 * MIB};
+    struct flow_plan *tight = flow_plan_new(&h->graph, &options, NULL);
+    assert_non_null(tight);
+    assert_true(usual->flight_bytes > 8 * MIB);
+    assert_true(tight->needed_bytes <= 16 * MIB);
+    assert_true(tight->flight_bytes > 3 * MIB);
+    flow_plan_free(tight);
+
+    /* With the smallest batches it is more than that: the plan says how much, and no more. */
+    const struct flow_plan_options none = {.cpus = 2, .room_bytes = MIB};
+    tight = flow_plan_new(&h->graph, &none, NULL);
+    assert_non_null(tight);
+    assert_int_equal(tight->batch_bytes, FLOW_PLAN_MIN_BATCH);
+    assert_true(tight->needed_bytes > MIB);
+    flow_plan_free(tight);
+
+    h->graph.memory = 100 * MIB; /* what the graph says holds */
+    tight = flow_plan_new(&h->graph, &options, NULL);
+    assert_int_equal(tight->flight_bytes, usual->flight_bytes);
+    flow_plan_free(tight);
+    flow_plan_free(usual);
+    hand_free(h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -330,6 +359,7 @@ int main(void)
         cmocka_unit_test(without_run_memory_a_wide_mesh_aims_at_the_usual_memory),
         cmocka_unit_test(descriptors_are_those_of_the_process_that_opens_the_most),
         cmocka_unit_test(the_engine_counts_every_process_and_the_launcher),
+        cmocka_unit_test(without_run_memory_half_of_what_can_be_had_is_aimed_at),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
