@@ -45,10 +45,27 @@ cat >graph.json <<'END'
 }
 END
 
+# A mesh of 90,000 links, each of which may have some megabytes under way.
+cat >large.json <<'END'
+{
+  "flowrun": 1,
+  "run": { "memory": "100TB" },
+  "stages": {
+    "from": { "use": "gen.sequence", "with": { "count": 1 }, "workers": 300 },
+    "to":   { "use": "null", "from": { "stage": "from", "share": "all" }, "workers": 300 }
+  }
+}
+END
+
 for mode in threads processes; do
     limited 'ulimit -n 40' graph.json --mode $mode
     holds "$mode: too few descriptors are told before the run, with what it needs" \
         says "the run needs [0-9]* open descriptors in one process, and no more than 40 are allowed"
+    holds "$mode: ... with the code of the environment" [ "$code" -eq 5 ]
+
+    limited : large.json --mode $mode
+    holds "$mode: more memory than there is is told before the run, with the numbers" \
+        says "the run may take .* of memory, .* and .* can be had (.*): a smaller \"memory\""
     holds "$mode: ... with the code of the environment" [ "$code" -eq 5 ]
 
     # Sanitizers take address room without end for themselves.
