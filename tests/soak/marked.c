@@ -94,17 +94,28 @@ size_t marked_find(const struct marked *marked, pid_t *pids, size_t most)
     return count;
 }
 
+static bool is_labelled(pid_t pid, const char *label)
+{
+    char line[4096];
+    const size_t length = strlen(label) + 1;
+    const size_t size = read_proc(pid, "cmdline", line, sizeof(line));
+    return size > length && memcmp(line + size - length, label, length) == 0 &&
+           line[size - length - 1] == 0;
+}
+
+/* Among the children of the command: to look at all processes would cost those under test time. */
 pid_t marked_labelled(const struct marked *marked, const char *label)
 {
-    pid_t pids[MOST];
-    const size_t count = marked_find(marked, pids, MOST);
-    const size_t length = strlen(label) + 1;
-    for (size_t i = 0; i < count; i++) {
-        char line[4096];
-        const size_t size = read_proc(pids[i], "cmdline", line, sizeof(line));
-        if (size > length && memcmp(line + size - length, label, length) == 0 &&
-            line[size - length - 1] == 0)
-            return pids[i];
+    char name[32];
+    char children[1 << 15];
+    snprintf(name, sizeof(name), "task/%ld/children", (long)marked->pid);
+    const size_t size = read_proc(marked->pid, name, children, sizeof(children) - 1);
+    children[size] = 0;
+    char *rest = children;
+    for (char *child; (child = strsep(&rest, " ")) != NULL;) {
+        const pid_t pid = atoi(child);
+        if (pid > 0 && is_labelled(pid, label))
+            return pid;
     }
     return 0;
 }

@@ -32,7 +32,7 @@ int marked_status(const struct marked *marked);
 /* All processes with the mark that are alive, at most `most`; returns how many. */
 size_t marked_find(const struct marked *marked, pid_t *pids, size_t most);
 
-/* The one whose command line ends with `label`; 0: none. */
+/* The child of the command whose command line ends with `label`; 0: none. */
 pid_t marked_labelled(const struct marked *marked, const char *label);
 
 /* Wait until no process has the mark, at most so long; returns how many are left. */
