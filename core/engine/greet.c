@@ -55,7 +55,8 @@ enum flow_status flow_input_answer(struct flow_input *input, const struct flow_i
         struct flow_inlet *inlet = &input->links[i];
         if (!inlet->greeted || flow_inbox_holds(inbox, inlet->id))
             continue;
-        const struct flow_message answer = {.kind = FLOW_MESSAGE_HELLO, .link = inlet->id};
+        const struct flow_message answer = {
+            .kind = FLOW_MESSAGE_HELLO, .link = inlet->id, .sequence = flow_input_cost(input)};
         inlet->greeted = false;
         input->greeted--;
         rc = flow_outbox_send(inlet->writer, &answer, input->host->pool, &input->host->err);

@@ -46,6 +46,9 @@ struct flow_inlet_edge {
     struct flow_merge merge;
 };
 
+/* What a record takes, here or where this replica waits for room [ns]; 0: not known. */
+uint32_t flow_input_cost(const struct flow_input *input);
+
 /* Tell the writer how far we are. */
 FLOW_NODISCARD enum flow_status flow_inlet_report(struct flow_input *input,
                                                   struct flow_inlet *inlet);

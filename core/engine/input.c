@@ -295,7 +295,7 @@ bool flow_input_next(struct flow_input *input, struct flow_item *item)
     return true;
 }
 
-static uint32_t cost_of(const struct flow_input *input)
+uint32_t flow_input_cost(const struct flow_input *input)
 {
     if (input->cost_ns == 0 || input->pace_ns <= input->cost_ns)
         return input->cost_ns;
@@ -308,7 +308,7 @@ enum flow_status flow_inlet_report(struct flow_input *input, struct flow_inlet *
         .kind = FLOW_MESSAGE_CREDIT,
         .link = inlet->id,
         .credit = {(uint32_t)inlet->received, (uint32_t)inlet->done, (uint32_t)inlet->acked,
-                   cost_of(input)},
+                   flow_input_cost(input)},
     };
     inlet->told_received = inlet->received;
     inlet->told_done = inlet->done;

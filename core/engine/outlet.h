@@ -99,7 +99,8 @@ FLOW_NODISCARD enum flow_status flow_outlet_redeliver(struct flow_outlet *outlet
  * if a reader needs nothing any more.
  */
 FLOW_NODISCARD enum flow_status flow_outlet_greet(struct flow_outlet *outlet, uint32_t incarnation);
-void flow_outlet_note_answer(struct flow_outlet *outlet, size_t reader);
+void flow_outlet_note_answer(struct flow_outlet *outlet, size_t reader,
+                             const struct flow_message *answer);
 bool flow_outlet_is_answered(struct flow_outlet *outlet);
 void flow_outlet_resume(struct flow_outlet *outlet, bool *any);
 

@@ -44,17 +44,17 @@ struct flow_outlet_link {
     uint64_t out_records, out_bytes; /* sent and not done */
     uint64_t done_records;
     uint64_t held_bytes;       /* sent and not acked */
-    uint32_t cost_ns;          /* a record's time at the reader, as it reports it */
     struct flow_window window; /* in records, by the time that they take the reader */
     struct sent_batch *ring;   /* by number, from `acked` to `sent` */
     uint64_t ring_mask;
     struct flow_backlog waiting; /* drop_old; a balance edge uses that of its first link alone */
     /* Of a process that has taken another's place: what the reader has had from that one. */
     bool withholds;
-    bool answered;   /* the reader will read nothing more of it */
-    bool complete;   /* the reader had its end */
-    uint64_t had;    /* records that are not to be sent again */
-    uint64_t closed; /* results below this one are complete there */
+    bool answered;    /* the reader will read nothing more of it, */
+    uint32_t cost_ns; /* ... and says what a record takes it; 0: it does not know */
+    bool complete;    /* the reader had its end */
+    uint64_t had;     /* records that are not to be sent again */
+    uint64_t closed;  /* results below this one are complete there */
 };
 
 /* May it have one batch more outstanding? */

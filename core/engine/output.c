@@ -212,7 +212,7 @@ enum flow_status flow_output_hello(struct flow_output *output, const struct flow
                          message->link);
     if (!is_new)
         return flow_outlet_redeliver(&edge->outlet, reader, message);
-    flow_outlet_note_answer(&edge->outlet, reader);
+    flow_outlet_note_answer(&edge->outlet, reader, message);
     return FLOW_OK;
 }
 

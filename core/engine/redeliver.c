@@ -113,9 +113,11 @@ enum flow_status flow_outlet_greet(struct flow_outlet *outlet, uint32_t incarnat
     return rc;
 }
 
-void flow_outlet_note_answer(struct flow_outlet *outlet, size_t reader)
+void flow_outlet_note_answer(struct flow_outlet *outlet, size_t reader,
+                             const struct flow_message *answer)
 {
     outlet->links[reader].answered = true;
+    outlet->links[reader].cost_ns = answer->sequence;
 }
 
 /* A reader that had the end from the former process may be gone, and will not answer then. */
@@ -142,6 +144,12 @@ void flow_outlet_resume(struct flow_outlet *outlet, bool *any)
         link->had = flow_read(&link->slot->received) - flow_read(&link->slot->sent);
         link->closed = flow_read(&link->slot->closed);
         link->withholds = link->complete || link->had > 0 || link->closed > 0;
+        /* It is as fast as it was: there is no need to find that out anew, from a few records on.
+         */
+        link->done_records = flow_read(&link->slot->received);
+        const uint64_t sent = flow_read(&link->slot->sent);
+        flow_window_learn(&link->window, 0, link->done_records, link->cost_ns,
+                          sent > 0 ? flow_read(&link->slot->sent_bytes) / sent : 0);
         /* Records go on being counted from there, for each reader of its own or for all alike. */
         if (outlet->edge->share != FLOW_ALL || i == 0)
             outlet->number += flow_read(&link->slot->sent);

@@ -452,6 +452,22 @@ TEST(a_reader_that_stays_cannot_be_new)
     tear_down(&f);
 }
 
+static const struct flow_message answer_of_1us = {.kind = FLOW_MESSAGE_HELLO, .sequence = 1000};
+
+TEST(a_new_writer_is_told_how_fast_its_reader_is)
+{
+    struct fixture f;
+    set_up(&f, 1, (struct flow_queue){0}, true);
+    bool any = false;
+    assert_int_equal(flow_outlet_batch(&f.outlet, 0), 2);
+    flow_set(&f.board.links[0].received, 5000);
+    flow_set(&f.board.links[0].sent, 5000);
+    flow_outlet_note_answer(&f.outlet, 0, &answer_of_1us);
+    flow_outlet_resume(&f.outlet, &any);
+    assert_int_equal(flow_outlet_batch(&f.outlet, 0), 5000); /* a quarter of 20 ms */
+    tear_down(&f);
+}
+
 TEST(a_new_writer_counts_what_the_reader_has_had_and_does_not_send_it)
 {
     struct fixture f;
@@ -461,7 +477,7 @@ TEST(a_new_writer_counts_what_the_reader_has_had_and_does_not_send_it)
     flow_set(&slot->sent, 100);
     flow_set(&slot->received, 106);
     assert_false(flow_outlet_is_answered(&f.outlet));
-    flow_outlet_note_answer(&f.outlet, 0);
+    flow_outlet_note_answer(&f.outlet, 0, &answer_of_1us);
     assert_true(flow_outlet_is_answered(&f.outlet));
     flow_outlet_resume(&f.outlet, &any);
     assert_false(any);
@@ -585,6 +601,7 @@ int main(void)
         cmocka_unit_test(a_new_reader_gets_what_the_old_one_had_not_acknowledged),
         cmocka_unit_test(a_new_reader_hears_of_the_end_too),
         cmocka_unit_test(a_reader_that_stays_cannot_be_new),
+        cmocka_unit_test(a_new_writer_is_told_how_fast_its_reader_is),
         cmocka_unit_test(a_new_writer_counts_what_the_reader_has_had_and_does_not_send_it),
         cmocka_unit_test(a_reader_that_had_the_end_is_left_alone),
         cmocka_unit_test(a_report_that_cannot_be_is_refused),
