@@ -12,8 +12,9 @@
 /* How long one who needs a process waits for a spare that has been asked for: starting the program
  * takes about as long where the machine is busy. */
 #define WAIT_MS 20
-#define LAST_WAIT_MS 300 /* for the pid of one that has been asked for, which is to be waited for  \
-                          */
+#define LAST_WAIT_MS                                                                               \
+    300 /* for the pid of one that has been asked for, which is to be waited for                   \
+         */
 
 static void put_away(struct flow_crew *crew)
 {

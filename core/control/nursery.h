@@ -34,7 +34,7 @@ struct flow_nursery {
 
 #define FLOW_NURSERY_NONE                                                                          \
     {                                                                                              \
-        .home = {.fd = -1}, .spare = {.fd = -1}                                                    \
+        .home = {.fd = -1}, .spare = {.fd = -1 }                                                   \
     }
 
 /* Begin, unless there is one. */

@@ -167,8 +167,8 @@ bool flow_revival_retry(struct flow_revival *revival, const struct flow_launch *
     const struct flow_graph_stage *stage = stage_of(launch->plan, replica);
     const struct flow_restart *restart =
         stage != NULL ? &stage->restart : &flow_restart_default; /* of a sequencer */
-    const bool outside = death->known && !death->forced && death->signal != 0 &&
-                         !flow_death_is_fault(death->signal);
+    const bool outside =
+        death->known && !death->forced && death->signal != 0 && !flow_death_is_fault(death->signal);
     return outside && restart->on &&
            count_death(revival, restart, &launch->board->replicas[replica], now_ns, text);
 }

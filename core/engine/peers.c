@@ -87,7 +87,9 @@ enum flow_status flow_peers_connect(struct flow_peers *peers, const struct flow_
             flow_outbox_open(transport, peers->tasks[i], remote, &peers->outboxes[i], err);
         if (rc != FLOW_OK)
             return rc;
-        if (plan->groups[plan->tasks[peers->tasks[i]].group].recovers)
+        /* Either end may learn from the board that the other has left, before its last words. */
+        if (plan->groups[self->group].recovers ||
+            plan->groups[plan->tasks[peers->tasks[i]].group].recovers)
             flow_outbox_doubt(peers->outboxes[i]);
     }
     return FLOW_OK;

@@ -148,7 +148,9 @@ void flow_outlet_resume(struct flow_outlet *outlet, bool *any)
         /* It is as fast as it was: there is no need to find that out anew, from a few records on.
          */
         link->done_records = flow_read(&link->slot->received);
-        flow_window_learn(&link->window, 0, link->done_records, link->cost_ns, 0);
+        const uint64_t sent = flow_read(&link->slot->sent);
+        flow_window_learn(&link->window, 0, link->done_records, link->cost_ns,
+                          sent > 0 ? flow_read(&link->slot->sent_bytes) / sent : 0);
         /* Records go on being counted from there, for each reader of its own or for all alike. */
         if (outlet->edge->share != FLOW_ALL || i == 0)
             outlet->number += flow_read(&link->slot->sent);

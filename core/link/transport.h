@@ -104,8 +104,8 @@ FLOW_NODISCARD enum flow_status flow_outbox_open(struct flow_transport *transpor
  * pool must not give its memory to anybody any more. */
 void flow_outbox_close(struct flow_outbox *outbox, bool abandon);
 
-/* The process at the other end may die and not be replaced, since it has nothing left to do, and
- * needs none of our last words: closing waits only briefly for what has not gone out. */
+/* The process at the other end may be gone by then, since it has nothing left to do, and needs none
+ * of our last words: closing waits only briefly for what has not gone out. */
 void flow_outbox_doubt(struct flow_outbox *outbox);
 
 /*
