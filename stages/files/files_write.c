@@ -17,9 +17,9 @@
 #include <stdio.h>
 #include <sys/file.h>
 
-#include "files/template.h"
 #include "shared/bytes.h"
 #include "shared/file.h"
+#include "shared/files_template.h"
 #include "shared/key_table.h"
 #include "shared/saved.h"
 #include "shared/text.h"

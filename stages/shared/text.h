@@ -134,4 +134,25 @@ static inline void flow_text_quote(struct flow_text *text, const void *data, siz
     text->size = (size_t)(at - text->at);
 }
 
+/* `data` as a JSON string in base64. */
+static inline void flow_text_base64(struct flow_text *text, const unsigned char *data, size_t size)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    if (!flow_text_reserve(text, size / 3 * 4 + 6))
+        return;
+    char *at = text->at + text->size;
+    *at++ = '"';
+    for (size_t i = 0; i < size; i += 3) {
+        const size_t left = size - i;
+        const unsigned group = (unsigned)data[i] << 16 | (left > 1 ? data[i + 1] << 8 : 0) |
+                               (left > 2 ? data[i + 2] : 0);
+        *at++ = digits[group >> 18];
+        *at++ = digits[group >> 12 & 63];
+        *at++ = left > 1 ? digits[group >> 6 & 63] : '=';
+        *at++ = left > 2 ? digits[group & 63] : '=';
+    }
+    *at++ = '"';
+    text->size = (size_t)(at - text->at);
+}
+
 #endif /* FLOW_STAGES_TEXT_H */
