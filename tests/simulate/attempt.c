@@ -7,6 +7,7 @@
 #include "control/standing.h"
 #include "simulate/table.h"
 #include "watch/report.h"
+#include "watch/rows.h"
 
 static void say(void *context, const char *line)
 {
@@ -53,8 +54,7 @@ static void coordinate(void *context)
 static void make_shared(struct sim_attempt *attempt)
 {
     const struct flow_plan *plan = attempt->plan;
-    const struct flow_board_size board = {
-        .replicas = plan->replica_count, .links = plan->link_count, .groups = plan->group_count};
+    const struct flow_board_size board = flow_board_size_of(plan);
     const struct flow_memory_size memory = {.links = plan->link_count,
                                             .arena_bytes = plan->arena_bytes};
     if (flow_board_new(&board, false, &attempt->board, NULL) != FLOW_OK ||

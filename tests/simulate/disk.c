@@ -115,6 +115,12 @@ void sim_disk_put(struct sim_world *world, const char *path, const void *bytes, 
     sim_inode_make_safe(name->inode);
 }
 
+void sim_disk_put_folder(struct sim_world *world, const char *path)
+{
+    sim_disk_put(world, path, NULL, 0);
+    sim_name_find(world->disk, path)->inode->folder = true;
+}
+
 bool sim_disk_is_full(const struct sim_world *world)
 {
     return sim_process_now() != NULL && world->full_until_ns > world->now_ns;
@@ -191,6 +197,11 @@ char *sim_path_join(int folder, const char *path)
     char *whole = sim_own_alloc(size);
     if (strcmp(path, ".") == 0)
         return strcpy(whole, open->path);
+    if (strcmp(path, "..") == 0) {
+        strcpy(whole, open->path);
+        *strrchr(whole, '/') = '\0';
+        return whole;
+    }
     snprintf(whole, size, "%s/%s", open->path, path);
     return whole;
 }

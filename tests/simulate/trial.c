@@ -359,6 +359,7 @@ static bool run_course(struct course *course, uint64_t seed, bool faulty,
     sim_world_reset(world, rt_mix(seed + 1));
     sim_temper_choose(world);
     enum next next = GO_ON;
+    sim_disk_put_folder(world, "/simulated");
     (void)mkdir(SIM_ROOT "out", 0777);
     if (course->trials->is_lines)
         sim_lines_write(&course->trials->lines);
