@@ -308,8 +308,8 @@ int __wrap_socket(int domain, int type, int protocol)
     return -1;
 }
 
-/* What is sent along is an end of a channel, and its sender has no more use for it than to close it:
- * what he keeps is an end of nothing. */
+/* What is sent along is an end of a channel, and its sender has no more use for it than to close
+ * it: what he keeps is an end of nothing. */
 static int move_end(struct sim_world *world, int fd)
 {
     struct sim_fd *old = sim_fd_get(world, fd);
