@@ -264,11 +264,27 @@ static void lose_bytes(struct sim_world *world, struct sim_inode *inode)
         memcpy(inode->bytes, inode->safe, safe);
 }
 
+/* A folder has gone, and all in it. */
+static void lose_folder(struct sim_world *world, const char *path)
+{
+    sim_say(world, "the folder %s is lost", path);
+    for (struct sim_name *name = world->disk->names; name != NULL; name = name->next) {
+        if (sim_path_lies_in(name->path, path)) {
+            sim_inode_point(&name->inode, NULL);
+            sim_inode_point(&name->safe, NULL);
+        }
+    }
+}
+
 void sim_disk_lose(struct sim_world *world)
 {
     for (struct sim_name *name = world->disk->names; name != NULL; name = name->next) {
-        if (name->inode != name->safe && sim_percent(&world->chance, 60))
-            sim_inode_point(&name->inode, name->safe);
+        if (name->inode == name->safe || !sim_percent(&world->chance, 60))
+            continue;
+        const bool folder = name->inode != NULL && name->inode->folder;
+        sim_inode_point(&name->inode, name->safe);
+        if (folder)
+            lose_folder(world, name->path);
     }
     for (struct sim_name *name = world->disk->names; name != NULL; name = name->next) {
         if (name->inode != NULL) {
