@@ -121,7 +121,7 @@ static enum flow_status sorter_open(void *self, struct flow_stage *stage)
                                      .separator = s->separator[0],
                                      .numeric = s->numeric,
                                      .reverse = s->reverse};
-    const char *why = s->field != NULL ? flow_json_pointer_init(&s->order.pointer, s->field) : NULL;
+    const char *why = flow_json_field_init(&s->order.paths, s->field);
     if (why != NULL)
         return flow_stage_fail(stage, FLOW_EINVAL, "field '%s': %s", s->field, why);
     s->out = malloc(BUFFER);
@@ -431,7 +431,7 @@ static void sorter_close(void *self, struct flow_stage *stage)
         flow_scratch_sweep(&s->folder, NULL, NULL);
     flow_scratch_close(&s->folder);
     sorted_clear(&s->arena);
-    flow_json_pointer_clear(&s->order.pointer);
+    flow_json_paths_clear(&s->order.paths);
     free(s->runs);
     free(s->named);
     free(s->out);
