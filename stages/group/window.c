@@ -13,9 +13,9 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "group/pane.h"
 #include "shared/bytes.h"
 #include "shared/json_field.h"
-#include "shared/pane.h"
 #include "shared/text.h"
 
 enum { PORT_OUT, PORT_LATE };

@@ -3,7 +3,7 @@
 /*
  * Records lie one after the other in an arena; what is sorted is a list of their places, by a rank
  * of 64 bits first: the first bytes of what they are sorted by, or the number itself.  Ranks are
- * sorted byte by byte, and only where they are equal the rest is compared (shared/sorted.h).
+ * sorted byte by byte, and only where they are equal the rest is compared (sort/sorted.h).
  *
  * When the arena is full it is written, sorted, to a file; in the end the files are merged.  Of
  * many files some are merged before.  In a run that takes checkpoints the arena is written at each
@@ -18,8 +18,8 @@
 
 #include "shared/saved.h"
 #include "shared/scratch.h"
-#include "shared/sorted.h"
-#include "shared/sorted_merge.h"
+#include "sort/sorted.h"
+#include "sort/sorted_merge.h"
 
 #define RUNS_MOST 64 /* files that are merged at once */
 #define BUFFER ((size_t)256 << 10)

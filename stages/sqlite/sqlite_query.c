@@ -15,8 +15,8 @@
 #include <stdlib.h>
 
 #include "shared/saved.h"
-#include "shared/sqlite.h"
 #include "shared/text.h"
+#include "sqlite/database.h"
 
 #define BURST 512 /* rows that a call of produce emits at most */
 

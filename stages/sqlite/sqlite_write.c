@@ -22,9 +22,9 @@
 #include <stdlib.h>
 
 #include "shared/saved.h"
-#include "shared/sqlite.h"
-#include "shared/sqlite_row.h"
 #include "shared/text.h"
+#include "sqlite/database.h"
+#include "sqlite/row.h"
 
 enum format { FORMAT_JSON, FORMAT_TSV };
 enum conflict { CONFLICT_REFUSE, CONFLICT_REPLACE, CONFLICT_IGNORE };

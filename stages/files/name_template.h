@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef FLOW_STAGES_FILES_TEMPLATE_H
-#define FLOW_STAGES_FILES_TEMPLATE_H
+#ifndef FLOW_STAGES_FILES_NAME_TEMPLATE_H
+#define FLOW_STAGES_FILES_NAME_TEMPLATE_H
 
 /*
  * Names of files, made from a text such as "out/{/city}/{n:6}.json" and a record.  What a record
@@ -224,4 +224,4 @@ static inline void template_clear(struct template *t)
     flow_text_clear(&t->field);
 }
 
-#endif /* FLOW_STAGES_FILES_TEMPLATE_H */
+#endif /* FLOW_STAGES_FILES_NAME_TEMPLATE_H */

@@ -10,8 +10,8 @@
 
 #include "shared/bytes.h"
 #include "shared/json_field.h"
-#include "shared/sqlite.h"
 #include "shared/text.h"
+#include "sqlite/database.h"
 
 enum sqlite_source { SOURCE_FIELD, SOURCE_PLACE, SOURCE_KEY, SOURCE_RECORD };
 
