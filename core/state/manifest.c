@@ -186,51 +186,68 @@ bool flow_blob_from_json(const json_t *json, struct flow_manifest_replica *repli
     return true;
 }
 
-static bool read_stages(const json_t *list, struct flow_manifest *to)
+static enum flow_status read_stages(const json_t *list, struct flow_manifest *to)
 {
     const size_t count = json_array_size(list);
     to->stages = flow_calloc(count, sizeof(*to->stages));
-    for (size_t i = 0; to->stages != NULL && i < count; i++) {
+    if (to->stages == NULL)
+        return FLOW_ENOMEM;
+    for (size_t i = 0; i < count; i++) {
         const json_t *json = json_array_get(list, i);
         struct flow_manifest_stage *stage = &to->stages[i];
         const char *name = json_string_value(json_object_get(json, "name"));
         if (name == NULL || !read_number(json_object_get(json, "workers"), &stage->workers) ||
             !read_hex(json_object_get(json, "digest"), &stage->digest))
-            return false;
+            return FLOW_EPROTO;
         stage->name = flow_strdup(name);
-        to->stage_count++;
         if (stage->name == NULL)
-            return false;
+            return FLOW_ENOMEM;
+        to->stage_count++;
     }
-    return to->stages != NULL;
+    return FLOW_OK;
 }
 
-static bool read_replicas(const json_t *list, struct flow_manifest *to)
+static enum flow_status read_replicas(const json_t *list, struct flow_manifest *to)
 {
     const size_t count = json_array_size(list);
     if (count > REPLICAS_MOST)
-        return false;
+        return FLOW_EPROTO;
     to->replicas = flow_calloc(count, sizeof(*to->replicas));
-    for (size_t i = 0; to->replicas != NULL && i < count; i++) {
+    if (to->replicas == NULL)
+        return FLOW_ENOMEM;
+    for (size_t i = 0; i < count; i++) {
         if (!flow_blob_from_json(json_array_get(list, i), &to->replicas[i]))
-            return false;
+            return FLOW_EPROTO;
     }
     to->replica_count = count;
-    return to->replicas != NULL;
+    return FLOW_OK;
 }
 
-static bool read_json(const json_t *json, struct flow_manifest *to)
+static enum flow_status read_json(const json_t *json, struct flow_manifest *to)
 {
     const json_t *done = json_object_get(json, "done");
     const char *graph = json_string_value(json_object_get(json, "graph"));
     if (json_integer_value(json_object_get(json, "flowrun_state")) != FORMAT || graph == NULL ||
         !json_is_boolean(done) || !read_number(json_object_get(json, "epoch"), &to->epoch) ||
         !read_number(json_object_get(json, "session"), &to->session))
-        return false;
+        return FLOW_EPROTO;
     to->done = json_is_true(done);
     to->graph = flow_strdup(graph);
-    return to->graph != NULL && read_stages(json_object_get(json, "stages"), to) &&
-           read_replicas(json_object_get(json, "replicas"), to);
+    if (to->graph == NULL)
+        return FLOW_ENOMEM;
+    const enum flow_status rc = read_stages(json_object_get(json, "stages"), to);
+    return rc == FLOW_OK ? read_replicas(json_object_get(json, "replicas"), to) : rc;
+}
+
+static enum flow_status parse(const char *text, size_t size, struct flow_manifest *to)
+{
+    json_error_t why;
+    json_t *json = json_loadb(text, size, JSON_REJECT_DUPLICATES, &why);
+    if (json == NULL)
+        return json_error_code(&why) == json_error_out_of_memory ? FLOW_ENOMEM : FLOW_EPROTO;
+    const enum flow_status rc = read_json(json, to);
+    json_decref(json);
+    return rc;
 }
 
 /* The size of the first line, if the second one bears its checksum; 0: it does not. */
@@ -254,15 +271,15 @@ enum flow_status flow_manifest_read(const char *text, size_t size, struct flow_m
     const size_t first = check_lines(text, size);
     if (first == 0)
         return flow_fail(err, FLOW_EPROTO, "it is not whole");
-    json_t *json = json_loadb(text, first, JSON_REJECT_DUPLICATES, NULL);
     struct flow_manifest read = {0};
-    const bool good = json != NULL && read_json(json, &read);
-    json_decref(json);
-    if (good) {
+    const enum flow_status rc = parse(text, first, &read);
+    if (rc == FLOW_OK) {
         *manifest = read;
         return FLOW_OK;
     }
     flow_manifest_clear(&read);
+    if (rc == FLOW_ENOMEM)
+        return flow_fail(err, rc, "no memory to read it");
     return flow_fail(err, FLOW_EPROTO, "it is none of this version of flowrun");
 }
 
