@@ -20,6 +20,8 @@ void flow_supervisor_end(struct supervisor *sup, size_t i)
     sup->states[i].ended = true;
     sup->working--;
     sup->end_ns = flow_now_ns();
+    if (sup->retreat.under_way)
+        return;
     if (sup->phase != RUNNING && !sup->aborting)
         flow_supervisor_fail(sup, FLOW_EPROTO, "a group of the run ended before it was started");
     if (sup->working == 0 && !sup->aborting)
@@ -80,7 +82,9 @@ static void mourn(struct supervisor *sup, size_t i, const struct flow_death *dea
     /* Between its last word and its end there was nothing left that could be lost. */
     const bool done = recovers && flow_revival_is_done(sup->launch, sup->crews[i].group);
     describe(sup, i, death, &text);
-    if (!done && (!recovers || !replace(sup, i, death, &text)))
+    const bool goes_on = done || (recovers ? replace(sup, i, death, &text)
+                                           : flow_supervisor_retreat(sup, i, death, &text));
+    if (!goes_on)
         flow_supervisor_fail(sup, FLOW_EIO,
                              text.failed ? "a process of the run has died" : text.text);
     flow_str_clear(&text);
@@ -92,7 +96,7 @@ void flow_supervisor_lose(struct supervisor *sup, size_t i)
     struct flow_death death = {.known = true};
     sup->crews[i].launcher->collect(&sup->crews[i], &death);
     const bool well = sup->states[i].ended && death.signal == 0 && death.code == 0;
-    if (!well && !sup->aborting)
+    if (!well && !sup->aborting && !sup->retreat.under_way)
         mourn(sup, i, &death);
     if (!sup->states[i].down)
         mark_gone(sup, i);
@@ -141,11 +145,14 @@ void flow_supervisor_revive(struct supervisor *sup)
 /* A group with stuck stages: a process is about to end itself, threads are left behind. */
 void flow_supervisor_leave(struct supervisor *sup, size_t i, const char *text)
 {
-    flow_supervisor_tell(sup, text);
+    const bool threads = sup->crews[i].launcher == &flow_thread_launcher;
+    const bool dies = sup->retreat.under_way && !threads; /* as it is to, and nothing is lost */
     sup->states[i].stuck = true;
-    if (!sup->aborting)
+    if (!dies)
+        flow_supervisor_tell(sup, text);
+    if (!dies && !sup->aborting)
         flow_supervisor_fail(sup, FLOW_EPROTO, text);
-    if (sup->crews[i].launcher != &flow_thread_launcher)
+    if (!threads)
         return;
     sup->outcome->stuck = true;
     sup->crews[i].launcher->collect(&sup->crews[i], NULL);

@@ -18,6 +18,7 @@ struct flow_rounds {
     size_t missing;                         /* replicas that have nothing for `next` */
     size_t unfinished;                      /* replicas that have not finished */
     uint64_t begun, committed;
+    int64_t committed_ns; /* when that was, in this run; 0: before it */
     bool under_way, stopping, last;
     bool stop_begun; /* the one under way began when the run was asked to stop */
     int64_t due_ns;
@@ -57,6 +58,7 @@ enum flow_status flow_rounds_new(const struct flow_rounds_options *options,
     made->options = *options;
     made->unfinished = count;
     made->begun = made->committed = options->session;
+    made->committed_ns = options->session_ns;
     made->due_ns = INT64_MAX;
     made->finished = flow_calloc(count, sizeof(*made->finished));
     made->has = flow_calloc(count, sizeof(*made->has));
@@ -104,6 +106,11 @@ int64_t flow_rounds_due_ns(const struct flow_rounds *rounds)
 uint64_t flow_rounds_last(const struct flow_rounds *rounds)
 {
     return rounds->committed;
+}
+
+int64_t flow_rounds_last_ns(const struct flow_rounds *rounds)
+{
+    return rounds->committed_ns;
 }
 
 uint64_t flow_rounds_begin(struct flow_rounds *rounds)
@@ -209,6 +216,7 @@ enum flow_status flow_rounds_hear(struct flow_rounds *rounds, const char *text, 
         .last = rounds->last,
         .stop = rounds->stop_begun && !rounds->last,
     };
+    rounds->committed_ns = now_ns;
     const int64_t wait = rounds->stopping ? 0 : rounds->options.interval_ns;
     rounds->due_ns = rounds->last || round->stop ? INT64_MAX : now_ns + wait;
     return FLOW_OK;

@@ -30,6 +30,9 @@
  * no failure: revive.c says whether and when the next one is started.  It gets NEW, OPEN and START
  * by itself, and nobody else is told: what was under way is between it and its neighbours.
  *
+ * Going back.  A process that nothing can take the place of, in a run that takes checkpoints: all
+ * groups are ended, and started anew from the last one; see retreat.c.
+ *
  * After ABORT the groups have GRACE_NS.  They use less for themselves (FLOW_MEMBER_JOIN_NS), so
  * that a group with a stuck stage can still name it.  Then processes are killed, and a thread that
  * is stuck is left behind.  All of this takes less than a second.
@@ -75,11 +78,17 @@ static void say_all(struct supervisor *sup, enum flow_notice_kind kind)
         say(sup, i, kind);
 }
 
+void flow_supervisor_say_abort(struct supervisor *sup)
+{
+    say_all(sup, FLOW_SAY_ABORT);
+}
+
 static void abort_all(struct supervisor *sup)
 {
     if (sup->aborting)
         return;
     sup->aborting = true;
+    sup->retreat.under_way = false;
     sup->drain_ns = FLOW_NEVER;
     sup->force_ns = flow_now_ns() + GRACE_NS;
     say_all(sup, FLOW_SAY_ABORT);
@@ -111,7 +120,7 @@ static void drain_all(struct supervisor *sup)
     }
     if (sup->launch->rounds != NULL)
         flow_rounds_stop(sup->launch->rounds, flow_now_ns());
-    if (limit > 0)
+    if (limit > 0 && sup->drain_ns == FLOW_NEVER) /* it goes on while the run goes back */
         sup->drain_ns = flow_now_ns() + limit;
 }
 
@@ -128,15 +137,18 @@ static void enter(struct supervisor *sup, enum run_phase phase, enum flow_notice
 
 static void begin_running(struct supervisor *sup)
 {
-    sup->start_ns = flow_now_ns();
+    const int64_t now_ns = flow_now_ns();
+    if (sup->start_ns == 0)
+        sup->start_ns = now_ns;
     enter(sup, RUNNING, FLOW_SAY_START);
     if (sup->launch->rounds != NULL)
-        flow_rounds_start(sup->launch->rounds, sup->start_ns);
-    if (sup->options->progress != NULL) {
+        flow_rounds_start(sup->launch->rounds, now_ns);
+    if (sup->options->progress != NULL && sup->sampler == NULL) {
         sup->sampler = flow_sampler_new(sup->launch->plan, sup->launch->board, sup->start_ns);
-        sup->tick_ns = sup->sampler != NULL ? sup->start_ns + TICK_NS : FLOW_NEVER;
+        sup->tick_ns = sup->sampler != NULL ? now_ns + TICK_NS : FLOW_NEVER;
     }
-    flow_supervisor_watch(sup, sup->start_ns);
+    flow_watchdog_reset(sup->watchdog, now_ns);
+    flow_supervisor_watch(sup, now_ns);
     if (sup->draining)
         drain_all(sup);
 }
@@ -158,6 +170,8 @@ static void answer_late(struct supervisor *sup, size_t i, enum run_phase phase)
 static void answer(struct supervisor *sup, size_t i, enum run_phase phase)
 {
     struct member_state *state = &sup->states[i];
+    if (sup->retreat.under_way)
+        return;
     if (state->replaced) {
         answer_late(sup, i, phase);
         return;
@@ -192,7 +206,7 @@ static void hear_saved(struct supervisor *sup, const char *text)
 {
     struct flow_round round;
     struct flow_error why = {0};
-    if (sup->aborting)
+    if (sup->aborting || sup->retreat.under_way)
         return;
     if (sup->launch->rounds == NULL || sup->phase != RUNNING) {
         flow_supervisor_fail(sup, FLOW_EPROTO,
@@ -205,8 +219,10 @@ static void hear_saved(struct supervisor *sup, const char *text)
         flow_supervisor_fail(sup, rc, why.text);
         return;
     }
-    if (round.committed != 0)
+    if (round.committed != 0) {
+        flow_setback_forget(sup->launch->board, round.committed, false);
         say_epoch(sup, FLOW_SAY_COMMIT, round.committed, round.last);
+    }
     sup->outcome->held = round.stop;
     if (round.stop)
         abort_all(sup);
@@ -220,8 +236,10 @@ static void begin_epoch(struct supervisor *sup)
 
 static int64_t epoch_due_ns(const struct supervisor *sup)
 {
-    return sup->launch->rounds != NULL && !sup->aborting ? flow_rounds_due_ns(sup->launch->rounds)
-                                                         : FLOW_NEVER;
+    return sup->launch->rounds != NULL && sup->phase == RUNNING && !sup->aborting &&
+                   !sup->retreat.under_way
+               ? flow_rounds_due_ns(sup->launch->rounds)
+               : FLOW_NEVER;
 }
 
 /* ---- what arrives ---- */
@@ -235,8 +253,9 @@ static void hear(struct supervisor *sup, size_t i, const struct flow_notice *not
     case FLOW_SAY_OPENED:
         answer(sup, i, OPENING);
         break;
-    case FLOW_SAY_FAILED:
-        flow_supervisor_fail(sup, notice->status, notice->text);
+    case FLOW_SAY_FAILED: /* what follows from a death, or from the abort, is no failure */
+        if (!sup->retreat.under_way)
+            flow_supervisor_fail(sup, notice->status, notice->text);
         break;
     case FLOW_SAY_LOG:
         flow_supervisor_tell(sup, notice->text);
@@ -291,7 +310,8 @@ static void hear_stop(struct supervisor *sup)
                              "the run was aborted: it was asked to stop a second time");
     } else {
         sup->draining = true;
-        if (sup->phase == RUNNING)
+        sup->retreat.due_ns = flow_now_ns();
+        if (sup->phase == RUNNING && !sup->retreat.under_way)
             drain_all(sup);
     }
 }
@@ -326,15 +346,23 @@ static void watch(struct supervisor *sup, int64_t now_ns)
         flow_supervisor_fail(sup, why.status, why.text);
 }
 
+/* When the watchdog is to look: not while nobody runs. */
+static int64_t watchdog_due_ns(const struct supervisor *sup)
+{
+    return sup->aborting || sup->retreat.under_way ? FLOW_NEVER : flow_watchdog_due(sup->watchdog);
+}
+
 static void look_at_clock(struct supervisor *sup)
 {
     const int64_t now_ns = flow_now_ns();
     if (now_ns >= sup->tick_ns)
         tell_progress(sup, now_ns);
-    if (now_ns >= flow_watchdog_due(sup->watchdog) && !sup->aborting)
+    if (now_ns >= watchdog_due_ns(sup))
         watch(sup, now_ns);
     if (now_ns >= sup->watch_ns)
         flow_supervisor_watch(sup, now_ns);
+    if (now_ns >= flow_supervisor_retreat_due(sup))
+        flow_supervisor_return(sup, now_ns);
     if (now_ns >= sup->revive_ns)
         flow_supervisor_revive(sup);
     if (now_ns >= epoch_due_ns(sup))
@@ -352,10 +380,10 @@ static int next_timeout(const struct supervisor *sup)
     int64_t at = sup->tick_ns;
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
         at = others[i] < at ? others[i] : at;
-    if (epoch_due_ns(sup) < at)
-        at = epoch_due_ns(sup);
-    if (!sup->aborting && flow_watchdog_due(sup->watchdog) < at)
-        at = flow_watchdog_due(sup->watchdog);
+    const int64_t also[] = {epoch_due_ns(sup), watchdog_due_ns(sup),
+                            flow_supervisor_retreat_due(sup)};
+    for (size_t i = 0; i < sizeof(also) / sizeof(also[0]); i++)
+        at = also[i] < at ? also[i] : at;
     if (at == FLOW_NEVER)
         return -1;
     const int64_t left = at - flow_now_ns();
@@ -365,6 +393,14 @@ static int next_timeout(const struct supervisor *sup)
 }
 
 /* ---- the whole ---- */
+
+static void answer_why(struct supervisor *sup)
+{
+    struct flow_str text = {0};
+    flow_supervisor_describe_retreat(sup, flow_now_ns(), &text);
+    flow_watchdog_answer(sup->watchdog, text.failed ? NULL : text.text);
+    flow_str_clear(&text);
+}
 
 static void wait_once(struct supervisor *sup)
 {
@@ -386,15 +422,15 @@ static void wait_once(struct supervisor *sup)
         if (sup->fds[sup->count].revents != 0)
             hear_stop(sup);
         if (sup->fds[sup->count + 1].revents != 0)
-            flow_watchdog_answer(sup->watchdog);
+            answer_why(sup);
     }
     look_at_clock(sup);
 }
 
-/* Start all groups, or as many as can be. */
-static void start_all(struct supervisor *sup)
+void flow_supervisor_start(struct supervisor *sup)
 {
     const struct flow_plan *plan = sup->launch->plan;
+    sup->working = 0;
     for (size_t i = 0; i < sup->count; i++)
         sup->states[i].gone = true;
     for (size_t i = 0; i < sup->count && !sup->aborting; i++) {
@@ -413,6 +449,8 @@ static void start_all(struct supervisor *sup)
             flow_supervisor_fail(sup, why.status, why.text);
         }
     }
+    if (!sup->aborting)
+        enter(sup, BINDING, FLOW_SAY_NEW);
 }
 
 static bool has_memory(struct supervisor *sup)
@@ -444,10 +482,8 @@ enum flow_status flow_supervise(const struct flow_launch *launch,
     *outcome = (struct flow_outcome){0};
     if (has_memory(&sup)) {
         sup.watchdog = flow_watchdog_new(launch, options);
-        start_all(&sup);
-        if (!sup.aborting)
-            enter(&sup, BINDING, FLOW_SAY_NEW);
-        while (sup.live > 0)
+        flow_supervisor_start(&sup);
+        while (sup.live > 0 || sup.retreat.under_way)
             wait_once(&sup);
     } else {
         sup.status = flow_fail(err, FLOW_ENOMEM, "no memory to supervise %zu groups", sup.count);

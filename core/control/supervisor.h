@@ -2,10 +2,12 @@
 #ifndef FLOW_CONTROL_SUPERVISOR_H
 #define FLOW_CONTROL_SUPERVISOR_H
 
-/* The coordinator's state: private to supervise.c, which talks to groups, and to ending.c, which is
- * about those that end, die or are replaced. */
+/* The coordinator's state: private to supervise.c, which talks to groups, to ending.c, which is about
+ * those that end, die or are replaced, and to retreat.c, which takes a run back to its last
+ * checkpoint. */
 
 #include "control/revive.h"
+#include "control/setback.h"
 #include "control/supervise.h"
 #include "control/watchdog.h"
 #include "watch/report.h"
@@ -24,6 +26,16 @@ struct member_state {
     bool down;             /* its process has died, and the next one is not started yet */
     enum run_phase joined; /* of a process that was started later: where it is */
     struct flow_revival revival;
+    struct flow_setback setback;
+};
+
+/* On the way back to the last checkpoint: first all groups are to be gone. */
+struct retreat {
+    bool under_way;
+    int64_t died_ns;  /* when that began which it is for */
+    int64_t due_ns;   /* when the groups are to be started again */
+    int64_t force_ns; /* when those still there are ended by force */
+    unsigned forced;  /* so often */
 };
 
 struct supervisor {
@@ -45,6 +57,7 @@ struct supervisor {
     struct flow_sampler *sampler; /* NULL: nobody wants progress */
     int stop_fd;
     bool draining, aborting, forced;
+    struct retreat retreat;
     int64_t start_ns;  /* when records began to flow; 0: they have not */
     int64_t end_ns;    /* when the last group that ended did so */
     int64_t tick_ns;   /* the next call of options->progress */
@@ -59,6 +72,27 @@ void flow_supervisor_fail(struct supervisor *sup, enum flow_status status, const
 
 /* A line for the operator. */
 void flow_supervisor_tell(struct supervisor *sup, const char *line);
+
+/* ABORT to all groups. */
+void flow_supervisor_say_abort(struct supervisor *sup);
+
+/* Start all groups, or as many as can be, and begin with the first phase. */
+void flow_supervisor_start(struct supervisor *sup);
+
+/*
+ * Group `i` has died, of what `text` says, which is added to and told: the run goes back.  False:
+ * it does not, and `text` says why.
+ */
+bool flow_supervisor_retreat(struct supervisor *sup, size_t i, const struct flow_death *death,
+                             struct flow_str *text);
+
+/* On the way back: when there is something to be done, and do it. */
+int64_t flow_supervisor_retreat_due(const struct supervisor *sup);
+void flow_supervisor_return(struct supervisor *sup, int64_t now_ns);
+
+/* What those learn who ask meanwhile, appended; nothing: the run is not on its way back. */
+void flow_supervisor_describe_retreat(const struct supervisor *sup, int64_t now_ns,
+                                      struct flow_str *text);
 
 /* A group has said ENDED. */
 void flow_supervisor_end(struct supervisor *sup, size_t i);

@@ -4,19 +4,22 @@
 #include <stdio.h>
 #include <string.h>
 
-void flow_aside_read(struct flow_aside *aside, const struct flow_board_group *orders)
+void flow_aside_read(struct flow_aside *aside, struct flow_board_group *orders, size_t replica)
 {
     aside->count = 0;
     aside->careful = flow_read(&orders->careful);
     for (size_t i = 0; i < FLOW_ASIDE_MOST; i++) {
-        const struct flow_board_aside *entry = &orders->aside[i];
+        struct flow_board_aside *entry = &orders->aside[i];
         const uint64_t number = flow_read(&entry->number);
-        if (number == 0)
+        const uint64_t print = flow_read(&entry->print);
+        if (number == 0 || (print != 0 && flow_read(&entry->replica) != replica))
             continue;
         aside->records[aside->count++] = (struct flow_fatal){
             .number = number - 1,
             .tries = (unsigned)flow_read(&entry->tries),
             .cause = flow_read(&entry->cause),
+            .print = print,
+            .entry = entry,
         };
     }
 }
@@ -27,7 +30,7 @@ const struct flow_fatal *flow_aside_find(const struct flow_aside *aside, uint64_
     const struct flow_fatal *first = NULL;
     for (size_t i = 0; i < aside->count; i++) {
         const struct flow_fatal *fatal = &aside->records[i];
-        if (fatal->number >= number && fatal->number - number < count &&
+        if (fatal->print == 0 && fatal->number >= number && fatal->number - number < count &&
             (first == NULL || fatal->number < first->number))
             first = fatal;
     }

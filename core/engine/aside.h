@@ -20,6 +20,9 @@ struct flow_fatal {
     uint64_t number; /* of the record */
     unsigned tries;
     uint64_t cause; /* see struct flow_board_aside */
+    uint64_t print; /* what it looks like; 0: it goes by its number */
+    bool met;       /* one that looks like it has come */
+    struct flow_board_aside *entry;
 };
 
 struct flow_aside {
@@ -28,10 +31,10 @@ struct flow_aside {
     uint64_t careful; /* the batch whose records are handed out one by one, and 1 more; 0: none */
 };
 
-/* What the board says for a process that begins. */
-void flow_aside_read(struct flow_aside *aside, const struct flow_board_group *orders);
+/* What the board says of `replica` for a process that begins. */
+void flow_aside_read(struct flow_aside *aside, struct flow_board_group *orders, size_t replica);
 
-/* The first record set aside among `count` from `number` on; NULL: none. */
+/* The first record set aside, by its number, among `count` from `number` on; NULL: none. */
 const struct flow_fatal *flow_aside_find(const struct flow_aside *aside, uint64_t number,
                                          uint64_t count);
 

@@ -3,6 +3,9 @@
 
 #include <stdlib.h>
 
+#include "engine/careful.h"
+#include "watch/cut.h"
+
 /* ---- what the engine itself keeps of a replica: how far records are numbered ---- */
 
 /* Visit the numbers that go on where they were, in the plan's order. */
@@ -120,8 +123,12 @@ enum flow_status flow_barrier_pass(struct flow_replica *replica, uint64_t epoch)
         rc = flow_output_flush(&replica->output, false);
     if (rc == FLOW_OK)
         rc = flow_output_barrier(&replica->output, epoch);
-    if (rc == FLOW_OK)
+    if (rc == FLOW_OK) {
+        flow_replica_publish(replica);
+        flow_cut_note(replica->host.slot, epoch);
+        flow_careful_pass(replica);
         rc = save(replica, epoch, false);
+    }
     replica->saved_epoch = replica->owed_epoch = epoch;
     return rc;
 }
@@ -132,6 +139,7 @@ enum flow_status flow_barrier_finish(struct flow_replica *replica)
         return FLOW_OK;
     /* The barrier of `saved_epoch` was sent before: only a later epoch counts the end. */
     replica->owed_epoch = replica->saved_epoch + 1;
+    flow_cut_note_end(replica->host.slot, replica->owed_epoch);
     return save(replica, replica->saved_epoch, true);
 }
 
@@ -156,6 +164,17 @@ static enum flow_status restore_all(struct flow_replica *replica, struct flow_lo
     return type->restore(replica->self, &replica->stage, from);
 }
 
+/* In a run that has gone back the board has its counts of this moment; else it has none. */
+static void resume_counts(struct flow_replica *replica)
+{
+    const struct flow_board_replica *slot = replica->host.slot;
+    struct flow_emission *shared = &replica->output.shared;
+    shared->emitted = flow_read(&slot->records_out);
+    shared->emitted_bytes = flow_read(&slot->bytes_out);
+    shared->unread = flow_read(&slot->unread);
+    shared->before -= shared->emitted; /* records are numbered by the sum */
+}
+
 enum flow_status flow_barrier_restore(struct flow_replica *replica)
 {
     const struct flow_epochs *epochs = replica->env->epochs;
@@ -172,6 +191,7 @@ enum flow_status flow_barrier_restore(struct flow_replica *replica)
     if (rc == FLOW_OK) {
         struct flow_loader from = {.at = bytes, .left = (size_t)saved->blob.size};
         rc = restore_all(replica, &from);
+        resume_counts(replica);
     }
     free(bytes);
     if (rc == FLOW_OK)

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "engine/keep.h"
+#include "watch/cut.h"
 
 #define COST_WEIGHT 4 /* a report changes the average by 1/4 of the difference */
 
@@ -169,6 +170,8 @@ static enum flow_status align(struct flow_input *input)
     };
     struct flow_message *held = NULL;
     size_t count = 0;
+    for (size_t i = 0; i < input->link_count; i++)
+        flow_cut_note_received(input->links[i].slot, input->align.epoch);
     flow_align_release(&input->align, &held, &count);
     enum flow_status rc = make_ready(input, &barrier);
     for (size_t i = 0; i < count; i++) {

@@ -5,32 +5,12 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "watch/cut.h"
 
 /* A row: the next batch, the counters, then records and bytes for each link. */
 #define FIRST_COUNTER 1u
 #define FIRST_LINK (FIRST_COUNTER + FLOW_KEPT)
 #define FIRST_ROWS 16u
-
-static const size_t counters[FLOW_KEPT] = {
-    offsetof(struct flow_board_replica, records_in),
-    offsetof(struct flow_board_replica, bytes_in),
-    offsetof(struct flow_board_replica, batches_in),
-    offsetof(struct flow_board_replica, done),
-    offsetof(struct flow_board_replica, filtered),
-    offsetof(struct flow_board_replica, skipped),
-    offsetof(struct flow_board_replica, routed),
-    offsetof(struct flow_board_replica, failed),
-    offsetof(struct flow_board_replica, retried),
-    offsetof(struct flow_board_replica, unkeyed),
-    offsetof(struct flow_board_replica, records_out),
-    offsetof(struct flow_board_replica, bytes_out),
-    offsetof(struct flow_board_replica, unread),
-};
-
-static flow_counter *counter_at(struct flow_board_replica *slot, size_t i)
-{
-    return (flow_counter *)(void *)((uint8_t *)slot + counters[i]);
-}
 
 static const struct flow_plan_replica *self_of(const struct flow_keep *keep)
 {
@@ -106,7 +86,7 @@ enum flow_status flow_keep_note(struct flow_keep *keep, uint64_t acked, uint64_t
     uint64_t *row = row_at(keep, index);
     row[0] = next;
     for (size_t i = 0; i < FLOW_KEPT; i++)
-        row[FIRST_COUNTER + i] = flow_read(counter_at(keep->host->slot, i));
+        row[FIRST_COUNTER + i] = flow_read(flow_board_kept(keep->host->slot, i));
     note_links(keep, row + FIRST_LINK);
     return FLOW_OK;
 }
@@ -149,7 +129,7 @@ void flow_keep_restore(struct flow_keep *keep, struct flow_output *output)
     const unsigned turn = turns & 1;
     keep->from = flow_read(&slot->kept_batch[turn]);
     for (size_t i = 0; i < FLOW_KEPT; i++)
-        flow_set(counter_at(slot, i), flow_read(&slot->kept[turn][i]));
+        flow_set(flow_board_kept(slot, i), flow_read(&slot->kept[turn][i]));
     for (size_t i = 0; i < self->out_count; i++) {
         struct flow_board_link *link = &board->links[self->out[i]];
         flow_set(&link->sent, flow_read(&link->kept_sent[turn]));

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/outlet_link.h"
 
+#include "watch/cut.h"
+
 /* The link with room and the fewest batches, then records, outstanding; NULL: none has room. */
 static struct flow_outlet_link *least_loaded(struct flow_outlet *outlet)
 {
@@ -192,6 +194,7 @@ static enum flow_status send_barrier(struct flow_outlet *outlet, struct flow_out
         .sequence = (uint32_t)link->sent,
         .batch = {NULL, epoch},
     };
+    flow_cut_note_sent(link->slot, epoch);
     return flow_outlet_send(outlet, link, &message);
 }
 
@@ -223,19 +226,21 @@ static enum flow_status keep_newest(struct flow_outlet *outlet, const struct flo
     struct flow_outlet_link *link = &outlet->links[reader];
     struct flow_backlog *queue = &link->waiting;
     struct flow_slice kept = *slice;
+    uint32_t surplus = 0;
     if (kept.count > link->credit.records) {
-        const uint32_t surplus = kept.count - (uint32_t)link->credit.records;
-        count_dropped(outlet, reader, surplus);
+        surplus = kept.count - (uint32_t)link->credit.records;
         kept.first += surplus;
         kept.count -= surplus;
     }
     while (queue->count > 0 &&
-           (queue->count == FLOW_BACKLOG_MOST || queue->bytes >= link->credit.bytes ||
+           (surplus > 0 || queue->count == FLOW_BACKLOG_MOST ||
+            queue->bytes >= link->credit.bytes ||
             queue->records + kept.count > link->credit.records)) {
         const enum flow_status rc = drop_oldest(outlet, reader);
         if (rc != FLOW_OK)
             return rc;
     }
+    count_dropped(outlet, reader, surplus); /* behind a barrier that was waiting */
     flow_backlog_add(queue, &kept);
     return FLOW_OK;
 }

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "engine/barrier.h"
+#include "engine/careful.h"
 #include "param/param.h"
 #include "record/arena.h"
 
@@ -286,9 +287,8 @@ enum flow_status flow_replica_open(struct flow_replica *replica)
     if (rc == FLOW_OK && host->plan->stages[host->plan->replicas[host->replica].stage].recovers) {
         rc = flow_keep_init(&replica->keep, host, &replica->output);
         replica->input.keep = &replica->keep;
-        flow_aside_read(&replica->aside,
-                        &host->board->groups[host->plan->replicas[host->replica].group]);
     }
+    flow_careful_begin(replica);
     replica->stage.rooms = replica->output.rooms;
     replica->stage.room_count = outputs;
     for (size_t i = 0; i < outputs && rc == FLOW_OK; i++)
@@ -307,9 +307,9 @@ void flow_replica_begin(struct flow_replica *replica)
 {
     struct flow_board_replica *slot = replica->host.slot;
     const uint64_t now = (uint64_t)flow_now_ns();
-    if (replica->env->incarnation == 0)
+    if (flow_read(&slot->start_ns) == 0)
         flow_set(&slot->start_ns, now);
-    else /* from the death of the former process on, nothing was done */
+    else if (flow_read(&slot->end_ns) == 0) /* since the former one died, nothing was done */
         flow_count(&slot->wait_self_ns, now - flow_read(&slot->since_ns));
     flow_set(&slot->since_ns, now);
     flow_set(&slot->state, replica->place == 0 ? FLOW_STATE_BUSY : FLOW_STATE_WAIT_IN);
@@ -327,7 +327,7 @@ void flow_replica_end(struct flow_replica *replica, bool well)
     flow_set(&replica->host.slot->state, well ? FLOW_STATE_DONE : FLOW_STATE_FAILED);
 }
 
-static void publish_counts(struct flow_replica *replica)
+void flow_replica_publish(struct flow_replica *replica)
 {
     struct flow_board_replica *slot = replica->host.slot;
     flow_output_tally(&replica->output);
@@ -368,7 +368,7 @@ enum flow_status flow_replica_process(struct flow_replica *replica, int64_t star
         rc = flow_output_complete_result(&replica->output);
     else if (rc == FLOW_OK)
         rc = flow_output_settle_runs(&replica->output);
-    publish_counts(replica);
+    flow_replica_publish(replica);
     replica->ended_ns = flow_now_ns();
     if (rc != FLOW_OK)
         return rc;
@@ -397,7 +397,7 @@ enum flow_status flow_replica_produce(struct flow_replica *replica)
 {
     replica->has_reason = false;
     const enum flow_status rc = replica->type->produce(replica->self, &replica->stage);
-    publish_counts(replica);
+    flow_replica_publish(replica);
     return rc == FLOW_EBAD ? refused_own(replica) : rc;
 }
 
@@ -413,7 +413,7 @@ enum flow_status flow_replica_finish(struct flow_replica *replica)
         rc = flow_output_complete_result(&replica->output);
     if (rc == FLOW_OK)
         rc = flow_output_flush(&replica->output, false);
-    publish_counts(replica);
+    flow_replica_publish(replica);
     if (rc == FLOW_OK)
         rc = flow_output_end(&replica->output, results + replica->info.replicas);
     if (rc == FLOW_OK)

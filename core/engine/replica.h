@@ -66,6 +66,7 @@ struct flow_replica {
     struct flow_edit edit;
     struct flow_aside aside;        /* records that are not to be tried */
     const struct flow_fatal *fatal; /* of them, the one that is being given up; NULL: none */
+    bool careful;                   /* records go one by one; see engine/careful.h */
     uint64_t serial;                /* of the record in hand, for withdrawing */
     bool in_batch;     /* in process_batch: flow_batch_reject applies the policy itself */
     bool trying_again; /* ... on a single record, after it was refused */
@@ -115,6 +116,9 @@ FLOW_NODISCARD enum flow_status flow_replica_take(struct flow_replica *replica, 
 /* Process replica->item, from now, `start_ns`, to ended_ns. */
 FLOW_NODISCARD enum flow_status flow_replica_process(struct flow_replica *replica,
                                                      int64_t start_ns);
+
+/* Put on the board what has been emitted. */
+void flow_replica_publish(struct flow_replica *replica);
 
 /* The input has ended: finish the stage, send what is left, and end all edges. */
 FLOW_NODISCARD enum flow_status flow_replica_finish(struct flow_replica *replica);

@@ -102,7 +102,7 @@ static enum flow_status take_lock(struct flow_state *state, struct flow_error *e
     return FLOW_OK;
 }
 
-static enum flow_status wait_for_members(const struct flow_state *state, struct flow_error *err)
+enum flow_status flow_state_wait(const struct flow_state *state, struct flow_error *err)
 {
     const int fd = open_lock(state, MEMBERS, err);
     if (fd < 0)
@@ -130,7 +130,7 @@ enum flow_status flow_state_open(const char *path, const struct flow_disk *disk,
     if (state->fd < 0)
         return flow_state_refuse(err, errno, "cannot open the state folder '%s'", path);
     const enum flow_status rc = take_lock(state, err);
-    return rc == FLOW_OK ? wait_for_members(state, err) : rc;
+    return rc == FLOW_OK ? flow_state_wait(state, err) : rc;
 }
 
 void flow_state_close(struct flow_state *state)

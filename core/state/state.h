@@ -42,6 +42,10 @@ FLOW_NODISCARD enum flow_status flow_state_open(const char *path, const struct f
                                                 struct flow_state *state, struct flow_error *err);
 void flow_state_close(struct flow_state *state);
 
+/* Wait until no process of the run, or of one that has died, is there any more.  FLOW_EIO. */
+FLOW_NODISCARD enum flow_status flow_state_wait(const struct flow_state *state,
+                                                struct flow_error *err);
+
 /*
  * In a process of the run: hold the folder as long as the process lives, so that nobody goes on
  * while it might still write.  The descriptor of the folder goes to `fd`.  FLOW_EIO.

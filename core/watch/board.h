@@ -70,6 +70,12 @@ struct flow_board_replica {
     flow_counter kept_turn;     /* how often they were kept; its lowest bit says which is whole */
     flow_counter kept_batch[2]; /* the sequence of the next batch; 0: none has been kept */
     flow_counter kept[2][FLOW_KEPT];
+    /* For a run that goes back to a checkpoint, see watch/cut.h: */
+    flow_counter cut[2][FLOW_KEPT]; /* the counts at its moment in an epoch, by the epoch's parity */
+    flow_counter final_epoch;       /* from this one on they are those of its end; 0: not yet */
+    flow_counter deaths;            /* so often it died and the run went back */
+    flow_counter careful_until;     /* go record by record up to so many taken in; 0: no need */
+    flow_counter hand_print;        /* then, what the record in hand looks like; 0: not known */
 };
 
 #define FLOW_WHOLE_BATCH UINT64_MAX
@@ -86,10 +92,16 @@ struct flow_board_link {
     /* While the writer waits for room on this link: */
     flow_counter full_batches;          /* under way then: sent and not reported as done */
     flow_counter full_records;          /* ... in them */
+    flow_counter cut_sent[2];           /* see the replica's `cut` */
+    flow_counter cut_sent_batches[2];
+    flow_counter cut_sent_bytes[2];
+    flow_counter cut_dropped[2];
     _Alignas(64) flow_counter received; /* records taken from the link by its reader */
     flow_counter received_batches;
     flow_counter closed; /* the last result that is complete here, and 1 more */
     flow_counter ended;  /* 1: the reader needs nothing more of the writer, not even to stay */
+    flow_counter cut_received[2];
+    flow_counter cut_received_batches[2];
 };
 
 /* A record that is not to be tried again, since it has killed its worker. */
@@ -97,6 +109,10 @@ struct flow_board_aside {
     flow_counter number; /* of the record, and 1 more; 0: the entry is free */
     flow_counter tries;
     flow_counter cause; /* the signal of the last death; or FLOW_CAUSE_TIMEOUT and the like */
+    /* Numbers may be others when a run goes back, so there it is known by what it looks like: */
+    flow_counter print;   /* 0: by its number */
+    flow_counter replica; /* ... and by whom it was met */
+    flow_counter epoch;   /* the first one that has it behind it; 0: it has not been met again */
 };
 
 #define FLOW_CAUSE_TIMEOUT 1000u

@@ -137,6 +137,7 @@ static struct flow_figures_stage sum_stage(const struct flow_plan *plan,
         const int64_t ended = end_of(counts);
         add_counts(&sum, counts);
         sum.out -= flow_count_routed(stage, counts);
+        sum.restarts += flow_read(&counts->deaths);
         if (stage->recovers)
             sum.restarts +=
                 flow_read(&board->groups[plan->replicas[stage->first_replica + i].group].restarts);
