@@ -75,8 +75,10 @@ bool flow_supervisor_retreat(struct supervisor *sup, size_t i, const struct flow
         .now_ns = flow_now_ns(),
         .newest = flow_rounds_last(launch->rounds),
     };
+    struct flow_setback *setback =
+        &sup->setbacks[launch->plan->replicas[loss.replica].stage];
     int64_t due_ns = 0;
-    if (!flow_setback_decide(&state->setback, launch, &loss, &due_ns, text))
+    if (!flow_setback_decide(setback, launch, &loss, &due_ns, text))
         return false;
     flow_count(&launch->board->replicas[loss.replica].deaths, 1);
     flow_str_add(text, "; the run goes back ");
@@ -130,7 +132,7 @@ static void begin_anew(struct supervisor *sup)
     for (size_t i = 0; i < sup->launch->plan->replica_count; i++)
         sup->sights[i] = (struct flow_sight){0};
     for (size_t i = 0; i < sup->count; i++)
-        sup->states[i] = (struct member_state){.setback = sup->states[i].setback};
+        sup->states[i] = (struct member_state){0};
     flow_supervisor_start(sup);
 }
 

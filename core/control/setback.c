@@ -53,9 +53,18 @@ static uint64_t cause_of(const struct flow_loss *loss)
     return loss->overdue ? FLOW_CAUSE_TIMEOUT : flow_death_cause(loss->death);
 }
 
-static bool set_aside(struct flow_setback *setback, struct flow_board_group *orders,
+/* Where it stands that all replicas of the stage look. */
+static struct flow_board_group *orders_of(const struct flow_launch *launch, size_t replica)
+{
+    const struct flow_plan *plan = launch->plan;
+    const size_t first = plan->stages[plan->replicas[replica].stage].first_replica;
+    return &launch->board->groups[plan->replicas[first].group];
+}
+
+static bool set_aside(struct flow_setback *setback, const struct flow_launch *launch,
                       const struct flow_loss *loss)
 {
+    struct flow_board_group *orders = orders_of(launch, loss->replica);
     for (size_t i = 0; i < FLOW_ASIDE_MOST; i++) {
         struct flow_board_aside *entry = &orders->aside[i];
         if (flow_read(&entry->number) != 0)
@@ -63,7 +72,7 @@ static bool set_aside(struct flow_setback *setback, struct flow_board_group *ord
         flow_set(&entry->tries, setback->charges);
         flow_set(&entry->cause, cause_of(loss));
         flow_set(&entry->print, setback->print);
-        flow_set(&entry->replica, loss->replica);
+        flow_set(&entry->stage, launch->plan->replicas[loss->replica].stage);
         flow_set(&entry->epoch, 0);
         flow_set(&entry->number, setback->blamed);
         setback->known = false;
@@ -73,6 +82,22 @@ static bool set_aside(struct flow_setback *setback, struct flow_board_group *ord
     return false;
 }
 
+/*
+ * Who does not know which record it was, or what it looks like, looks closer the next time: one by
+ * one, until all replicas of the stage have taken in as much as they had.
+ */
+static void look_closer(const struct flow_launch *launch, size_t replica)
+{
+    const struct flow_plan_stage *stage =
+        &launch->plan->stages[launch->plan->replicas[replica].stage];
+    struct flow_board_replica *slots = &launch->board->replicas[stage->first_replica];
+    uint64_t taken = 0;
+    for (size_t i = 0; i < stage->replica_count; i++)
+        taken += flow_read(&slots[i].records_in);
+    for (size_t i = 0; i < stage->replica_count; i++)
+        flow_set(&slots[i].careful_until, taken);
+}
+
 static bool is_same(const struct flow_setback *setback, uint64_t number, uint64_t print)
 {
     if (setback->print != 0 && print != 0)
@@ -80,26 +105,22 @@ static bool is_same(const struct flow_setback *setback, uint64_t number, uint64_
     return setback->blamed == number + 1;
 }
 
-/*
- * A record was in hand.  Whoever did not know what it looks like looks closer the next time; so
- * one by one, until as many have been taken in as when it died.
- */
+/* A record was in hand. */
 static bool charge(struct flow_setback *setback, const struct flow_launch *launch,
                    const struct flow_loss *loss, bool gained, struct flow_str *text)
 {
-    struct flow_board_replica *slot = &launch->board->replicas[loss->replica];
-    const struct flow_plan_replica *self = &launch->plan->replicas[loss->replica];
+    const struct flow_board_replica *slot = &launch->board->replicas[loss->replica];
     const uint64_t number = flow_read(&slot->hand_record);
     const uint64_t print = flow_read(&slot->hand_print);
     const bool same = is_same(setback, number, print);
     setback->charges = same ? setback->charges + 1 : 1;
     setback->blamed = number + 1;
     setback->print = print;
-    flow_set(&slot->careful_until, flow_read(&slot->records_in));
+    look_closer(launch, loss->replica);
     flow_str_addf(text, "; record %" PRIu64 " was in hand (%u of %d)", number, setback->charges,
                   FLOW_BLAME_TRIES);
     if (setback->charges >= FLOW_BLAME_TRIES && print != 0) {
-        if (set_aside(setback, &launch->board->groups[self->group], loss)) {
+        if (set_aside(setback, launch, loss)) {
             flow_str_add(text, ": it is set aside");
             return true;
         }
@@ -113,7 +134,7 @@ static bool charge(struct flow_setback *setback, const struct flow_launch *launc
 static bool judge(struct flow_setback *setback, const struct flow_launch *launch,
                   const struct flow_loss *loss, bool gained, struct flow_str *text)
 {
-    struct flow_board_replica *slot = &launch->board->replicas[loss->replica];
+    const struct flow_board_replica *slot = &launch->board->replicas[loss->replica];
     const struct flow_restart *restart = restart_of(launch->plan, loss->replica);
     const bool had_whole = setback->whole;
     setback->whole = false;
@@ -122,7 +143,7 @@ static bool judge(struct flow_setback *setback, const struct flow_launch *launch
     if (flow_read(&slot->hand_record) != FLOW_WHOLE_BATCH)
         return charge(setback, launch, loss, gained, text);
     setback->whole = true;
-    flow_set(&slot->careful_until, flow_read(&slot->records_in));
+    look_closer(launch, loss->replica);
     flow_str_add(text, "; a batch was in hand, whose records are tried alone the next time");
     return gained || !had_whole || count_death(setback, restart, loss->now_ns, text);
 }

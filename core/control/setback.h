@@ -23,7 +23,7 @@
 #include "control/death.h"
 #include "control/launch.h"
 
-/* Of one group. */
+/* Of one stage: who of its replicas meets a record may be another each time. */
 struct flow_setback {
     int64_t window_ns; /* when the first of `deaths` happened */
     unsigned deaths;   /* that count for the limit */

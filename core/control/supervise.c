@@ -459,7 +459,9 @@ static bool has_memory(struct supervisor *sup)
     sup->states = flow_calloc(sup->count, sizeof(*sup->states));
     sup->fds = flow_calloc(sup->count + 2, sizeof(*sup->fds));
     sup->sights = flow_calloc(sup->launch->plan->replica_count, sizeof(*sup->sights));
-    return sup->crews != NULL && sup->states != NULL && sup->fds != NULL && sup->sights != NULL;
+    sup->setbacks = flow_calloc(sup->launch->plan->stage_count, sizeof(*sup->setbacks));
+    return sup->crews != NULL && sup->states != NULL && sup->fds != NULL && sup->sights != NULL &&
+           sup->setbacks != NULL;
 }
 
 enum flow_status flow_supervise(const struct flow_launch *launch,
@@ -492,6 +494,7 @@ enum flow_status flow_supervise(const struct flow_launch *launch,
     outcome->elapsed_ns = sup.start_ns > 0 ? sup.end_ns - sup.start_ns : 0;
     flow_watchdog_free(sup.watchdog);
     flow_sampler_free(sup.sampler);
+    free(sup.setbacks);
     free(sup.sights);
     free(sup.fds);
     free(sup.states);

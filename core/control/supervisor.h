@@ -26,7 +26,6 @@ struct member_state {
     bool down;             /* its process has died, and the next one is not started yet */
     enum run_phase joined; /* of a process that was started later: where it is */
     struct flow_revival revival;
-    struct flow_setback setback;
 };
 
 /* On the way back to the last checkpoint: first all groups are to be gone. */
@@ -50,6 +49,7 @@ struct supervisor {
     struct pollfd *fds;             /* one for each group, then stop_fd, then the watchdog's */
     struct flow_watchdog *watchdog; /* NULL: no memory for one */
     struct flow_sight *sights;      /* by replica */
+    struct flow_setback *setbacks;  /* by stage */
     size_t count;
     size_t unanswered;            /* groups that have not answered the phase's message */
     size_t live;                  /* groups not gone */

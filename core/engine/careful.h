@@ -9,7 +9,7 @@
  * handled by the error policy without calling the stage.
  *
  *     checkpoint ── ... ── x ── ... ── checkpoint            x: the record in hand at the death
- *          └─ careful, until as many records were taken ─┘
+ *          └─ careful, until as many were taken in ──┘
  *
  * Threads: the replica's own.
  */

@@ -110,9 +110,9 @@ struct flow_board_aside {
     flow_counter tries;
     flow_counter cause; /* the signal of the last death; or FLOW_CAUSE_TIMEOUT and the like */
     /* Numbers may be others when a run goes back, so there it is known by what it looks like: */
-    flow_counter print;   /* 0: by its number */
-    flow_counter replica; /* ... and by whom it was met */
-    flow_counter epoch;   /* the first one that has it behind it; 0: it has not been met again */
+    flow_counter print; /* 0: by its number */
+    flow_counter stage; /* ... and in which of the plan's stages */
+    flow_counter epoch; /* the first one that has it behind it; 0: it has not been met again */
 };
 
 #define FLOW_CAUSE_TIMEOUT 1000u
