@@ -15,7 +15,7 @@ add_library(test_hangs MODULE support/hangs.c)
 target_link_libraries(test_hangs PRIVATE flowrun_headers flowrun_flags)
 set_target_properties(test_hangs PROPERTIES PREFIX "" SUFFIX ".so")
 
-foreach(name IN ITEMS advise cli docs idle limits place resume why)
+foreach(name IN ITEMS advise cli docs go_back idle limits place resume why)
   add_test(NAME scripts/${name} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/${name}.sh)
   set_tests_properties(scripts/${name} PROPERTIES
     ENVIRONMENT "FLOWRUN=$<TARGET_FILE:flowrun>;JSON_GET=$<TARGET_FILE:json_get>;EXITS=$<TARGET_FILE:test_exits>;WHERE=$<TARGET_FILE:test_where>;HANGS=$<TARGET_FILE:test_hangs>;HWLOC=$<BOOL:${HWLOC_FOUND}>;SANITIZE=${FLOWRUN_SANITIZE}"
