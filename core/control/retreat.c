@@ -131,8 +131,14 @@ static void begin_anew(struct supervisor *sup)
     flow_setback_forget(sup->launch->board, flow_rounds_last(sup->launch->rounds), true);
     for (size_t i = 0; i < sup->launch->plan->replica_count; i++)
         sup->sights[i] = (struct flow_sight){0};
-    for (size_t i = 0; i < sup->count; i++)
-        sup->states[i] = (struct member_state){0};
+    for (size_t i = 0; i < sup->count; i++) {
+        /* Records set aside by their numbers keep them. */
+        const struct flow_revival former = sup->states[i].revival;
+        sup->states[i] = (struct member_state){.revival = former};
+        sup->states[i].revival.overdue = false;
+        sup->states[i].revival.kept = 0;
+        sup->states[i].revival.idle = 0;
+    }
     flow_supervisor_start(sup);
 }
 

@@ -108,6 +108,11 @@ uint64_t flow_rounds_last(const struct flow_rounds *rounds)
     return rounds->committed;
 }
 
+bool flow_rounds_is_last(const struct flow_rounds *rounds)
+{
+    return rounds->last && !rounds->under_way;
+}
+
 int64_t flow_rounds_last_ns(const struct flow_rounds *rounds)
 {
     return rounds->committed_ns;
@@ -162,6 +167,20 @@ static bool read_news(const char *text, size_t replicas, struct news *news)
     return good;
 }
 
+/* A process that took another's place may save once more what that one had saved. */
+static bool is_repeated(const struct flow_rounds *rounds, const struct news *news)
+{
+    const struct flow_plan *plan = rounds->options.plan;
+    const size_t at = news->replica;
+    if (plan == NULL || !plan->stages[plan->replicas[at].stage].recovers)
+        return false;
+    if (rounds->done[at])
+        return true;
+    return !news->saved.finished &&
+           (news->epoch <= rounds->committed ||
+            (rounds->under_way && news->epoch == rounds->begun && rounds->has[at] != NOTHING));
+}
+
 /* Take it down; false: it makes no sense. */
 static bool note(struct flow_rounds *rounds, const struct news *news)
 {
@@ -199,7 +218,11 @@ enum flow_status flow_rounds_hear(struct flow_rounds *rounds, const char *text, 
 {
     struct news news = {0};
     *round = (struct flow_round){0};
-    if (!read_news(text, rounds->next.replica_count, &news) || !note(rounds, &news))
+    if (!read_news(text, rounds->next.replica_count, &news))
+        return flow_fail(err, FLOW_EPROTO, "a group of the run saved what it was not asked for");
+    if (is_repeated(rounds, &news))
+        return FLOW_OK;
+    if (!note(rounds, &news))
         return flow_fail(err, FLOW_EPROTO, "a group of the run saved what it was not asked for");
     const bool all = rounds->unfinished == 0 && !rounds->last;
     if (!all && (!rounds->under_way || rounds->missing > 0))

@@ -27,6 +27,7 @@ struct flow_rounds;
 struct flow_rounds_options {
     struct flow_state *state;         /* open; borrowed */
     const struct flow_manifest *head; /* graph and stages, as in every manifest of the run */
+    const struct flow_plan *plan;     /* borrowed; says whose processes may be replaced */
     uint64_t session;                 /* the epoch that the run goes on from; 0: none */
     int64_t session_ns;               /* when that was made; 0: not in this run */
     int64_t interval_ns;              /* from the end of one to the beginning of the next */
@@ -70,6 +71,9 @@ FLOW_NODISCARD enum flow_status flow_rounds_close(struct flow_rounds *rounds,
 
 /* The newest committed epoch; 0: none. */
 uint64_t flow_rounds_last(const struct flow_rounds *rounds);
+
+/* Is it the last one there will be? */
+bool flow_rounds_is_last(const struct flow_rounds *rounds);
 
 /* When it was made [flow_now_ns]; 0: the run had begun with it, or there is none. */
 int64_t flow_rounds_last_ns(const struct flow_rounds *rounds);

@@ -112,10 +112,12 @@ static enum flow_status begin(const struct flow_plan *plan, struct flow_standing
         .folder = standing->state.fd,
         .disk = standing->state.disk,
         .from = standing->from.epoch != 0 ? &standing->from : NULL,
+        .session = standing->from.epoch,
     };
     const struct flow_rounds_options rounds = {
         .state = &standing->state,
         .head = &standing->head,
+        .plan = plan,
         .session = standing->from.epoch,
         .session_ns = made_ns,
         .interval_ns = plan->graph->checkpoint_ns,

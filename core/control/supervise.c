@@ -72,6 +72,15 @@ static void say(struct supervisor *sup, size_t i, enum flow_notice_kind kind)
     /* one that has gone away meanwhile shows in the next poll */
 }
 
+static void say_epoch_to(struct supervisor *sup, size_t i, enum flow_notice_kind kind,
+                         uint64_t epoch, bool last)
+{
+    char text[40];
+    (void)snprintf(text, sizeof(text), "%" PRIu64 "%s", epoch, last ? " last" : "");
+    if (!sup->states[i].gone && !sup->states[i].ended && !sup->states[i].down)
+        (void)flow_channel_send(sup->crews[i].fd, kind, FLOW_OK, text);
+}
+
 static void say_all(struct supervisor *sup, enum flow_notice_kind kind)
 {
     for (size_t i = 0; i < sup->count; i++)
@@ -165,6 +174,10 @@ static void answer_late(struct supervisor *sup, size_t i, enum run_phase phase)
     say(sup, i, phase == BINDING ? FLOW_SAY_OPEN : FLOW_SAY_START);
     if (phase == OPENING && sup->draining)
         say(sup, i, FLOW_SAY_DRAIN);
+    const struct flow_rounds *rounds = sup->launch->rounds;
+    if (phase == OPENING && rounds != NULL) /* what the others have been told */
+        say_epoch_to(sup, i, FLOW_SAY_COMMIT, flow_rounds_last(rounds),
+                     flow_rounds_is_last(rounds));
 }
 
 static void answer(struct supervisor *sup, size_t i, enum run_phase phase)
@@ -195,11 +208,8 @@ static void answer(struct supervisor *sup, size_t i, enum run_phase phase)
 
 static void say_epoch(struct supervisor *sup, enum flow_notice_kind kind, uint64_t epoch, bool last)
 {
-    char text[40];
-    (void)snprintf(text, sizeof(text), "%" PRIu64 "%s", epoch, last ? " last" : "");
     for (size_t i = 0; i < sup->count; i++)
-        if (!sup->states[i].gone && !sup->states[i].ended)
-            (void)flow_channel_send(sup->crews[i].fd, kind, FLOW_OK, text);
+        say_epoch_to(sup, i, kind, epoch, last);
 }
 
 static void hear_saved(struct supervisor *sup, const char *text)

@@ -70,7 +70,8 @@ static enum flow_status save(struct flow_replica *replica, uint64_t epoch, bool 
     struct flow_blob_writer writer;
     struct flow_error why = {0};
     char name[FLOW_BLOB_NAME];
-    flow_state_blob_name(finished ? epochs->session : epoch, id, finished, name);
+    flow_state_blob_name(finished ? epochs->session : epoch, id, finished,
+                         replica->env->incarnation, name);
     replica->has_reason = false;
     enum flow_status rc =
         flow_blob_begin(&writer, options->disk, options->folder, name, &saved.blob, &why);
@@ -126,6 +127,7 @@ enum flow_status flow_barrier_pass(struct flow_replica *replica, uint64_t epoch)
     if (rc == FLOW_OK) {
         flow_replica_publish(replica);
         flow_cut_note(replica->host.slot, epoch);
+        flow_set(&replica->host.slot->passed_epoch, epoch);
         flow_careful_pass(replica);
         rc = save(replica, epoch, false);
     }
@@ -178,6 +180,8 @@ static void resume_counts(struct flow_replica *replica)
 enum flow_status flow_barrier_restore(struct flow_replica *replica)
 {
     const struct flow_epochs *epochs = replica->env->epochs;
+    if (epochs != NULL && replica->env->incarnation > 0)
+        replica->saved_epoch = flow_read(&replica->host.slot->passed_epoch);
     if (epochs == NULL || epochs->options->from == NULL)
         return FLOW_OK;
     const struct flow_manifest_replica *saved =

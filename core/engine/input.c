@@ -267,6 +267,9 @@ enum flow_status flow_input_accept(struct flow_input *input, const struct flow_m
         return flow_fail(&input->host->err, FLOW_EPROTO, "a batch has come by link %u, which %s",
                          message->link, inlet == NULL ? "does not lead here" : "has ended");
     }
+    if (message->kind == FLOW_MESSAGE_BARRIER && inlet->recovers &&
+        flow_align_knows(&input->align, index, message->batch.number))
+        return FLOW_OK;
     if (flow_align_holds(&input->align, index))
         return flow_align_hold(&input->align, message, &input->host->err);
     if (message->kind == FLOW_MESSAGE_END)

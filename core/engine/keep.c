@@ -91,6 +91,48 @@ enum flow_status flow_keep_note(struct flow_keep *keep, uint64_t acked, uint64_t
     return FLOW_OK;
 }
 
+/* ---- numbers: of records since the run was first begun, while counts are of this one ---- */
+
+static uint64_t sent_by(const struct flow_keep *keep, const struct flow_outlet *outlet)
+{
+    const struct flow_board_link *slots = &keep->host->board->links[outlet->first_link];
+    uint64_t sent = 0;
+    for (size_t i = 0; i < outlet->link_count; i++) {
+        if (outlet->edge->share != FLOW_ALL || i == 0)
+            sent += flow_read(&slots[i].sent);
+    }
+    return sent;
+}
+
+void flow_keep_base(const struct flow_keep *keep)
+{
+    struct flow_board_link *slots = keep->host->board->links;
+    flow_set(&keep->host->slot->base_out, keep->output->shared.before);
+    for (size_t p = 0; p < keep->output->port_count; p++) {
+        const struct flow_port_out *port = &keep->output->ports[p];
+        for (size_t e = 0; e < port->edge_count; e++) {
+            const struct flow_outlet *outlet = &port->edges[e].outlet;
+            const uint64_t sent = sent_by(keep, outlet);
+            flow_set(&slots[outlet->first_link].base_number, outlet->number - sent);
+            flow_set(&slots[outlet->first_link].base_port, port->emitted - sent);
+        }
+    }
+}
+
+/* What it had emitted, as far as numbers go; those of edges are set when the readers have answered. */
+static void restore_numbers(const struct flow_keep *keep, struct flow_output *output)
+{
+    const struct flow_board_link *slots = keep->host->board->links;
+    output->shared.before = flow_read(&keep->host->slot->base_out);
+    for (size_t p = 0; p < output->port_count; p++) {
+        struct flow_port_out *port = &output->ports[p];
+        if (port->edge_count == 0)
+            continue;
+        const struct flow_outlet *first = &port->edges[0].outlet;
+        port->emitted = flow_read(&slots[first->first_link].base_port) + sent_by(keep, first);
+    }
+}
+
 /* Each link with its two cells of a row, in the order of note_links. */
 static void publish_links(struct flow_keep *keep, const uint64_t *cell, unsigned turn)
 {
@@ -138,6 +180,7 @@ void flow_keep_restore(struct flow_keep *keep, struct flow_output *output)
     flow_set(&board->links[self->in[0]].received, flow_read(&slot->records_in));
     flow_set(&board->links[self->in[0]].received_batches, flow_read(&slot->batches_in));
     flow_set(&slot->hand_batch, 0);
+    restore_numbers(keep, output);
     output->shared.emitted = flow_read(&slot->records_out);
     output->shared.emitted_bytes = flow_read(&slot->bytes_out);
     output->shared.unread = flow_read(&slot->unread);

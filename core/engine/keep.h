@@ -34,6 +34,9 @@ FLOW_NODISCARD enum flow_status flow_keep_init(struct flow_keep *keep, struct fl
                                                const struct flow_output *output);
 void flow_keep_clear(struct flow_keep *keep);
 
+/* The first process of an attempt: note what numbers are beyond what the board counts. */
+void flow_keep_base(const struct flow_keep *keep);
+
 /* Batch `index` has been processed, of those since `acked` that are not acknowledged; `next` is the
  * sequence that a successor would begin with. */
 FLOW_NODISCARD enum flow_status flow_keep_note(struct flow_keep *keep, uint64_t acked,

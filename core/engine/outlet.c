@@ -185,13 +185,17 @@ static enum flow_status send_what_fits(struct flow_outlet *outlet, struct flow_s
     return rc;
 }
 
-static enum flow_status send_barrier(struct flow_outlet *outlet, struct flow_outlet_link *link,
-                                     uint64_t epoch)
+enum flow_status flow_outlet_send_barrier(struct flow_outlet *outlet, struct flow_outlet_link *link,
+                                          uint64_t epoch)
 {
+    if (link->complete)
+        return FLOW_OK;
+    link->barrier_epoch = epoch;
+    link->barrier_at = link->sent;
     const struct flow_message message = {
         .kind = FLOW_MESSAGE_BARRIER,
         .link = link->id,
-        .sequence = (uint32_t)link->sent,
+        .sequence = (uint32_t)(link->sent - link->base),
         .batch = {NULL, epoch},
     };
     flow_cut_note_sent(link->slot, epoch);
@@ -202,10 +206,10 @@ static enum flow_status send_barrier(struct flow_outlet *outlet, struct flow_out
 static enum flow_status send_barriers(struct flow_outlet *outlet, size_t reader, uint64_t epoch)
 {
     if (outlet->edge->share != FLOW_BALANCE)
-        return send_barrier(outlet, &outlet->links[reader], epoch);
+        return flow_outlet_send_barrier(outlet, &outlet->links[reader], epoch);
     enum flow_status rc = FLOW_OK;
     for (size_t i = 0; i < outlet->link_count && rc == FLOW_OK; i++)
-        rc = send_barrier(outlet, &outlet->links[i], epoch);
+        rc = flow_outlet_send_barrier(outlet, &outlet->links[i], epoch);
     return rc;
 }
 

@@ -40,6 +40,22 @@ static enum flow_status send_again(struct flow_outlet *outlet, struct flow_outle
     return flow_outlet_send(outlet, link, &message);
 }
 
+/* The barrier lies between two batches.  One that has been passed comes a second time by this, and is
+ * known for it by all further down. */
+static enum flow_status send_barrier_again(struct flow_outlet *outlet,
+                                           struct flow_outlet_link *link, uint64_t index)
+{
+    if (link->barrier_epoch == 0 || link->barrier_at != index)
+        return FLOW_OK;
+    const struct flow_message message = {
+        .kind = FLOW_MESSAGE_BARRIER,
+        .link = link->id,
+        .sequence = (uint32_t)(index - link->base),
+        .batch = {NULL, link->barrier_epoch},
+    };
+    return flow_outlet_send(outlet, link, &message);
+}
+
 /* Everything that is not acknowledged is on its way again. */
 static void rewind_link(struct flow_outlet_link *link)
 {
@@ -76,8 +92,13 @@ enum flow_status flow_outlet_redeliver(struct flow_outlet *outlet, size_t reader
     const struct flow_message answer = {
         .kind = FLOW_MESSAGE_HELLO, .link = link->id, .batch = {NULL, next}};
     rc = flow_outlet_send(outlet, link, &answer);
-    for (uint64_t n = link->acked; n < link->sent && rc == FLOW_OK; n++)
-        rc = send_again(outlet, link, n);
+    for (uint64_t n = link->acked; n < link->sent && rc == FLOW_OK; n++) {
+        rc = send_barrier_again(outlet, link, n);
+        if (rc == FLOW_OK)
+            rc = send_again(outlet, link, n);
+    }
+    if (rc == FLOW_OK)
+        rc = send_barrier_again(outlet, link, link->sent);
     return rc == FLOW_OK && link->ended ? flow_outlet_send_end(outlet, link) : rc;
 }
 
@@ -130,6 +151,7 @@ void flow_outlet_resume(struct flow_outlet *outlet, bool *any)
         if (outlet->edge->share != FLOW_ALL || i == 0)
             outlet->number += flow_read(&link->slot->sent);
     }
+    outlet->number += flow_read(&outlet->links[0].slot->base_number);
 }
 
 static uint32_t smaller(uint32_t a, uint64_t b)

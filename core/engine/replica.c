@@ -142,7 +142,7 @@ static void describe(struct flow_replica *replica, const struct flow_replica_wai
         .inputs = (unsigned)connected_inputs(plan, self),
         .folder = plan->graph->folder,
         .checkpoints = replica->env->epochs != NULL,
-        .resumes = replica->env->epochs != NULL && replica->env->epochs->options->from != NULL,
+        .resumes = replica->env->epochs != NULL && replica->env->epochs->session != 0,
     };
     replica->type = stage->type != NULL ? stage->type : &flow_sequencer_type;
     replica->policy = stage->graph != NULL ? &stage->graph->errors : &stop_policy;
@@ -297,6 +297,8 @@ enum flow_status flow_replica_open(struct flow_replica *replica)
         rc = open_stage(replica);
     if (rc == FLOW_OK)
         rc = flow_barrier_restore(replica);
+    if (rc == FLOW_OK && replica->input.keep != NULL && replica->env->incarnation == 0)
+        flow_keep_base(&replica->keep);
     if (rc == FLOW_OK)
         flow_set(&host->slot->state, FLOW_STATE_OPENED);
     return rc;

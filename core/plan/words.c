@@ -200,7 +200,7 @@ static const char *const *resumable_words(const struct flow_plan *plan)
         NULL,
     };
     static const char *const processes[] = {
-        "The run goes back to its last checkpoint by itself, as far as the table says so.",
+        "A process is replaced, or the run goes back to its last checkpoint, as the table says.",
         "If it ends, or all of it dies, it goes on from there with --resume.",
         NULL,
     };

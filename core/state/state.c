@@ -29,10 +29,13 @@ static void manifest_name(uint64_t epoch, char name[FLOW_BLOB_NAME])
     (void)snprintf(name, FLOW_BLOB_NAME, "checkpoint-%" PRIu64 ".json", epoch);
 }
 
-void flow_state_blob_name(uint64_t epoch, size_t replica, bool finished, char name[FLOW_BLOB_NAME])
+void flow_state_blob_name(uint64_t epoch, size_t replica, bool finished, unsigned incarnation,
+                          char name[FLOW_BLOB_NAME])
 {
-    (void)snprintf(name, FLOW_BLOB_NAME, "%s-%" PRIu64 "-%zu", finished ? "end" : "state", epoch,
-                   replica);
+    const int used = snprintf(name, FLOW_BLOB_NAME, "%s-%" PRIu64 "-%zu",
+                              finished ? "end" : "state", epoch, replica);
+    if (incarnation > 0)
+        (void)snprintf(name + used, FLOW_BLOB_NAME - (size_t)used, "-%u", incarnation);
 }
 
 /* ---- the folder and its locks ---- */

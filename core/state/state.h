@@ -75,7 +75,11 @@ FLOW_NODISCARD enum flow_status flow_state_commit(struct flow_state *state,
 /* Remove all checkpoints: the run begins anew. */
 FLOW_NODISCARD enum flow_status flow_state_reset(struct flow_state *state, struct flow_error *err);
 
-/* The name of a replica's blob; `finished` ones are named by the session. */
-void flow_state_blob_name(uint64_t epoch, size_t replica, bool finished, char name[FLOW_BLOB_NAME]);
+/*
+ * The name of a replica's blob; `finished` ones are named by the session.  Each process that takes
+ * another's place has names of its own: what the former one has saved may be in a checkpoint already.
+ */
+void flow_state_blob_name(uint64_t epoch, size_t replica, bool finished, unsigned incarnation,
+                          char name[FLOW_BLOB_NAME]);
 
 #endif /* FLOW_STATE_STATE_H */

@@ -72,6 +72,8 @@ struct flow_board_replica {
     flow_counter kept[2][FLOW_KEPT];
     /* For a run that goes back to a checkpoint, see watch/cut.h: */
     flow_counter cut[2][FLOW_KEPT]; /* the counts at its moment in an epoch, by the epoch's parity */
+    flow_counter passed_epoch;      /* the last one whose barrier it has passed */
+    flow_counter base_out;          /* records emitted before the counts above began */
     flow_counter final_epoch;       /* from this one on they are those of its end; 0: not yet */
     flow_counter deaths;            /* so often it died and the run went back */
     flow_counter careful_until;     /* go record by record up to so many taken in; 0: no need */
@@ -96,6 +98,8 @@ struct flow_board_link {
     flow_counter cut_sent_batches[2];
     flow_counter cut_sent_bytes[2];
     flow_counter cut_dropped[2];
+    flow_counter base_number; /* of the edge: what numbers are beyond what is counted as sent */
+    flow_counter base_port;   /* the same of the port, if this is its first edge */
     _Alignas(64) flow_counter received; /* records taken from the link by its reader */
     flow_counter received_batches;
     flow_counter closed; /* the last result that is complete here, and 1 more */
@@ -124,6 +128,7 @@ struct flow_board_group {
     _Alignas(64) flow_counter peak_bytes;
     flow_counter pid;
     _Alignas(64) flow_counter restarts; /* how often its process was replaced: the incarnation */
+    flow_counter former;  /* the same, before the run last went back */
     flow_counter careful; /* hand out the records of this batch one by one; see hand_batch */
     struct flow_board_aside aside[FLOW_ASIDE_MOST];
 };

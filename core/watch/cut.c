@@ -87,6 +87,7 @@ static void restore_replica(struct flow_board_replica *slot, uint64_t epoch, int
     flow_set(&slot->since_ns, (uint64_t)now_ns);
     flow_set(&slot->hand_batch, 0);
     flow_set(&slot->hand_print, 0);
+    flow_set(&slot->passed_epoch, epoch);
     flow_set(&slot->kept_turn, 0);
     flow_set(&slot->kept_batch[0], 0);
     flow_set(&slot->kept_batch[1], 0);
@@ -130,4 +131,9 @@ void flow_cut_restore(const struct flow_plan *plan, struct flow_board *board, ui
         restore_link(board, &plan->links[i], &board->links[i], epoch);
     for (size_t i = 0; i < plan->replica_count; i++)
         restore_replica(&board->replicas[i], epoch, died_ns, now_ns);
+    for (size_t i = 0; i < board->group_count; i++) {
+        flow_count(&board->groups[i].former, flow_read(&board->groups[i].restarts));
+        flow_set(&board->groups[i].restarts, 0);
+        flow_set(&board->groups[i].careful, 0);
+    }
 }

@@ -1,11 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# kill_workers.sh BUILD [TIMES] [RECORDS] [MS]: workers that are killed at any moment are replaced,
-# and the output is the same to the byte.  TIMES kills for each graph, about MS apart.
+# kill_workers.sh BUILD [TIMES] [RECORDS] [MS] [INTERVAL]: workers that are killed at any moment are
+# replaced, and the output is the same to the byte.  TIMES kills for each graph, about MS apart; with
+# INTERVAL beside checkpoints, and the run never goes back to one.
 . "$(dirname "$0")/common.sh"
 TIMES=${1:-1000}
 RECORDS=${2:-100000000}
 MS=${3:-20}
+CHECKPOINT=${4:+--checkpoint $4 --state $WORK/state}
 TOTAL=0
 GREP='"use": "text.grep", "with": { "pattern": "[0-46-9]$" }'
 RESTART='"restart": { "tries": 1000000, "backoff": "1ms", "max": "50ms" }'
@@ -39,18 +41,23 @@ compare() {
     what=$1 kind=$2 files=$3
     shift 3
     for file in $files; do rm -f "$WORK/$file"; done
-    run processes
+    # shellcheck disable=SC2086
+    run processes $CHECKPOINT
+    rm -rf "$WORK/state"
     calm=$(field elapsed)
     for file in $files; do
         digest "$WORK/$file" "$kind" >"$WORK/$file.truth"
         rm -f "$WORK/$file"
     done
     rm -f "$WORK/begun"
+    # shellcheck disable=SC2086
     "$TOOL" hail "$WORK/hail" "$WORK/begun" "$TIMES" "$MS" "$@" -- \
-        "$FLOWRUN" "$GRAPH" --mode processes --report json >"$WORK/out" 2>"$WORK/err"
+        "$FLOWRUN" "$GRAPH" --mode processes $CHECKPOINT --report json >"$WORK/out" 2>"$WORK/err"
+    rm -rf "$WORK/state"
     . "$WORK/hail"
     [ "$EXIT" = 0 ] || fail "$what: exit code $EXIT, after $KILLED kills"
     [ "$HUNG$LEFT" = 00 ] || fail "$what: hung $HUNG, $LEFT processes left"
+    [ "$(field went_back)" = 0 ] || fail "$what: the run went back"
     TOTAL=$((TOTAL + KILLED))
     for file in $files; do
         digest "$WORK/$file" "$kind" >"$WORK/$file.got"
