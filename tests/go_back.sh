@@ -15,6 +15,10 @@ says() {
     grep -q -e "$1" "${2:-err}"
 }
 
+not_said() {
+    ! grep -q -e "$1" err
+}
+
 same() {
     cmp -s "$1" "$2"
 }
@@ -93,6 +97,16 @@ for name in read print count total; do
     holds "$name: and the report says so" says '^went back to its last checkpoint 1 time$'
     clean
 done
+
+start
+until_it has_checkpoint
+strike wait
+finish
+holds "a worker without state is replaced, and the run does not go back" came 0 \
+    "^stage 'wait' replica 0 (pid $victim) was killed by signal 9 .*; its process is replaced (1 of 5)$"
+holds "with the same output as well" same in.txt out.txt
+holds "no word of going back is in the report" not_said 'went back'
+clean
 
 graph '"restart": true' 1h
 start

@@ -119,6 +119,36 @@ static bool can_sequence(const struct survey *s)
 }
 
 /*
+ * What checkpoints speak of are the replicas of a plan, sequencers among them, and a run may go on in
+ * the other mode, in which nothing is replaced: so no stage gets a sequencer for being replaced alone.
+ */
+static bool is_worth_it(const struct flow_graph *graph, const struct survey *s)
+{
+    return can_sequence(s) && (!graph->checkpoints || (s->numbered && s->writers > 1));
+}
+
+static bool is_cut_for(const struct survey *from, const struct survey *to,
+                       const struct flow_graph_edge *edge)
+{
+    struct survey stays = *from;
+    stays.recovers = false;
+    return from->recovers && is_cut(from, to, edge) && !is_cut(&stays, to, edge);
+}
+
+static bool drop_for_cuts(const struct flow_graph *graph, struct survey *surveys)
+{
+    bool changed = false;
+    for (size_t i = 0; i < graph->edge_count && graph->checkpoints; i++) {
+        const struct flow_graph_edge *edge = &graph->edges[i];
+        if (!is_cut_for(&surveys[edge->from], &surveys[edge->to], edge))
+            continue;
+        surveys[edge->from].recovers = false;
+        changed = true;
+    }
+    return changed;
+}
+
+/*
  * A stage that cannot have the sequencer that it needs is not replaced; that may spare others
  * theirs.
  */
@@ -132,11 +162,12 @@ static void choose_recovering(const struct flow_graph *graph, struct survey_all 
         find_holders(graph, all->stages);
         for (size_t i = 0; i < graph->stage_count; i++) {
             struct survey *s = &all->stages[i];
-            if (s->sequenced && !can_sequence(s)) {
+            if (s->sequenced && !is_worth_it(graph, s)) {
                 s->recovers = false;
                 changed = true;
             }
         }
+        changed = drop_for_cuts(graph, all->stages) || changed;
     }
 }
 
