@@ -75,8 +75,7 @@ bool flow_supervisor_retreat(struct supervisor *sup, size_t i, const struct flow
         .now_ns = flow_now_ns(),
         .newest = flow_rounds_last(launch->rounds),
     };
-    struct flow_setback *setback =
-        &sup->setbacks[launch->plan->replicas[loss.replica].stage];
+    struct flow_setback *setback = &sup->setbacks[launch->plan->replicas[loss.replica].stage];
     int64_t due_ns = 0;
     if (!flow_setback_decide(setback, launch, &loss, &due_ns, text))
         return false;

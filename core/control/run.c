@@ -42,7 +42,7 @@ struct run {
     struct flow_standing standing;
     char *program;
     const struct flow_observer *observer; /* NULL: there is none */
-    char *no_way_back; /* NULL: nothing stands in the way */
+    char *no_way_back;                    /* NULL: nothing stands in the way */
     struct flow_launch launch;
 };
 

@@ -53,8 +53,8 @@ struct flow_loss {
 bool flow_setback_decide(struct flow_setback *setback, const struct flow_launch *launch,
                          const struct flow_loss *loss, int64_t *due_ns, struct flow_str *text);
 
-/* The run has come to `epoch`, or goes `back` to it: records set aside that lie behind it need not be
- * remembered; in the second case the others will be met again. */
+/* The run has come to `epoch`, or goes `back` to it: records set aside that lie behind it need not
+ * be remembered; in the second case the others will be met again. */
 void flow_setback_forget(struct flow_board *board, uint64_t epoch, bool back);
 
 #endif /* FLOW_CONTROL_SETBACK_H */

@@ -2,8 +2,8 @@
 #ifndef FLOW_CONTROL_SUPERVISOR_H
 #define FLOW_CONTROL_SUPERVISOR_H
 
-/* The coordinator's state: private to supervise.c, which talks to groups, to ending.c, which is about
- * those that end, die or are replaced, and to retreat.c, which takes a run back to its last
+/* The coordinator's state: private to supervise.c, which talks to groups, to ending.c, which is
+ * about those that end, die or are replaced, and to retreat.c, which takes a run back to its last
  * checkpoint. */
 
 #include "control/revive.h"

@@ -257,8 +257,7 @@ static enum flow_status join_state(struct work *work, const struct orders *order
     enum flow_status rc = flow_state_join(work->job.state, &work->state_fd, err);
     if (rc == FLOW_OK && restores)
         rc = flow_state_read(work->state_fd, work->job.session, &work->from, err);
-    if (rc == FLOW_OK && restores &&
-        work->from.replica_count != work->plan->replica_count)
+    if (rc == FLOW_OK && restores && work->from.replica_count != work->plan->replica_count)
         rc = flow_fail(err, FLOW_EPROTO, "a process of the run has read another checkpoint");
     work->checkpoints = (struct flow_checkpoints){
         .folder = work->state_fd,

@@ -30,8 +30,8 @@ void flow_careful_begin(struct flow_replica *replica)
     replica->careful = flow_read(&host->slot->careful_until) != 0;
 }
 
-/* One of those given up that looks like it.  Each stands for one record, for whichever replica of the
- * stage meets it first; `epoch` will have that behind it. */
+/* One of those given up that looks like it.  Each stands for one record, for whichever replica of
+ * the stage meets it first; `epoch` will have that behind it. */
 static const struct flow_fatal *find(const struct flow_aside *aside, uint64_t print, uint64_t epoch)
 {
     for (size_t i = 0; i < aside->count; i++) {

@@ -119,7 +119,8 @@ void flow_keep_base(const struct flow_keep *keep)
     }
 }
 
-/* What it had emitted, as far as numbers go; those of edges are set when the readers have answered. */
+/* What it had emitted, as far as numbers go; those of edges are set when the readers have answered.
+ */
 static void restore_numbers(const struct flow_keep *keep, struct flow_output *output)
 {
     const struct flow_board_link *slots = keep->host->board->links;

@@ -236,10 +236,9 @@ static enum flow_status keep_newest(struct flow_outlet *outlet, const struct flo
         kept.first += surplus;
         kept.count -= surplus;
     }
-    while (queue->count > 0 &&
-           (surplus > 0 || queue->count == FLOW_BACKLOG_MOST ||
-            queue->bytes >= link->credit.bytes ||
-            queue->records + kept.count > link->credit.records)) {
+    while (queue->count > 0 && (surplus > 0 || queue->count == FLOW_BACKLOG_MOST ||
+                                queue->bytes >= link->credit.bytes ||
+                                queue->records + kept.count > link->credit.records)) {
         const enum flow_status rc = drop_oldest(outlet, reader);
         if (rc != FLOW_OK)
             return rc;

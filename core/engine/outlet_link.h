@@ -31,10 +31,10 @@ struct sent_batch {
 struct flow_outlet_link {
     uint32_t id;
     bool remote;
-    bool fused;    /* the reader is called, and done when the call returns */
-    bool recovers; /* the reader may be replaced */
-    bool ended;    /* the end has been sent, */
-    uint64_t last; /* ... with this number */
+    bool fused;             /* the reader is called, and done when the call returns */
+    bool recovers;          /* the reader may be replaced */
+    bool ended;             /* the end has been sent, */
+    uint64_t last;          /* ... with this number */
     uint64_t barrier_epoch; /* of the last barrier, 0: none, */
     uint64_t barrier_at;    /* ... behind so many batches */
     struct flow_credit credit;

@@ -40,8 +40,8 @@ static enum flow_status send_again(struct flow_outlet *outlet, struct flow_outle
     return flow_outlet_send(outlet, link, &message);
 }
 
-/* The barrier lies between two batches.  One that has been passed comes a second time by this, and is
- * known for it by all further down. */
+/* The barrier lies between two batches.  One that has been passed comes a second time by this, and
+ * is known for it by all further down. */
 static enum flow_status send_barrier_again(struct flow_outlet *outlet,
                                            struct flow_outlet_link *link, uint64_t index)
 {

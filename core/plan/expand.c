@@ -119,33 +119,34 @@ static bool can_sequence(const struct survey *s)
 }
 
 /*
- * What checkpoints speak of are the replicas of a plan, sequencers among them, and a run may go on in
- * the other mode, in which nothing is replaced: so no stage gets a sequencer for being replaced alone.
+ * What checkpoints speak of are the replicas of a plan, sequencers among them, and a run may go on
+ * in the other mode, in which nothing is replaced: so no stage gets a sequencer for being replaced
+ * alone.
  */
 static bool is_worth_it(const struct flow_graph *graph, const struct survey *s)
 {
     return can_sequence(s) && (!graph->checkpoints || (s->numbered && s->writers > 1));
 }
 
+/* Would the edge be cut only since its writer is replaced? */
 static bool is_cut_for(const struct survey *from, const struct survey *to,
                        const struct flow_graph_edge *edge)
 {
     struct survey stays = *from;
+    struct survey reads = *to;
     stays.recovers = false;
-    return from->recovers && is_cut(from, to, edge) && !is_cut(&stays, to, edge);
+    reads.sequenced = to->numbered && to->writers > 1;
+    return from->recovers && is_cut(from, &reads, edge) && !is_cut(&stays, &reads, edge);
 }
 
-static bool drop_for_cuts(const struct flow_graph *graph, struct survey *surveys)
+static void leave_out_writers(const struct flow_graph *graph, struct survey *surveys)
 {
-    bool changed = false;
+    find_holders(graph, surveys);
     for (size_t i = 0; i < graph->edge_count && graph->checkpoints; i++) {
         const struct flow_graph_edge *edge = &graph->edges[i];
-        if (!is_cut_for(&surveys[edge->from], &surveys[edge->to], edge))
-            continue;
-        surveys[edge->from].recovers = false;
-        changed = true;
+        if (is_cut_for(&surveys[edge->from], &surveys[edge->to], edge))
+            surveys[edge->from].recovers = false;
     }
-    return changed;
 }
 
 /*
@@ -157,6 +158,8 @@ static void choose_recovering(const struct flow_graph *graph, struct survey_all 
     bool changed = all->recovers != NULL;
     for (size_t i = 0; i < graph->stage_count && all->recovers != NULL; i++)
         all->stages[i].recovers = all->recovers[i];
+    if (changed)
+        leave_out_writers(graph, all->stages);
     while (changed) {
         changed = false;
         find_holders(graph, all->stages);
@@ -167,7 +170,6 @@ static void choose_recovering(const struct flow_graph *graph, struct survey_all 
                 changed = true;
             }
         }
-        changed = drop_for_cuts(graph, all->stages) || changed;
     }
 }
 

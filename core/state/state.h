@@ -77,7 +77,8 @@ FLOW_NODISCARD enum flow_status flow_state_reset(struct flow_state *state, struc
 
 /*
  * The name of a replica's blob; `finished` ones are named by the session.  Each process that takes
- * another's place has names of its own: what the former one has saved may be in a checkpoint already.
+ * another's place has names of its own: what the former one has saved may be in a checkpoint
+ * already.
  */
 void flow_state_blob_name(uint64_t epoch, size_t replica, bool finished, unsigned incarnation,
                           char name[FLOW_BLOB_NAME]);

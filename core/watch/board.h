@@ -71,13 +71,14 @@ struct flow_board_replica {
     flow_counter kept_batch[2]; /* the sequence of the next batch; 0: none has been kept */
     flow_counter kept[2][FLOW_KEPT];
     /* For a run that goes back to a checkpoint, see watch/cut.h: */
-    flow_counter cut[2][FLOW_KEPT]; /* the counts at its moment in an epoch, by the epoch's parity */
-    flow_counter passed_epoch;      /* the last one whose barrier it has passed */
-    flow_counter base_out;          /* records emitted before the counts above began */
-    flow_counter final_epoch;       /* from this one on they are those of its end; 0: not yet */
-    flow_counter deaths;            /* so often it died and the run went back */
-    flow_counter careful_until;     /* go record by record up to so many taken in; 0: no need */
-    flow_counter hand_print;        /* then, what the record in hand looks like; 0: not known */
+    flow_counter cut[2]
+                    [FLOW_KEPT]; /* the counts at its moment in an epoch, by the epoch's parity */
+    flow_counter passed_epoch;   /* the last one whose barrier it has passed */
+    flow_counter base_out;       /* records emitted before the counts above began */
+    flow_counter final_epoch;    /* from this one on they are those of its end; 0: not yet */
+    flow_counter deaths;         /* so often it died and the run went back */
+    flow_counter careful_until;  /* go record by record up to so many taken in; 0: no need */
+    flow_counter hand_print;     /* then, what the record in hand looks like; 0: not known */
 };
 
 #define FLOW_WHOLE_BATCH UINT64_MAX
@@ -92,9 +93,9 @@ struct flow_board_link {
     flow_counter kept_sent[2]; /* see the replica's `kept` */
     flow_counter kept_bytes[2];
     /* While the writer waits for room on this link: */
-    flow_counter full_batches;          /* under way then: sent and not reported as done */
-    flow_counter full_records;          /* ... in them */
-    flow_counter cut_sent[2];           /* see the replica's `cut` */
+    flow_counter full_batches; /* under way then: sent and not reported as done */
+    flow_counter full_records; /* ... in them */
+    flow_counter cut_sent[2];  /* see the replica's `cut` */
     flow_counter cut_sent_batches[2];
     flow_counter cut_sent_bytes[2];
     flow_counter cut_dropped[2];
@@ -128,7 +129,7 @@ struct flow_board_group {
     _Alignas(64) flow_counter peak_bytes;
     flow_counter pid;
     _Alignas(64) flow_counter restarts; /* how often its process was replaced: the incarnation */
-    flow_counter former;  /* the same, before the run last went back */
+    flow_counter former;                /* the same, before the run last went back */
     flow_counter careful; /* hand out the records of this batch one by one; see hand_batch */
     struct flow_board_aside aside[FLOW_ASIDE_MOST];
 };

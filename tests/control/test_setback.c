@@ -200,8 +200,8 @@ TEST(a_record_that_takes_too_long_is_charged_too)
     set_up(&f);
     for (int64_t i = 0; i < 3; i++) {
         take_in_hand(&f, 5, 0x55);
-        assert_true(goes_back(
-            &f, &(struct flow_loss){.death = &death, .overdue = true, .now_ns = i}));
+        assert_true(
+            goes_back(&f, &(struct flow_loss){.death = &death, .overdue = true, .now_ns = i}));
     }
     assert_int_equal(flow_read(&f.orders->aside[0].cause), FLOW_CAUSE_TIMEOUT);
     tear_down(&f);

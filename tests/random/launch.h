@@ -21,11 +21,11 @@ struct rt_launch {
 };
 
 struct rt_outcome {
-    bool hung;     /* killed for taking too long */
-    int exit_code; /* -1: ended by a signal */
-    int signal;    /* the signal, or 0 */
+    bool hung;       /* killed for taking too long */
+    int exit_code;   /* -1: ended by a signal */
+    int signal;      /* the signal, or 0 */
     unsigned killed; /* so many of its processes were */
-    bool left;     /* processes of its group outlived it */
+    bool left;       /* processes of its group outlived it */
 };
 
 /* Start it in a process group of its own and wait for its end.  False: see errno. */

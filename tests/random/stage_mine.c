@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* rt.mine, rt.mines: forward records, but for some that end their process, or never return; rt.keep:
- * the same with state, it numbers those that it lets through. */
+/* rt.mine, rt.mines: forward records, but for some that end their process, or never return;
+ * rt.keep: the same with state, it numbers those that it lets through. */
 
 enum how { SEGV, ABORT, EXIT, HANG };
 

@@ -256,7 +256,8 @@ static unsigned try_graph(const struct options *options, uint64_t index, const c
         const struct trial trial = {options, &graph, &expected, folder, &ways[i]};
         struct rt_verdict verdict = {0};
         if (i == skipped || (ways[i].dies && index % 4 != (i - 4) * 2) ||
-            (ways[i].goes_back && index % 2 == 0) || !wants(options, ways[i].mode) || run_graph(&trial, &verdict))
+            (ways[i].goes_back && index % 2 == 0) || !wants(options, ways[i].mode) ||
+            run_graph(&trial, &verdict))
             continue;
         report(&trial, &verdict);
         failures++;

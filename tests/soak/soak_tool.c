@@ -17,8 +17,8 @@
  *     soak_tool counts FILE
  *         prints what every stage and edge has counted, of such an object that is a report
  *
- * The first three write shell variables to OUT.  They end with 0 if they could do their work, however
- * the command has ended.
+ * The first three write shell variables to OUT.  They end with 0 if they could do their work,
+ * however the command has ended.
  */
 
 #include <errno.h>
@@ -330,9 +330,9 @@ static void print_counts(const json_t *list, const char *const *keys)
 
 static int counts(int argc, char **argv)
 {
-    static const char *const of_stages[] = {"in",     "out",     "bytes_in", "bytes_out",
-                                            "filtered", "skipped", "routed",  "failed",
-                                            "unkeyed",  "dropped", "unread",  NULL};
+    static const char *const of_stages[] = {"in",       "out",     "bytes_in", "bytes_out",
+                                            "filtered", "skipped", "routed",   "failed",
+                                            "unkeyed",  "dropped", "unread",   NULL};
     static const char *const of_edges[] = {"sent", "received", "dropped", "bytes", NULL};
     json_t *report = argc > 2 ? load_report(argv[2]) : NULL;
     if (report == NULL)
