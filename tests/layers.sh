@@ -89,7 +89,8 @@ check_core() { # place kind target
 check_outside() { # place kind target
     case $1:$3 in
     *:flowrun/*) [ -e "core/include/$3" ] || breach "$1: there is no public header $3" ;;
-    stages/*:shared/*) [ -e "stages/$3" ] || breach "$1: there is no stages/$3" ;;
+    stages/*:shared/* | stages/"${3%%/*}"/*:*/*)
+        [ -e "stages/$3" ] || breach "$1: there is no stages/$3" ;;
     stages/zmq/*:zmq.h) ;;
     *:zmq*.h) breach "$1: only core/link includes <$3>" ;;
     *) [ "$2" = system ] && [ ! -e "core/$3" ] && return

@@ -46,9 +46,9 @@ need_packages() {
         $missing >&2
 }
 
-# stage_packages KIND: what the folders of stages/ name in their files of that name.
+# stage_packages KIND: what the folders of stages/ and tests/ name in their files of that name.
 stage_packages() {
-    cat "$root"/stages/*/"$1" 2>/dev/null | sort -u | tr '\n' ' '
+    cat "$root"/stages/*/"$1" "$root"/tests/*/"$1" 2>/dev/null | sort -u | tr '\n' ' '
 }
 
 # cache_has PRESET TEXT

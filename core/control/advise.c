@@ -62,9 +62,9 @@ static enum flow_status note_weak_source(struct sample *sample, const struct flo
     enum flow_status rc = FLOW_OK;
     for (size_t i = 0; i < plan->stage_count && rc == FLOW_OK && weakness == NULL; i++) {
         const struct flow_plan_stage *stage = &plan->stages[i];
-        if (plan->replicas[stage->first_replica].in_count > 0)
+        if (plan->replicas[stage->first_replica].in_count > 0 || stage->graph == NULL)
             continue;
-        rc = flow_stage_weakness(stage, &weakness, sample->err);
+        rc = flow_delivery_weakness(stage->graph, &weakness, sample->err);
         if (weakness == NULL)
             continue;
         struct flow_str note = {0};

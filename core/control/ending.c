@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/units.h"
 #include "control/channel.h"
 
 /* Groups that end, well or not, and those whose process is replaced. */
@@ -190,4 +191,16 @@ void flow_supervisor_force(struct supervisor *sup)
     }
     sup->forced = true;
     sup->force_ns = flow_now_ns() + FORCED_NS;
+}
+
+void flow_supervisor_give_up(struct supervisor *sup)
+{
+    char limit[32];
+    struct flow_str text = {0};
+    flow_str_addf(&text,
+                  "the run was aborted: draining took longer than run.drain allows (%s); what was "
+                  "still in flight is lost",
+                  flow_format_duration(sup->launch->plan->graph->drain_ns, limit, sizeof(limit)));
+    flow_supervisor_fail(sup, FLOW_EABORT, text.failed ? "draining took too long" : text.text);
+    flow_str_clear(&text);
 }

@@ -156,8 +156,8 @@ void flow_supervisor_return(struct supervisor *sup, int64_t now_ns)
         begin_anew(sup);
 }
 
-void flow_supervisor_describe_retreat(const struct supervisor *sup, int64_t now_ns,
-                                      struct flow_str *text)
+/* What those learn who ask meanwhile, appended; nothing: the run is not on its way back. */
+static void describe_retreat(const struct supervisor *sup, int64_t now_ns, struct flow_str *text)
 {
     char wait[32];
     if (!sup->retreat.under_way && (sup->phase == RUNNING || sup->outcome->went_back == 0))
@@ -171,4 +171,12 @@ void flow_supervisor_describe_retreat(const struct supervisor *sup, int64_t now_
     else if (now_ns < sup->retreat.due_ns)
         flow_str_addf(text, ": it begins in %s",
                       flow_format_duration(sup->retreat.due_ns - now_ns, wait, sizeof(wait)));
+}
+
+void flow_supervisor_answer_why(struct supervisor *sup)
+{
+    struct flow_str text = {0};
+    describe_retreat(sup, flow_now_ns(), &text);
+    flow_watchdog_answer(sup->watchdog, text.failed ? NULL : text.text);
+    flow_str_clear(&text);
 }

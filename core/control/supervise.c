@@ -328,18 +328,6 @@ static void hear_stop(struct supervisor *sup)
 
 /* ---- time ---- */
 
-static void give_up_draining(struct supervisor *sup)
-{
-    char limit[32];
-    struct flow_str text = {0};
-    flow_str_addf(&text,
-                  "the run was aborted: draining took longer than run.drain allows (%s); what was "
-                  "still in flight is lost",
-                  flow_format_duration(sup->launch->plan->graph->drain_ns, limit, sizeof(limit)));
-    flow_supervisor_fail(sup, FLOW_EABORT, text.failed ? "draining took too long" : text.text);
-    flow_str_clear(&text);
-}
-
 static void tell_progress(struct supervisor *sup, int64_t now_ns)
 {
     struct flow_progress progress = {0};
@@ -378,7 +366,7 @@ static void look_at_clock(struct supervisor *sup)
     if (now_ns >= epoch_due_ns(sup))
         begin_epoch(sup);
     if (now_ns >= sup->drain_ns)
-        give_up_draining(sup);
+        flow_supervisor_give_up(sup);
     if (now_ns >= sup->force_ns)
         flow_supervisor_force(sup);
 }
@@ -404,14 +392,6 @@ static int next_timeout(const struct supervisor *sup)
 
 /* ---- the whole ---- */
 
-static void answer_why(struct supervisor *sup)
-{
-    struct flow_str text = {0};
-    flow_supervisor_describe_retreat(sup, flow_now_ns(), &text);
-    flow_watchdog_answer(sup->watchdog, text.failed ? NULL : text.text);
-    flow_str_clear(&text);
-}
-
 static void wait_once(struct supervisor *sup)
 {
     for (size_t i = 0; i < sup->count; i++)
@@ -432,7 +412,7 @@ static void wait_once(struct supervisor *sup)
         if (sup->fds[sup->count].revents != 0)
             hear_stop(sup);
         if (sup->fds[sup->count + 1].revents != 0)
-            answer_why(sup);
+            flow_supervisor_answer_why(sup);
     }
     look_at_clock(sup);
 }

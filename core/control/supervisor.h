@@ -90,9 +90,11 @@ bool flow_supervisor_retreat(struct supervisor *sup, size_t i, const struct flow
 int64_t flow_supervisor_retreat_due(const struct supervisor *sup);
 void flow_supervisor_return(struct supervisor *sup, int64_t now_ns);
 
-/* What those learn who ask meanwhile, appended; nothing: the run is not on its way back. */
-void flow_supervisor_describe_retreat(const struct supervisor *sup, int64_t now_ns,
-                                      struct flow_str *text);
+/* Somebody asks why nothing moves, perhaps on the way back. */
+void flow_supervisor_answer_why(struct supervisor *sup);
+
+/* Draining has taken too long. */
+void flow_supervisor_give_up(struct supervisor *sup);
 
 /* A group has said ENDED. */
 void flow_supervisor_end(struct supervisor *sup, size_t i);

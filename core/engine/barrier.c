@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "engine/careful.h"
+#include "engine/waiting.h"
 #include "watch/cut.h"
 
 /* ---- what the engine itself keeps of a replica: how far records are numbered ---- */
@@ -116,9 +117,9 @@ enum flow_status flow_barrier_commit(struct flow_task *task)
 
 enum flow_status flow_barrier_pass(struct flow_replica *replica, uint64_t epoch)
 {
-    enum flow_status rc = FLOW_OK;
+    enum flow_status rc = flow_waiting_drain(replica, false);
     /* A barrier comes only when the one before it is committed, whoever is first to tell. */
-    if (replica->owed_epoch != 0)
+    if (rc == FLOW_OK && replica->owed_epoch != 0)
         rc = commit(replica, replica->owed_epoch);
     if (rc == FLOW_OK)
         rc = flow_output_flush(&replica->output, false);

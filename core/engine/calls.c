@@ -251,6 +251,63 @@ static void call_log(struct flow_stage *stage, const char *fmt, va_list args)
     replica->env->log(replica->env->context, line);
 }
 
+/* ---- for stages that have `ready`; see hold_calls.c ---- */
+
+static enum flow_status refuse_waiting(struct flow_stage *stage)
+{
+    return flow_replica_fail(replica_of(stage), FLOW_EINVAL, NULL,
+                             "holds records or watches descriptors, but its type has no 'ready'");
+}
+
+static struct flow_token *refuse_hold(struct flow_stage *stage, const struct flow_record *record)
+{
+    (void)record;
+    (void)refuse_waiting(stage);
+    return NULL;
+}
+
+static enum flow_status refuse_resume(struct flow_stage *stage, struct flow_token *token)
+{
+    (void)token;
+    return refuse_waiting(stage);
+}
+
+static enum flow_status refuse_done(struct flow_stage *stage, struct flow_token *token,
+                                    enum flow_status status)
+{
+    (void)token;
+    (void)status;
+    return refuse_waiting(stage);
+}
+
+static void refuse_hold_most(struct flow_stage *stage, size_t count)
+{
+    (void)count;
+    (void)refuse_waiting(stage);
+}
+
+static enum flow_status refuse_watch(struct flow_stage *stage, int fd, unsigned events,
+                                     uint64_t tag)
+{
+    (void)fd;
+    (void)events;
+    (void)tag;
+    return refuse_waiting(stage);
+}
+
+static void refuse_unwatch(struct flow_stage *stage, int fd)
+{
+    (void)fd;
+    (void)refuse_waiting(stage);
+}
+
+static enum flow_status refuse_timer(struct flow_stage *stage, uint64_t tag, int64_t after_ns)
+{
+    (void)tag;
+    (void)after_ns;
+    return refuse_waiting(stage);
+}
+
 const struct flow_calls flow_replica_calls = {
     .abi = FLOW_ABI,
     .emit = call_emit,
@@ -264,6 +321,13 @@ const struct flow_calls flow_replica_calls = {
     .wait = call_wait,
     .stopping = call_stopping,
     .connected = call_connected,
+    .hold = refuse_hold,
+    .resume = refuse_resume,
+    .done = refuse_done,
+    .hold_most = refuse_hold_most,
+    .watch = refuse_watch,
+    .unwatch = refuse_unwatch,
+    .timer = refuse_timer,
     .log = call_log,
 };
 

@@ -37,7 +37,8 @@ enum flow_status flow_input_greet(struct flow_input *input, const struct flow_me
     if (rc != FLOW_OK)
         return rc;
     inlet->stale += inlet->received - inlet->done;
-    inlet->received = inlet->done = inlet->acked = 0;
+    inlet->stale_settled += inlet->received - (input->host->tracks ? inlet->settled : inlet->done);
+    inlet->received = inlet->done = inlet->settled = inlet->acked = 0;
     inlet->told_received = inlet->told_done = inlet->told_acked = 0;
     inlet->quiet_records = inlet->quiet_bytes = 0;
     inlet->due = false;

@@ -27,12 +27,14 @@ struct flow_inlet {
     bool due;                       /* the writer may be waiting for a report */
     bool recovers;                  /* the writer's process may be replaced, */
     bool greeted;                   /* ... and a new one waits for our answer */
-    uint64_t stale;                 /* batches of its former process that are not processed yet */
+    uint64_t stale;                 /* batches of its former process that are not processed yet, */
+    uint64_t stale_settled;         /* ... or not settled */
     uint64_t sequence;              /* the last one received, to expand the next */
     uint64_t received, done, acked; /* batches */
+    uint64_t settled; /* ... with nothing in flight; where acked does not follow done */
     uint64_t told_received, told_done, told_acked; /* ... as last reported */
     uint64_t quiet_records, quiet_bytes;           /* processed since the last report */
-    struct finished *unacked; /* by number, from `acked` to `done`; NULL: acked follows done */
+    struct finished *unacked; /* by number, from `acked` to `settled`; NULL: acked follows done */
     size_t unacked_mask;
 };
 

@@ -238,7 +238,7 @@ static enum flow_status accept_batch(struct flow_input *input, struct flow_inlet
     inlet->received++;
     if (input->keep != NULL && arrival.sequence < input->keep->from) {
         flow_block_unref(message->batch.block); /* all that came of it has arrived */
-        inlet->done = inlet->acked = inlet->received;
+        inlet->done = inlet->settled = inlet->acked = inlet->received;
         return FLOW_OK;
     }
     if (inlet->recovers && inlet->edge->merges && (message->flags & FLOW_MESSAGE_LAST) != 0)
@@ -337,31 +337,31 @@ static bool must_report(const struct flow_inlet *inlet)
            is_half(inlet->quiet_bytes, inlet->credit.bytes);
 }
 
-/* Remember when the results of batch `inlet->done` were begun. */
+/* Remember when the results of batch `inlet->settled` were begun. */
 static enum flow_status note_finished(struct flow_input *input, struct flow_inlet *inlet)
 {
-    const uint64_t count = inlet->done - inlet->acked;
+    const uint64_t count = inlet->settled - inlet->acked;
     if (inlet->unacked == NULL || count > inlet->unacked_mask) {
         const size_t size = inlet->unacked == NULL ? 16 : (inlet->unacked_mask + 1) * 2;
         struct finished *wider = flow_calloc(size, sizeof(*wider));
         if (wider == NULL)
             return flow_fail(&input->host->err, FLOW_ENOMEM, "out of memory for acknowledgements");
-        for (uint64_t n = inlet->acked; n < inlet->done; n++)
+        for (uint64_t n = inlet->acked; n < inlet->settled; n++)
             wider[n & (size - 1)] = inlet->unacked[n & inlet->unacked_mask];
         free(inlet->unacked);
         inlet->unacked = wider;
         inlet->unacked_mask = size - 1;
     }
-    inlet->unacked[inlet->done & inlet->unacked_mask].order = *input->host->clock;
+    inlet->unacked[inlet->settled & inlet->unacked_mask].order = *input->host->clock;
     return FLOW_OK;
 }
 
 /* Of a process that has been replaced: its successor counts anew. */
-static bool is_stale(struct flow_inlet *inlet)
+static bool is_stale(uint64_t *stale)
 {
-    if (inlet->stale == 0)
+    if (*stale == 0)
         return false;
-    inlet->stale--;
+    (*stale)--;
     return true;
 }
 
@@ -387,22 +387,14 @@ enum flow_status flow_input_done(struct flow_input *input, const struct flow_ite
     struct flow_inlet *inlet = &input->links[item->link];
     const uint64_t bytes =
         item->block != NULL ? flow_block_weight(item->block, item->first, item->count) : 0;
-    if (is_stale(inlet)) {
+    if (is_stale(&inlet->stale)) {
         learn_cost(input, item->count, elapsed_ns);
         input->taken += item->count;
         return FLOW_OK;
     }
-    if (input->host->tracks) {
-        enum flow_status rc = note_finished(input, inlet);
-        if (rc == FLOW_OK && input->keep != NULL)
-            rc = flow_keep_note(input->keep, inlet->acked, inlet->done, item->sequence + 1);
-        if (rc != FLOW_OK)
-            return rc;
-        inlet->done++;
-    } else {
-        inlet->done++;
+    inlet->done++;
+    if (!input->host->tracks)
         inlet->acked = inlet->done;
-    }
     inlet->quiet_records += item->count;
     inlet->quiet_bytes += bytes;
     learn_cost(input, item->count, elapsed_ns);
@@ -410,6 +402,19 @@ enum flow_status flow_input_done(struct flow_input *input, const struct flow_ite
     if (inlet->writer != NULL && (item->asks || must_report(inlet)))
         inlet->due = input->due = true;
     return FLOW_OK;
+}
+
+enum flow_status flow_input_settle(struct flow_input *input, uint32_t link, uint64_t sequence)
+{
+    struct flow_inlet *inlet = &input->links[link];
+    if (is_stale(&inlet->stale_settled) || !input->host->tracks)
+        return FLOW_OK;
+    enum flow_status rc = note_finished(input, inlet);
+    if (rc == FLOW_OK && input->keep != NULL)
+        rc = flow_keep_note(input->keep, inlet->acked, inlet->settled, sequence + 1);
+    if (rc == FLOW_OK)
+        inlet->settled++;
+    return rc;
 }
 
 enum flow_status flow_input_report(struct flow_input *input)
@@ -429,7 +434,7 @@ enum flow_status flow_input_acknowledge(struct flow_input *input, uint64_t oldes
     for (size_t i = 0; i < input->link_count && rc == FLOW_OK; i++) {
         struct flow_inlet *inlet = &input->links[i];
         const uint64_t before = inlet->acked;
-        while (inlet->acked < inlet->done &&
+        while (inlet->acked < inlet->settled &&
                inlet->unacked[inlet->acked & inlet->unacked_mask].order < oldest)
             inlet->acked++;
         if (input->keep != NULL && inlet->acked > before)

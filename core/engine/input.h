@@ -70,12 +70,18 @@ FLOW_NODISCARD enum flow_status flow_input_accept(struct flow_input *input,
 bool flow_input_next(struct flow_input *input, struct flow_item *item);
 
 /*
- * A batch has been processed, with all that was emitted for it begun up to `*host->clock`;
- * `elapsed_ns` is the time it took, waiting for room included.  Tells the writer if it may be
- * waiting to hear: that is due from then on.
+ * All of a batch has been handed to the stage; `elapsed_ns` is the time it took, waiting for room
+ * included.  Tells the writer if it may be waiting to hear: that is due from then on.
  */
 FLOW_NODISCARD enum flow_status flow_input_done(struct flow_input *input,
                                                 const struct flow_item *item, int64_t elapsed_ns);
+
+/*
+ * The next batch of a link, `sequence`, is settled: none of its records is in flight, and all that
+ * was emitted for it was begun up to `*host->clock`.
+ */
+FLOW_NODISCARD enum flow_status flow_input_settle(struct flow_input *input, uint32_t link,
+                                                  uint64_t sequence);
 
 /*
  * Tell the writers whom it is due to.  To be called before the next batch is taken in hand, and

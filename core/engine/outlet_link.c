@@ -143,6 +143,8 @@ enum flow_status flow_outlet_credit(struct flow_outlet *outlet, size_t reader,
                          "link %u reports more than was sent to it: %llu of %llu batches", link->id,
                          (unsigned long long)received, (unsigned long long)link->sent);
 
+    const uint64_t out_records = link->out_records;
+    const uint64_t out_bytes = link->out_bytes;
     for (; link->done < done; link->done++) {
         const struct sent_batch *entry = &link->ring[link->done & link->ring_mask];
         link->out_records -= entry->records;
@@ -151,6 +153,7 @@ enum flow_status flow_outlet_credit(struct flow_outlet *outlet, size_t reader,
     }
     link->received = received;
     release_to(link, acked);
-    flow_window_learn(&link->window, done, link->done_records, message->credit.cost_ns);
+    flow_window_learn(&link->window, done, link->done_records, message->credit.cost_ns,
+                      out_records > 0 ? out_bytes / out_records : 0);
     return FLOW_OK;
 }

@@ -26,6 +26,7 @@
 #include "base/mem.h"
 #include "engine/careful.h"
 #include "engine/task.h"
+#include "engine/waiting.h"
 
 static const char base64_digits[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -107,8 +108,8 @@ static enum flow_status route(struct flow_replica *replica, const struct flow_re
 }
 
 /* The tries are used up: do as the policy says. */
-static enum flow_status give_up(struct flow_replica *replica, const struct flow_record *record,
-                                const char *reason, unsigned tries)
+enum flow_status flow_policy_give_up(struct flow_replica *replica, const struct flow_record *record,
+                                     const char *reason, unsigned tries)
 {
     struct flow_board_replica *slot = replica->host.slot;
     switch (replica->policy->then) {
@@ -125,13 +126,13 @@ static enum flow_status give_up(struct flow_replica *replica, const struct flow_
     return flow_replica_fail(replica, FLOW_EBAD, &record->number, "%s", reason);
 }
 
-static const char *reason_of(const struct flow_replica *replica)
+const char *flow_policy_reason(const struct flow_replica *replica)
 {
     return replica->has_reason ? replica->reason : "the stage refused it without a reason";
 }
 
 /* The wait before try number `tries` + 1. */
-static int64_t backoff_of(const struct flow_error_policy *policy, unsigned tries)
+int64_t flow_policy_backoff(const struct flow_error_policy *policy, unsigned tries)
 {
     int64_t wait = policy->backoff_ns;
     for (unsigned i = 1; i < tries && wait < policy->backoff_max_ns; i++)
@@ -142,7 +143,7 @@ static int64_t backoff_of(const struct flow_error_policy *policy, unsigned tries
 
 static enum flow_status wait_for_retry(struct flow_replica *replica, unsigned tries)
 {
-    const int64_t wait = backoff_of(replica->policy, tries);
+    const int64_t wait = flow_policy_backoff(replica->policy, tries);
     const int64_t until = flow_now_ns() + wait;
     flow_count(&replica->host.slot->retried, 1);
     flow_set(&replica->host.slot->wait_fd, 0);
@@ -225,12 +226,14 @@ static enum flow_status handle_bad(struct flow_replica *replica, uint32_t index,
         if (rc == FLOW_OK)
             flow_count(&replica->host.slot->done, 1);
     }
-    return rc == FLOW_EBAD ? give_up(replica, record, reason_of(replica), tries) : rc;
+    return rc == FLOW_EBAD
+               ? flow_policy_give_up(replica, record, flow_policy_reason(replica), tries)
+               : rc;
 }
 
 /* A callback returned something else than FLOW_OK and FLOW_EBAD. */
-static enum flow_status stop(struct flow_replica *replica, enum flow_status status,
-                             const uint64_t *number)
+enum flow_status flow_policy_stop(struct flow_replica *replica, enum flow_status status,
+                                  const uint64_t *number)
 {
     if (status == FLOW_EABORT && !replica->has_reason)
         return status;
@@ -310,7 +313,7 @@ static enum flow_status give_up_fatal(struct flow_replica *replica,
     flow_fatal_describe(fatal, reason, sizeof(reason));
     flow_set(&replica->host.slot->hand_batch, 0);
     replica->fatal = fatal;
-    const enum flow_status rc = give_up(replica, record, reason, fatal->tries);
+    const enum flow_status rc = flow_policy_give_up(replica, record, reason, fatal->tries);
     replica->fatal = NULL;
     return rc;
 }
@@ -366,7 +369,7 @@ static enum flow_status process_records(struct flow_replica *replica)
         if (rc == FLOW_EBAD)
             rc = handle_bad(replica, (uint32_t)(record->number - replica->batch.number), record, 1);
         else if (rc != FLOW_OK)
-            rc = stop(replica, rc, &record->number);
+            rc = flow_policy_stop(replica, rc, &record->number);
         if (rc == FLOW_OK)
             rc = flush_if_slow(replica, &pass.stride, &pass.checked_ns);
     }
@@ -387,7 +390,7 @@ static enum flow_status process_whole(struct flow_replica *replica)
         replica->type->process_batch(replica->self, &replica->stage, &replica->batch);
     replica->in_batch = false;
     if (rc != FLOW_OK)
-        return stop(replica, rc, NULL);
+        return flow_policy_stop(replica, rc, NULL);
 
     const uint64_t bad = flow_read(&replica->host.slot->skipped) +
                          flow_read(&replica->host.slot->routed) - bad_before;
@@ -418,7 +421,7 @@ static enum flow_status process_each(struct flow_replica *replica)
         else if (rc == FLOW_EBAD)
             rc = handle_bad(replica, i, &record, 1);
         else
-            rc = stop(replica, rc, &record.number);
+            rc = flow_policy_stop(replica, rc, &record.number);
     }
     return rc;
 }
@@ -436,7 +439,9 @@ enum flow_status flow_policy_process(struct flow_replica *replica)
     if (replica->batch.count == 0)
         return FLOW_OK;
     enum flow_status rc;
-    if (replica->type->process != NULL)
+    if (replica->hold != NULL)
+        rc = flow_waiting_process(replica);
+    else if (replica->type->process != NULL)
         rc = process_records(replica);
     else
         rc = must_be_careful(replica) ? process_each(replica) : process_whole(replica);
@@ -461,7 +466,7 @@ enum flow_status flow_policy_refuse(struct flow_replica *replica, enum flow_stat
     const struct flow_record record = flow_batch_record(flow_edit_source(replica), index);
     if (replica->policy->retries == 0) {
         replica->has_reason = false;
-        return give_up(replica, &record, replica->reason, 1);
+        return flow_policy_give_up(replica, &record, replica->reason, 1);
     }
     if (!flow_grow(&replica->refused, &replica->refused_capacity, replica->refused_count + 1,
                    sizeof(*replica->refused)))

@@ -10,6 +10,8 @@
 #include "base/mem.h"
 #include "engine/barrier.h"
 #include "engine/careful.h"
+#include "engine/hold.h"
+#include "engine/waiting.h"
 #include "param/param.h"
 #include "record/arena.h"
 
@@ -143,6 +145,7 @@ static void describe(struct flow_replica *replica, const struct flow_replica_wai
         .folder = plan->graph->folder,
         .checkpoints = replica->env->epochs != NULL,
         .resumes = replica->env->epochs != NULL && replica->env->epochs->session != 0,
+        .numbered = stage->numbered,
     };
     replica->type = stage->type != NULL ? stage->type : &flow_sequencer_type;
     replica->policy = stage->graph != NULL ? &stage->graph->errors : &stop_policy;
@@ -215,6 +218,7 @@ void flow_replica_free(struct flow_replica *replica)
         return;
     flow_replica_let_go(replica);
     flow_edit_clear(&replica->edit);
+    flow_hold_free(replica->hold);
     flow_keep_clear(&replica->keep);
     flow_pool_free(replica->host.pool);
     free(replica->refused);
@@ -293,6 +297,8 @@ enum flow_status flow_replica_open(struct flow_replica *replica)
     replica->stage.room_count = outputs;
     for (size_t i = 0; i < outputs && rc == FLOW_OK; i++)
         replica->emits = replica->emits || flow_output_is_connected(&replica->output, i);
+    if (rc == FLOW_OK && replica->type->ready != NULL)
+        rc = flow_hold_init(replica);
     if (rc == FLOW_OK)
         rc = open_stage(replica);
     if (rc == FLOW_OK)
@@ -347,10 +353,24 @@ enum flow_status flow_replica_take(struct flow_replica *replica, int64_t start_n
     return rc;
 }
 
+/* With records in flight a batch is counted when it is settled. */
+static enum flow_status begin_batch(struct flow_replica *replica)
+{
+    const struct flow_item *item = &replica->item;
+    struct flow_board_replica *slot = replica->host.slot;
+    if (replica->hold != NULL)
+        return flow_hold_begin_batch(replica);
+    if (item->block != NULL)
+        flow_count(&slot->bytes_in, flow_block_span(item->block, item->first, item->count));
+    flow_count(&slot->records_in, item->count);
+    flow_count(&slot->batches_in, 1);
+    replica->output.shared.result = item->sequence;
+    return FLOW_OK;
+}
+
 enum flow_status flow_replica_process(struct flow_replica *replica, int64_t start_ns)
 {
     struct flow_item *item = &replica->item;
-    struct flow_board_replica *slot = replica->host.slot;
     const int64_t waited = replica->waited_out_ns;
 
     replica->flushed_ns = start_ns;
@@ -359,14 +379,11 @@ enum flow_status flow_replica_process(struct flow_replica *replica, int64_t star
         replica->batch = flow_block_view(item->block, item->first, item->count);
         replica->batch.port = item->port;
         replica->batch.number = item->number;
-        flow_count(&slot->bytes_in, flow_block_span(item->block, item->first, item->count));
     }
-    flow_count(&slot->records_in, item->count);
-    flow_count(&slot->batches_in, 1);
-    replica->output.shared.result = item->sequence;
-
-    enum flow_status rc = flow_policy_process(replica);
-    if (rc == FLOW_OK && replica->output.numbered)
+    enum flow_status rc = begin_batch(replica);
+    if (rc == FLOW_OK)
+        rc = flow_policy_process(replica);
+    if (rc == FLOW_OK && replica->output.numbered && replica->hold == NULL)
         rc = flow_output_complete_result(&replica->output);
     else if (rc == FLOW_OK)
         rc = flow_output_settle_runs(&replica->output);
@@ -377,7 +394,10 @@ enum flow_status flow_replica_process(struct flow_replica *replica, int64_t star
     /* Waiting for room between two batches is a part of what a record takes. */
     const int64_t between = waited - replica->counted_out_ns;
     replica->counted_out_ns = replica->waited_out_ns;
-    return flow_input_done(&replica->input, item, replica->ended_ns - start_ns + between);
+    rc = flow_input_done(&replica->input, item, replica->ended_ns - start_ns + between);
+    if (rc == FLOW_OK && replica->hold != NULL)
+        return flow_hold_end_batch(replica);
+    return rc == FLOW_OK ? flow_input_settle(&replica->input, item->link, item->sequence) : rc;
 }
 
 /* A producer refused a record of its own: the policy says whether it may go on. */
@@ -405,11 +425,11 @@ enum flow_status flow_replica_produce(struct flow_replica *replica)
 
 enum flow_status flow_replica_finish(struct flow_replica *replica)
 {
-    enum flow_status rc = FLOW_OK;
+    enum flow_status rc = replica->was_finished ? FLOW_OK : flow_waiting_drain(replica, true);
     const uint64_t results = replica->input.results;
     replica->has_reason = false;
     replica->output.shared.result = results + replica->info.replica;
-    if (replica->type->finish != NULL && !replica->was_finished)
+    if (rc == FLOW_OK && replica->type->finish != NULL && !replica->was_finished)
         rc = replica->type->finish(replica->self, &replica->stage);
     if (rc == FLOW_OK && replica->output.numbered)
         rc = flow_output_complete_result(&replica->output);

@@ -35,6 +35,7 @@ struct flow_replica_env {
     void (*log)(void *context, const char *line);
 };
 
+struct flow_hold;
 struct flow_task;
 
 /* How a replica waits and calls, which is its task's business; see engine/host.h. */
@@ -64,6 +65,7 @@ struct flow_replica {
     struct flow_batch batch;   /* ... as the callback sees it */
     struct flow_cursor cursor; /* ... where `process` goes through it */
     struct flow_edit edit;
+    struct flow_hold *hold;         /* of a stage that has `ready`; else NULL */
     struct flow_aside aside;        /* records that are not to be tried */
     const struct flow_fatal *fatal; /* of them, the one that is being given up; NULL: none */
     bool careful;                   /* records go one by one; see engine/careful.h */
@@ -117,7 +119,7 @@ FLOW_NODISCARD enum flow_status flow_replica_take(struct flow_replica *replica, 
 FLOW_NODISCARD enum flow_status flow_replica_process(struct flow_replica *replica,
                                                      int64_t start_ns);
 
-/* Put on the board what has been emitted. */
+/* Bring the counts on the board up to date. */
 void flow_replica_publish(struct flow_replica *replica);
 
 /* The input has ended: finish the stage, send what is left, and end all edges. */
@@ -154,6 +156,12 @@ extern const struct flow_stage_type flow_sequencer_type;
 
 /* The error policy; see policy.c. */
 FLOW_NODISCARD enum flow_status flow_policy_process(struct flow_replica *replica);
+enum flow_status flow_policy_give_up(struct flow_replica *replica, const struct flow_record *record,
+                                     const char *reason, unsigned tries);
+const char *flow_policy_reason(const struct flow_replica *replica);
+int64_t flow_policy_backoff(const struct flow_error_policy *policy, unsigned tries);
+enum flow_status flow_policy_stop(struct flow_replica *replica, enum flow_status status,
+                                  const uint64_t *number);
 enum flow_status flow_policy_refuse(struct flow_replica *replica, enum flow_status status,
                                     uint32_t index);
 enum flow_status flow_policy_unkeyed(void *replica, const struct flow_piece *record,

@@ -7,6 +7,7 @@
 #include "engine/barrier.h"
 #include "engine/notice.h"
 #include "engine/rejoin.h"
+#include "engine/waiting.h"
 
 #define SLOW_PRODUCE_NS 1000000 /* after a call this long, what it emitted is sent at once */
 #define SETTLE_LOOK_NS 20000000 /* between looks at the board while waiting for the end */
@@ -271,23 +272,29 @@ static enum flow_status check_missing(struct flow_task *task)
                                              "its input has ended, but some of it has not come"));
 }
 
+enum flow_status flow_task_tell(struct flow_task *task)
+{
+    enum flow_status rc = report_due(task);
+    if (rc == FLOW_OK)
+        rc = tell_writers(task, false);
+    return rc == FLOW_OK ? answer_greeted(task) : rc;
+}
+
 /* Nothing is ready and the inbox is empty. */
 static enum flow_status idle(struct flow_task *task)
 {
     struct flow_replica *first = first_of(task);
     enum flow_status rc = flow_task_flush(first, false);
     if (rc == FLOW_OK)
-        rc = report_due(task);
-    if (rc == FLOW_OK)
-        rc = tell_writers(task, false);
-    if (rc == FLOW_OK)
-        rc = answer_greeted(task);
+        rc = flow_task_tell(task);
     if (rc != FLOW_OK || first->input.ready_count > 0 || flow_barrier_has_commit(task))
         return rc;
     if (first->input.ended == first->input.link_count)
         return check_missing(task);
     /* The last look found the inbox empty, also if flushing had to wait for room. */
     task->woken = true;
+    if (first->hold != NULL)
+        return flow_waiting_sleep(first);
     return flow_task_sleep(first, FLOW_STATE_WAIT_IN, NULL, 0, -1);
 }
 

@@ -91,6 +91,9 @@ FLOW_NODISCARD enum flow_status flow_task_sleep(struct flow_replica *who,
                                                 enum flow_replica_state why, struct pollfd *fds,
                                                 size_t count, int64_t timeout_ns);
 
+/* Tell writers, and new ones that wait for an answer, what they are to hear before a sleep. */
+FLOW_NODISCARD enum flow_status flow_task_tell(struct flow_task *task);
+
 /*
  * Send the open batches of `who` and of the members after it, none of which is at work on anything
  * then but `who`; with `try_only`, those that go out at once.

@@ -15,6 +15,9 @@
 #define LAG_WEIGHT 4            /* a report changes the average by 1/4 of the difference */
 #define GROWTH 4                /* records for each that the reader is known to have done */
 #define SLICE_GROWTH 8          /* at most by this factor from report to report */
+#define HOT_RECORD 65536        /* bytes: records of this size fill a cache before a window */
+#define HOT_BYTES 4194304       /* outstanding, what a cache holds; more ... */
+#define HOT_NS 250000           /* ... only while it is less work than this */
 #define FIRST 8                 /* records, while nothing is known of the reader, ... */
 #define MERGE_FIRST 256         /* ... who may not even be able to take them */
 #define LEAST 2                 /* one in hand and one waiting */
@@ -83,13 +86,25 @@ static uint64_t larger(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
+/*
+ * Large records that their reader looks into are best taken while they are in a cache.  A window
+ * of them is as large as the two ends need in order not to wake each other for each one.
+ */
+static uint64_t hot_records(const struct flow_window *window, int64_t cost_ns)
+{
+    if (window->record_bytes < HOT_RECORD)
+        return UINT32_MAX;
+    return larger(HOT_BYTES / window->record_bytes, (uint64_t)(HOT_NS / cost_ns));
+}
+
 /* A reader has done nothing yet that would be slow: it may be about to.  So a window is no larger
  * than a few times what it has done. */
 static void learn_work(struct flow_window *window, uint64_t done_records, int64_t cost_ns)
 {
     const int64_t time = window->work_ns + LAGS * window->lag_ns;
     const uint64_t proven = larger(window->first, smaller(done_records, UINT32_MAX) * GROWTH);
-    const uint64_t records = smaller((uint64_t)(time / cost_ns), proven);
+    const uint64_t records =
+        smaller(smaller((uint64_t)(time / cost_ns), proven), hot_records(window, cost_ns));
     window->records = (uint32_t)larger(LEAST, smaller(records, UINT32_MAX));
     window->slice = (uint32_t)larger(1, smaller(window->records / SLICES, FLOW_BATCH_RECORDS_MAX));
 }
@@ -102,8 +117,10 @@ static void learn_slice(struct flow_window *window, int64_t cost_ns)
 }
 
 void flow_window_learn(struct flow_window *window, uint64_t done, uint64_t done_records,
-                       uint32_t cost_ns)
+                       uint32_t cost_ns, uint64_t record_bytes)
 {
+    if (record_bytes > 0)
+        window->record_bytes = record_bytes;
     if (cost_ns == 0)
         return;
     if (window->slice_ns > 0)

@@ -18,6 +18,10 @@
  *                  ├─ slice ─┼─ slice ─┼─ slice ─┼─ ...     batches are filled to a quarter of it
  *                                      ▲ asks: report when this one is done
  *
+ * Records as large as a batch are a matter of caches.  Read while its memory is still in one, a
+ * record of a mebibyte costs half of what it costs later, so a window has no more of them than fit
+ * in there, or than make for 250 us of work, in which the two ends need not wake each other.
+ *
  * Asking.  A writer with a closed window must hear of progress, so at half of the window, and at
  * every further half, a batch asks its reader to report once it is done.  A window that is closed
  * while no batch has asked, since it has just become smaller, lets one more pass, which asks.
@@ -36,15 +40,16 @@ enum flow_window_kind {
 };
 
 struct flow_window {
-    int64_t work_ns;    /* what may be outstanding without regard to the lag; 0: not bounded */
-    int64_t slice_ns;   /* what a slice may take; 0: a quarter of the window */
-    int64_t lag_ns;     /* from the end of a batch to the report of it, a moving average */
-    uint32_t first;     /* what `records` grows from, at least */
-    uint32_t records;   /* outstanding at most */
-    uint32_t slice;     /* ... and in one batch */
-    uint32_t quiet;     /* records sent since a batch asked */
-    uint64_t asked;     /* batches sent when one last asked, itself included */
-    uint64_t asked_out; /* records outstanding then */
+    int64_t work_ns;       /* what may be outstanding without regard to the lag; 0: not bounded */
+    int64_t slice_ns;      /* what a slice may take; 0: a quarter of the window */
+    int64_t lag_ns;        /* from the end of a batch to the report of it, a moving average */
+    uint64_t record_bytes; /* of a record, lately; 0: not known */
+    uint32_t first;        /* what `records` grows from, at least */
+    uint32_t records;      /* outstanding at most */
+    uint32_t slice;        /* ... and in one batch */
+    uint32_t quiet;        /* records sent since a batch asked */
+    uint64_t asked;        /* batches sent when one last asked, itself included */
+    uint64_t asked_out;    /* records outstanding then */
     int64_t asked_ns;
 };
 
@@ -65,8 +70,8 @@ bool flow_window_asks(struct flow_window *window, uint32_t count, uint64_t out, 
                       uint64_t done);
 
 /* The reader has reported `done` batches, of `done_records` in all; a record takes it `cost_ns` (0:
- * not known). */
+ * not known) and has about `record_bytes` (0: likewise). */
 void flow_window_learn(struct flow_window *window, uint64_t done, uint64_t done_records,
-                       uint32_t cost_ns);
+                       uint32_t cost_ns, uint64_t record_bytes);
 
 #endif /* FLOW_ENGINE_WINDOW_H */

@@ -212,6 +212,8 @@ static uint64_t task_descriptors(const struct flow_plan *plan, const struct flow
     uint64_t descriptors = plan->graph->checkpoints ? 2 : 1;
     for (size_t i = 0; i < task->replica_count; i++)
         descriptors += of_stage[plan->replicas[task->replicas[i]].stage];
+    const struct flow_plan_stage *first = &plan->stages[plan->replicas[task->replicas[0]].stage];
+    descriptors += first->type != NULL && first->type->ready != NULL; /* what it watches with */
     return descriptors;
 }
 

@@ -8,8 +8,8 @@
 
 #define NO_CHECKPOINTS "the run takes no checkpoints"
 
-enum flow_status flow_stage_weakness(const struct flow_plan_stage *stage, const char **weakness,
-                                     struct flow_error *err)
+enum flow_status flow_delivery_weakness(const struct flow_graph_stage *stage, const char **weakness,
+                                        struct flow_error *err)
 {
     const struct flow_stage_type *type = stage->type;
     *weakness = NULL;
@@ -18,13 +18,20 @@ enum flow_status flow_stage_weakness(const struct flow_plan_stage *stage, const 
     void *self = flow_alloc(type->state_size + 1);
     if (self == NULL)
         return flow_fail(err, FLOW_ENOMEM, "no memory to look at stage '%s'", stage->name);
-    json_t *with = stage->graph != NULL ? stage->graph->with : NULL;
-    const enum flow_status rc = flow_params_read(type->params, with, self, err);
+    const enum flow_status rc = flow_params_read(type->params, stage->with, self, err);
     if (rc == FLOW_OK)
         *weakness = type->weakness(self);
     flow_params_clear(type->params, self);
     free(self);
     return rc;
+}
+
+/* What one stage is to a path that it begins or ends; NULL: no weakness. */
+static enum flow_status weakness_of(const struct flow_plan_stage *stage, const char **weakness,
+                                    struct flow_error *err)
+{
+    *weakness = NULL;
+    return stage->graph != NULL ? flow_delivery_weakness(stage->graph, weakness, err) : FLOW_OK;
 }
 
 static bool has_output(const struct flow_plan *plan, size_t stage)
@@ -79,9 +86,9 @@ static enum flow_status add_path(struct lister *l, size_t from, size_t to, struc
 {
     const struct flow_plan_stage *end = &l->plan->stages[to];
     struct flow_delivery_path path = {.from = from, .to = to};
-    enum flow_status rc = flow_stage_weakness(&l->plan->stages[from], &path.loses, err);
+    enum flow_status rc = weakness_of(&l->plan->stages[from], &path.loses, err);
     if (rc == FLOW_OK)
-        rc = flow_stage_weakness(end, &path.twice, err);
+        rc = weakness_of(end, &path.twice, err);
     if (rc != FLOW_OK)
         return rc;
     if (path.twice == NULL && end->type != NULL && end->type->save == NULL)
@@ -171,7 +178,7 @@ enum flow_status flow_delivery_way_back(const struct flow_plan *plan, size_t *st
     enum flow_status rc = FLOW_OK;
     for (size_t i = 0; i < plan->stage_count && rc == FLOW_OK && *why == NULL; i++) {
         if (!has_input(plan, i))
-            rc = flow_stage_weakness(&plan->stages[i], why, err);
+            rc = weakness_of(&plan->stages[i], why, err);
         *stage = *why != NULL ? i : FLOW_NONE;
     }
     return rc;

@@ -16,13 +16,6 @@ struct flow_delivery_path {
     const char *twice; /* why they may come twice; NULL: they do not */
 };
 
-/*
- * What one stage is to a path that it begins or ends: why it cannot read again what it has read, or
- * take back what it has written, borrowed for ever; NULL: it can.  FLOW_ENOMEM.
- */
-FLOW_NODISCARD enum flow_status flow_stage_weakness(const struct flow_plan_stage *stage,
-                                                    const char **weakness, struct flow_error *err);
-
 /* All of them, in the order of the plan; to be freed.  FLOW_ENOMEM. */
 FLOW_NODISCARD enum flow_status flow_delivery_list(const struct flow_plan *plan,
                                                    struct flow_delivery_path **paths, size_t *count,
@@ -45,5 +38,11 @@ FLOW_NODISCARD enum flow_status flow_delivery_check(const struct flow_plan *plan
  */
 FLOW_NODISCARD enum flow_status flow_delivery_way_back(const struct flow_plan *plan, size_t *stage,
                                                        const char **why, struct flow_error *err);
+
+/* With its parameters, what a stage's type says against doing its records again; see `weakness` in
+ * <flowrun/stage.h>.  FLOW_ENOMEM, or what its parameters are refused for. */
+FLOW_NODISCARD enum flow_status flow_delivery_weakness(const struct flow_graph_stage *stage,
+                                                       const char **weakness,
+                                                       struct flow_error *err);
 
 #endif /* FLOW_PLAN_DELIVERY_H */

@@ -37,6 +37,12 @@ static bool has_queue(const struct flow_plan *plan, const struct flow_plan_edge 
     return queue->items > 0 || queue->bytes > 0;
 }
 
+/* With records in flight it has not dealt with them when a call returns. */
+static bool waits(const struct flow_plan_stage *stage)
+{
+    return stage->type != NULL && stage->type->ready != NULL;
+}
+
 /* A thread runs in one place only. */
 static bool has_same_cpus(const struct flow_plan_stage *from, const struct flow_plan_stage *to)
 {
@@ -50,8 +56,8 @@ static bool can_call(const struct flow_plan *plan, const struct flow_plan_edge *
     const struct flow_plan_stage *from = &plan->stages[edge->from];
     const struct flow_plan_stage *to = &plan->stages[edge->to];
     return from->replica_count == 1 && to->replica_count == 1 && !is_isolated(from) &&
-           !is_isolated(to) && !from->recovers && !to->recovers && !has_queue(plan, edge) &&
-           has_same_cpus(from, to);
+           !is_isolated(to) && !waits(to) && !from->recovers && !to->recovers &&
+           !has_queue(plan, edge) && has_same_cpus(from, to);
 }
 
 /* The task that all input of a stage comes from; FLOW_NONE: there is no such. */
@@ -86,8 +92,9 @@ static enum flow_status refuse(const struct flow_plan_stage *stage, struct flow_
 {
     return flow_fail(err, FLOW_EINVAL,
                      "stage '%s' cannot run in the thread of the stage before it, as its \"fuse\" "
-                     "demands: one of the two has several workers in this run, or %u stages share "
-                     "that thread already; \"auto\" fuses where it can be done and pays",
+                     "demands: one of the two has several workers in this run, it may have records "
+                     "in flight, or %u stages share that thread already; \"auto\" fuses where it "
+                     "can be done and pays",
                      stage->name, FLOW_PLAN_MAX_FUSED);
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "plan/delivery.h"
 #include "plan/expand.h"
 #include "plan/fuse.h"
 
@@ -45,6 +46,11 @@ const char *flow_plan_obstacle(const struct flow_plan *plan, const struct flow_g
         return "it keeps state";
     if (plan->graph->checkpoints && (type->save != NULL || type->commit != NULL))
         return "it saves something at checkpoints";
+    if ((type->traits & FLOW_OUTSIDE) != 0 && stage->errors.then != FLOW_STOP)
+        return "what it refuses once it may take the next time";
+    const char *weakness = NULL;
+    if (flow_delivery_weakness(stage, &weakness, NULL) == FLOW_OK && weakness != NULL)
+        return weakness;
     /* What is made once more must come in the same order, also when records are tried alone. */
     if (type->process_batch != NULL && stage->errors.retries > 0)
         return "what it refuses is tried again behind the rest of its batch";

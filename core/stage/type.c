@@ -30,6 +30,22 @@ static bool is_line(const char *text)
            flow_utf8_valid(text, strlen(text));
 }
 
+/* What is held is a record that `process` was handed. */
+static enum flow_status check_waiting(const struct flow_stage_type *type, struct flow_error *err)
+{
+    if (type->ready != NULL && type->process == NULL)
+        return flow_fail(err, FLOW_EINVAL,
+                         "a stage with 'ready' takes records one by one, with 'process' instead "
+                         "of 'process_batch'");
+    if (type->ready != NULL && (type->traits & FLOW_LIGHT) != 0)
+        return flow_fail(err, FLOW_EINVAL,
+                         "it has 'ready', so it waits, and FLOW_LIGHT says that it never does");
+    if (type->drop != NULL && type->ready == NULL)
+        return flow_fail(err, FLOW_EINVAL,
+                         "it has 'drop' without 'ready', so it never holds a record to be dropped");
+    return FLOW_OK;
+}
+
 static enum flow_status check_callbacks(const struct flow_stage_type *type, struct flow_error *err)
 {
     const bool takes = type->process != NULL || type->process_batch != NULL;
@@ -41,6 +57,11 @@ static enum flow_status check_callbacks(const struct flow_stage_type *type, stru
                              "a producer takes no records, so it has neither 'process' nor "
                              "'process_batch'");
         }
+        if (type->ready != NULL || type->drop != NULL || type->flush != NULL) {
+            return flow_fail(err, FLOW_EINVAL,
+                             "a producer waits with flow_wait, so it has none of 'ready', 'drop' "
+                             "and 'flush'");
+        }
         return FLOW_OK;
     }
     if (type->produce != NULL)
@@ -50,7 +71,7 @@ static enum flow_status check_callbacks(const struct flow_stage_type *type, stru
     if (type->process != NULL && type->process_batch != NULL)
         return flow_fail(err, FLOW_EINVAL,
                          "it has both 'process' and 'process_batch'; one of them is enough");
-    return FLOW_OK;
+    return check_waiting(type, err);
 }
 
 static enum flow_status check_port(const struct flow_port *ports, const struct flow_port *port,
@@ -99,10 +120,10 @@ static enum flow_status check_body(const struct flow_stage_type *type, struct fl
         return flow_fail(err, FLOW_EINVAL, "it needs a line of help in UTF-8");
     if ((unsigned)type->role > FLOW_EITHER)
         return flow_fail(err, FLOW_EINVAL, "its role is %d, which is none", (int)type->role);
-    if ((type->traits & ~(unsigned)(FLOW_STATEFUL | FLOW_SINGLE | FLOW_LIGHT)) != 0) {
+    if ((type->traits & ~(unsigned)(FLOW_STATEFUL | FLOW_SINGLE | FLOW_LIGHT | FLOW_OUTSIDE)) != 0) {
         return flow_fail(err, FLOW_EINVAL,
                          "its traits are 0x%x; only FLOW_STATEFUL, "
-                         "FLOW_SINGLE and FLOW_LIGHT are known",
+                         "FLOW_SINGLE, FLOW_LIGHT and FLOW_OUTSIDE are known",
                          type->traits);
     }
 

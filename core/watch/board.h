@@ -25,7 +25,7 @@ enum flow_replica_state {
     FLOW_STATE_BUSY,      /* in a callback */
     FLOW_STATE_WAIT_IN,   /* waits for input */
     FLOW_STATE_WAIT_OUT,  /* waits for room downstream */
-    FLOW_STATE_WAIT_SELF, /* waits in flow_wait, or between tries of a record */
+    FLOW_STATE_WAIT_SELF, /* waits in flow_wait, between tries, or for records in flight */
     FLOW_STATE_DRAINING,  /* has finished; waits for its output to be acknowledged */
     FLOW_STATE_DONE,
     FLOW_STATE_FAILED,
@@ -60,6 +60,8 @@ struct flow_board_replica {
     flow_counter ready_ns; /* the thread could have run, but others had the CPUs; likewise */
     flow_counter since_ns; /* when `state` last changed */
     flow_counter thread;   /* the kernel's number of its thread; 0: it has none yet */
+    flow_counter held;     /* records in flight, those to be tried again among them */
+    flow_counter woken;    /* how often a descriptor or timer of the stage called it */
     /* Of FLOW_STATE_WAIT_SELF: */
     flow_counter wait_fd;       /* the descriptor waited for, plus one; 0: none */
     flow_counter wait_until_ns; /* when it ends in any case; 0: never */

@@ -9,10 +9,10 @@ static uint64_t sum_of(const struct flow_stall *stall, size_t replica)
 {
     const struct flow_plan_replica *self = &stall->plan->replicas[replica];
     const struct flow_board_replica *counts = &stall->board->replicas[replica];
-    uint64_t sum = flow_read(&counts->batches_in) + flow_read(&counts->done) +
-                   flow_read(&counts->skipped) + flow_read(&counts->routed) +
-                   flow_read(&counts->failed) + flow_read(&counts->retried) +
-                   flow_read(&counts->records_out) + flow_read(&counts->unread);
+    uint64_t sum =
+        flow_read(&counts->batches_in) + flow_read(&counts->done) + flow_read(&counts->skipped) +
+        flow_read(&counts->routed) + flow_read(&counts->failed) + flow_read(&counts->retried) +
+        flow_read(&counts->records_out) + flow_read(&counts->unread) + flow_read(&counts->woken);
     sum += flow_read(&counts->state) != FLOW_STATE_NEW ? 1 : 0;
     sum += flow_read(&counts->start_ns) != 0 ? 1 : 0;
     sum += flow_read(&counts->end_ns) != 0 ? 1 : 0;

@@ -120,7 +120,9 @@ static bool is_busy(const struct flow_why_input *input, size_t replica)
 
 static bool is_outside(const struct flow_why_input *input, size_t replica)
 {
-    return state_of(input->board, replica) == FLOW_STATE_WAIT_SELF;
+    const uint64_t state = state_of(input->board, replica);
+    return state == FLOW_STATE_WAIT_SELF ||
+           (state == FLOW_STATE_WAIT_IN && flow_read(&input->board->replicas[replica].held) > 0);
 }
 
 /* It alone has not moved for long, and with it nobody on its thread. */

@@ -127,16 +127,32 @@ static void add_outside(const struct flow_why_input *input, size_t replica, stru
     flow_str_add(out, " more");
 }
 
+/* "for 17 records in flight" */
+static void add_held(uint64_t count, struct flow_str *out)
+{
+    flow_str_addf(out, " for %" PRIu64 " record%s in flight", count, count > 1 ? "s" : "");
+}
+
 /* "waits for room at words[1], ..." */
 static void add_doing(const struct flow_why_input *input, size_t replica, struct flow_str *out)
 {
     const uint64_t state = flow_read(&slot_of(input, replica)->state);
+    const uint64_t held = flow_read(&slot_of(input, replica)->held);
+    if (state == FLOW_STATE_WAIT_SELF && held > 0) {
+        flow_str_add(out, "waits");
+        add_held(held, out);
+        return;
+    }
     flow_str_add(out, flow_why_state(state));
     if (state == FLOW_STATE_WAIT_SELF)
         add_outside(input, replica, out);
     else if (state == FLOW_STATE_WAIT_IN || state == FLOW_STATE_WAIT_OUT ||
              state == FLOW_STATE_DRAINING)
         add_links(input, replica, out);
+    if (state == FLOW_STATE_WAIT_IN && held > 0) {
+        flow_str_add(out, ", and");
+        add_held(held, out);
+    }
     if (input->threads != NULL && input->threads[replica].note[0] != '\0')
         flow_str_addf(out, ", %s", input->threads[replica].note);
 }

@@ -1,46 +1,74 @@
 /* SPDX-License-Identifier: MIT */
+
+/*
+ * Bytes come from an input (shared/input.h), which decompresses them if need be, into a buffer;
+ * records are emitted out of it as far as they are whole.  The file that is followed is the only
+ * one, and its end is where waiting begins (shared/follow.h).
+ */
+
 #include <flowrun/stage.h>
 
 #include <fcntl.h>
-#include <glob.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
 #include "shared/file.h"
+#include "shared/follow.h"
+#include "shared/input.h"
+#include "shared/paths.h"
+#include "shared/saved.h"
 
-#define CHUNK ((size_t)256 << 10)
-#define BURST 512 /* lines that a call of produce emits at most: checkpoints fall between calls */
+#define BURST                                                                                      \
+    512          /* records that a call of produce emits at most: checkpoints fall between calls   \
+                  */
+#define PREFIX 4 /* bytes of a size before a record */
+
+enum framing { FRAMING_LINES, FRAMING_NUL, FRAMING_LENGTH };
+enum start { START_BEGIN, START_END };
 
 struct reader {
     struct flow_list path;
+    int framing;     /* enum framing */
+    int compression; /* enum flow_packing */
     bool keep_ends;
     uint64_t max_line;
+    bool follow;
+    int follow_from; /* enum start */
+    int64_t rotate_wait;
 
-    char **files; /* the globs expanded */
-    size_t file_count, file_capacity;
+    struct flow_paths files; /* the globs expanded */
     size_t next_file;
 
-    bool reading; /* the fields below belong to an open file */
-    bool waits;   /* it is no plain file: wait before reading */
-    int fd;
-    const char *name; /* for messages */
-    uint64_t line;    /* lines emitted of it */
-    char *buf;        /* `start` to `end` is read but not emitted */
+    struct flow_input in; /* what is open, if anything is */
+    uint64_t line;        /* records emitted of it */
+    char *buf;            /* `start` to `end` is read but not emitted */
     size_t capacity;
     size_t start, end;
-    bool more;       /* whole lines may be among it */
-    size_t searched; /* that many bytes from `start` hold no line end */
-    uint64_t offset; /* in the file, of `end` */
+    bool more;       /* whole records may be among it */
+    size_t searched; /* that many bytes from `start` hold no end of a record */
+
+    struct flow_follow watch;
+    bool leaving; /* the name means another file, and this one is looked at for the last time */
+    bool skips;   /* the file to open is read from its end */
 };
 
 static const struct flow_param params[] = {
     FLOW_PARAM_LIST(struct reader, path, FLOW_REQUIRED,
                     "files or globs, as a.txt, *.txt, {a,b}.txt; \"-\": standard input"),
+    FLOW_PARAM_ENUM(struct reader, framing, "lines", "lines|nul|length",
+                    "what ends a record; length: 4 bytes, low first, before each"),
+    FLOW_PARAM_ENUM(struct reader, compression, "auto", "auto|none|gz|zst",
+                    "auto: look at the first bytes (with framing length: none)"),
     FLOW_PARAM_BOOL(struct reader, keep_ends, "false", "leave \\n or \\r\\n on each record"),
     FLOW_PARAM_SIZE(struct reader, max_line, "64MiB", 1, FLOW_RECORD_MAX - 2,
                     "a longer line ends the run [bytes]"),
+    FLOW_PARAM_BOOL(struct reader, follow, "false",
+                    "wait for more at the end, and for the next file of that name"),
+    FLOW_PARAM_ENUM(struct reader, follow_from, "begin", "begin|end",
+                    "where in a file that is there already following begins"),
+    FLOW_PARAM_DURATION(struct reader, rotate_wait, "1s", 0, 3600e9,
+                        "how long a file that was renamed is still read [time]"),
     FLOW_PARAM_END,
 };
 
@@ -49,154 +77,106 @@ static const struct flow_port outputs[] = {
     {NULL, NULL, NULL},
 };
 
-static enum flow_status add_file(struct reader *r, struct flow_stage *stage, const char *path)
-{
-    if (r->file_count == r->file_capacity) {
-        const size_t capacity = r->file_capacity == 0 ? 16 : r->file_capacity * 2;
-        char **files = realloc(r->files, capacity * sizeof(*files));
-        if (files == NULL)
-            return flow_stage_fail(stage, FLOW_ENOMEM, "no memory for %zu file names", capacity);
-        r->files = files;
-        r->file_capacity = capacity;
-    }
-    r->files[r->file_count] = strdup(path);
-    if (r->files[r->file_count] == NULL)
-        return flow_stage_fail(stage, FLOW_ENOMEM, "no memory for a file name");
-    r->file_count++;
-    return FLOW_OK;
-}
-
 /* What cannot be read is found before the run starts, as far as that can be known. */
-static enum flow_status add_checked(struct reader *r, struct flow_stage *stage, const char *path)
+static enum flow_status check_file(struct flow_stage *stage, const char *path)
 {
     struct stat st;
+    if (strcmp(path, "-") == 0)
+        return FLOW_OK;
     if (stat(path, &st) != 0)
         return flow_file_fail(stage, "read", path);
     if (S_ISDIR(st.st_mode))
         return flow_stage_fail(stage, FLOW_EIO, "cannot read '%s': it is a folder", path);
-    if (access(path, R_OK) != 0)
-        return flow_file_fail(stage, "read", path);
-    return add_file(r, stage, path);
+    return access(path, R_OK) == 0 ? FLOW_OK : flow_file_fail(stage, "read", path);
 }
 
-static enum flow_status add_matches(struct reader *r, struct flow_stage *stage, const char *pattern)
+static enum flow_status find_files(struct reader *r, struct flow_stage *stage)
 {
-    glob_t found = {0};
     enum flow_status rc = FLOW_OK;
-    /* NOLINTNEXTLINE(concurrency-mt-unsafe): with these flags it asks for nothing of the user's */
-    const int failed = glob(pattern, GLOB_NOMAGIC, NULL, &found);
-    if (failed == GLOB_NOMATCH)
-        rc = flow_stage_fail(stage, FLOW_EIO, "nothing matches '%s'", pattern);
-    else if (failed != 0)
-        rc = flow_stage_fail(stage, failed == GLOB_NOSPACE ? FLOW_ENOMEM : FLOW_EIO,
-                             "cannot look for '%s'", pattern);
-    for (size_t i = 0; rc == FLOW_OK && i < found.gl_pathc; i++)
-        rc = add_checked(r, stage, found.gl_pathv[i]);
-    globfree(&found);
+    for (size_t i = 0; rc == FLOW_OK && i < r->path.count; i++) {
+        const char *path = r->path.items[i];
+        rc = strcmp(path, "-") == 0 ? flow_paths_add(&r->files, stage, path, 1)
+                                    : flow_paths_add_pattern(&r->files, stage, path);
+    }
+    for (size_t i = 0; rc == FLOW_OK && i < r->files.count; i++)
+        rc = check_file(stage, r->files.items[i]);
+    if (rc == FLOW_OK && r->files.count == 0)
+        rc = flow_stage_fail(stage, FLOW_EINVAL, "'path' names no file");
     return rc;
 }
 
-static enum flow_status add_pattern(struct reader *r, struct flow_stage *stage,
-                                    const char *pattern);
-
-/* a{b,c}d is abd and acd; `open` points at the brace.  They do not nest. */
-static enum flow_status add_choices(struct reader *r, struct flow_stage *stage, const char *pattern,
-                                    const char *open)
+/* The one file that is followed need not be there yet. */
+static enum flow_status open_followed(struct reader *r, struct flow_stage *stage)
 {
-    const char *choice = open + 1;
-    for (;;) {
-        const size_t size = strcspn(choice, ",}");
-        const char *rest = strchr(choice, '}') + 1;
-        char *one = NULL;
-        if (asprintf(&one, "%.*s%.*s%s", (int)(open - pattern), pattern, (int)size, choice, rest) <
-            0)
-            return flow_stage_fail(stage, FLOW_ENOMEM, "no memory for a file name");
-        const enum flow_status rc = add_pattern(r, stage, one);
-        free(one);
-        if (rc != FLOW_OK || choice[size] == '}')
-            return rc;
-        choice += size + 1;
-    }
-}
-
-static enum flow_status add_pattern(struct reader *r, struct flow_stage *stage, const char *pattern)
-{
-    if (strcmp(pattern, "-") == 0)
-        return add_file(r, stage, pattern);
-    if (access(pattern, F_OK) == 0) /* also a name that looks like a pattern */
-        return add_checked(r, stage, pattern);
-    const char *open = strchr(pattern, '{');
-    if (open != NULL && strchr(open, '}') != NULL)
-        return add_choices(r, stage, pattern, open);
-    return add_matches(r, stage, pattern);
+    struct stat st;
+    if (r->path.count != 1 || strcmp(r->path.items[0], "-") == 0)
+        return flow_stage_fail(stage, FLOW_EINVAL,
+                               "'follow' takes one file: 'path' has %zu; use a stage for each",
+                               r->path.count);
+    const char *path = r->path.items[0];
+    if (r->compression == FLOW_PACKING_GZ || r->compression == FLOW_PACKING_ZST)
+        return flow_stage_fail(stage, FLOW_EINVAL, "'%s': a compressed file cannot be followed",
+                               path);
+    r->compression = FLOW_PACKING_NONE;
+    const bool exists = stat(path, &st) == 0;
+    if (exists && !S_ISREG(st.st_mode))
+        return flow_stage_fail(stage, FLOW_EINVAL, "'%s': only plain files can be followed", path);
+    if (!exists)
+        flow_log(stage, "waiting for '%s'", path);
+    r->skips = exists && r->follow_from == START_END && !flow_stage_info(stage)->resumes;
+    return flow_follow_start(&r->watch, stage, path);
 }
 
 static enum flow_status reader_open(void *self, struct flow_stage *stage)
 {
     struct reader *r = self;
-    enum flow_status rc = FLOW_OK;
-    if (flow_stage_info(stage)->resumes) /* restore knows the files */
-        return FLOW_OK;
-    for (size_t i = 0; rc == FLOW_OK && i < r->path.count; i++)
-        rc = add_pattern(r, stage, r->path.items[i]);
-    if (rc == FLOW_OK && r->file_count == 0)
-        rc = flow_stage_fail(stage, FLOW_EINVAL, "'path' names no file");
-    return rc;
+    if (r->framing == FRAMING_LENGTH && r->keep_ends)
+        return flow_stage_fail(stage, FLOW_EINVAL,
+                               "'keep_ends' has no meaning with \"framing\": \"length\"");
+    if (r->framing == FRAMING_LENGTH && r->compression == FLOW_PACKING_AUTO)
+        r->compression = FLOW_PACKING_NONE;
+    if (r->follow)
+        return open_followed(r, stage);
+    return flow_stage_info(stage)->resumes ? FLOW_OK
+                                           : find_files(r, stage); /* restore knows them */
 }
 
-static enum flow_status file_open(struct reader *r, struct flow_stage *stage, const char *path)
+static void start_file(struct reader *r)
 {
-    const bool standard = strcmp(path, "-") == 0;
-    r->name = standard ? "standard input" : path;
-    /* O_NONBLOCK: opening a named pipe does not wait for its writer; flow_wait does. */
-    r->fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    r->reading = r->fd >= 0;
-    struct stat st;
-    if (!r->reading || fstat(r->fd, &st) != 0)
-        return flow_file_fail(stage, "read", r->name);
-    r->waits = !S_ISREG(st.st_mode);
     r->line = 0;
     r->start = r->end = r->searched = 0;
-    r->more = false;
-    r->offset = 0;
-    return FLOW_OK;
+    r->more = r->leaving = false;
 }
 
-static void file_close(struct reader *r)
+static enum flow_status record_fail(const struct reader *r, struct flow_stage *stage)
 {
-    if (r->reading && r->fd != STDIN_FILENO)
-        (void)close(r->fd);
-    r->reading = false;
+    return flow_stage_fail(
+        stage, FLOW_ERANGE, "'%s': %s %" PRIu64 " is longer than max_line, %" PRIu64 " bytes",
+        r->in.name, r->framing == FRAMING_LINES ? "line" : "record", r->line + 1, r->max_line);
 }
 
-static enum flow_status line_fail(const struct reader *r, struct flow_stage *stage)
-{
-    return flow_stage_fail(stage, FLOW_ERANGE,
-                           "'%s': line %" PRIu64 " is longer than max_line, %" PRIu64 " bytes",
-                           r->name, r->line + 1, r->max_line);
-}
-
-/* Emit the `size` bytes of a line, the last `end_size` of which are its line end. */
-static enum flow_status emit_line(struct reader *r, struct flow_stage *stage,
-                                  struct flow_writer *writer, const char *line, size_t size,
-                                  size_t end_size)
+/* Emit the `size` bytes of a record, the last `end_size` of which are its end. */
+static enum flow_status emit_one(struct reader *r, struct flow_stage *stage,
+                                 struct flow_writer *writer, const char *line, size_t size,
+                                 size_t end_size)
 {
     if (size - end_size > r->max_line)
-        return line_fail(r, stage);
+        return record_fail(r, stage);
     r->line++;
     return flow_writer_emit(writer, line, r->keep_ends ? size : size - end_size);
 }
 
-static enum flow_status emit_lines(struct reader *r, struct flow_stage *stage)
+/* Records that end with a byte; lines also with two. */
+static enum flow_status emit_ended(struct reader *r, struct flow_stage *stage,
+                                   struct flow_writer *writer, const char **at)
 {
-    const char *line = r->buf + r->start;
+    const bool lines = r->framing == FRAMING_LINES;
+    const char *line = *at;
     const char *from = line + r->searched;
     const char *stop = r->buf + r->end;
-    struct flow_writer writer = flow_writer_begin(stage, 0);
     enum flow_status rc = FLOW_OK;
-    r->more = true;
     for (int left = BURST; rc == FLOW_OK && left > 0; left--) {
-        const char *end = memchr(from, '\n', (size_t)(stop - from));
+        const char *end = memchr(from, lines ? '\n' : '\0', (size_t)(stop - from));
         r->more = end != NULL;
         if (end == NULL)
             break;
@@ -205,12 +185,47 @@ static enum flow_status emit_lines(struct reader *r, struct flow_stage *stage)
             break;
         }
         const size_t size = (size_t)(end - line) + 1;
-        rc = emit_line(r, stage, &writer, line, size, size >= 2 && end[-1] == '\r' ? 2 : 1);
+        rc = emit_one(r, stage, writer, line, size, lines && size >= 2 && end[-1] == '\r' ? 2 : 1);
         line = from = end + 1;
     }
-    flow_writer_end(&writer);
-    r->start = (size_t)(line - r->buf);
+    *at = line;
     r->searched = r->more ? 0 : (size_t)(stop - line);
+    return rc;
+}
+
+/* Records that have their size before them. */
+static enum flow_status emit_sized(struct reader *r, struct flow_stage *stage,
+                                   struct flow_writer *writer, const char **at)
+{
+    enum flow_status rc = FLOW_OK;
+    for (int left = BURST; rc == FLOW_OK && left > 0; left--) {
+        const size_t there = (size_t)(r->buf + r->end - *at);
+        const unsigned char *c = (const unsigned char *)*at;
+        const uint32_t size = there < PREFIX ? 0
+                                             : c[0] | (uint32_t)c[1] << 8 | (uint32_t)c[2] << 16 |
+                                                   (uint32_t)c[3] << 24;
+        if (size > r->max_line)
+            return record_fail(r, stage);
+        r->more = there >= PREFIX && there - PREFIX >= size;
+        if (!r->more)
+            break;
+        if (r->line % 256 == 0 && flow_stopping(stage))
+            return FLOW_ECLOSED;
+        rc = emit_one(r, stage, writer, *at + PREFIX, size, 0);
+        *at += PREFIX + size;
+    }
+    return rc;
+}
+
+static enum flow_status emit_records(struct reader *r, struct flow_stage *stage)
+{
+    const char *at = r->buf + r->start;
+    struct flow_writer writer = flow_writer_begin(stage, 0);
+    r->more = true;
+    const enum flow_status rc = r->framing == FRAMING_LENGTH ? emit_sized(r, stage, &writer, &at)
+                                                             : emit_ended(r, stage, &writer, &at);
+    flow_writer_end(&writer);
+    r->start = (size_t)(at - r->buf);
     return rc;
 }
 
@@ -218,11 +233,16 @@ static enum flow_status emit_lines(struct reader *r, struct flow_stage *stage)
 static enum flow_status emit_rest(struct reader *r, struct flow_stage *stage)
 {
     const size_t size = r->end - r->start;
+    if (size > 0 && r->framing == FRAMING_LENGTH)
+        return flow_stage_fail(stage, FLOW_EIO,
+                               "'%s' ends in the middle of record %" PRIu64
+                               ", with %zu bytes of it and its size",
+                               r->in.name, r->line + 1, size);
     struct flow_writer writer = flow_writer_begin(stage, 0);
     const enum flow_status rc =
-        size > 0 ? emit_line(r, stage, &writer, r->buf + r->start, size, 0) : FLOW_OK;
+        size > 0 ? emit_one(r, stage, &writer, r->buf + r->start, size, 0) : FLOW_OK;
     flow_writer_end(&writer);
-    file_close(r);
+    r->start = r->end = r->searched = 0;
     return rc;
 }
 
@@ -234,173 +254,192 @@ static enum flow_status make_room(struct reader *r, struct flow_stage *stage)
         memmove(r->buf, r->buf + r->start, pending);
     r->start = 0;
     r->end = pending;
-    if (pending > r->max_line + 1) /* one more for a \r */
-        return line_fail(r, stage);
-    if (r->capacity - pending >= CHUNK / 2)
+    if (pending > r->max_line + PREFIX) /* a \r, or a size */
+        return record_fail(r, stage);
+    if (r->capacity - pending >= FLOW_INPUT_CHUNK / 2)
         return FLOW_OK;
-    const size_t capacity = r->capacity == 0 ? CHUNK : r->capacity * 2;
+    const size_t capacity = r->capacity == 0 ? FLOW_INPUT_CHUNK : r->capacity * 2;
     char *buf = realloc(r->buf, capacity);
     if (buf == NULL)
-        return flow_stage_fail(stage, FLOW_ENOMEM, "no memory for a line of '%s'", r->name);
+        return flow_stage_fail(stage, FLOW_ENOMEM, "no memory for a line of '%s'", r->in.name);
     r->buf = buf;
     r->capacity = capacity;
     return FLOW_OK;
 }
 
+/* ---- a file that is followed ---- */
+
+/* The file that the name means now; FLOW_EAGAIN: there is none. */
+static enum flow_status next_followed(struct reader *r, struct flow_stage *stage)
+{
+    const char *path = r->path.items[0];
+    if (access(path, F_OK) != 0 && errno == ENOENT) {
+        r->watch.since = 0;
+        const enum flow_status rc = flow_follow_wait(&r->watch, stage, 0);
+        return rc == FLOW_OK ? FLOW_EAGAIN : rc;
+    }
+    const enum flow_status rc = flow_input_open(&r->in, stage, path, FLOW_PACKING_NONE);
+    if (rc != FLOW_OK)
+        return rc;
+    flow_follow_file(&r->watch, r->in.fd);
+    start_file(r);
+    if (r->skips && lseek(r->in.fd, 0, SEEK_END) >= 0)
+        r->in.offset = (uint64_t)lseek(r->in.fd, 0, SEEK_CUR);
+    r->skips = false;
+    return FLOW_OK;
+}
+
+/* Somebody has emptied the file that is open, as with logrotate's copytruncate. */
+static enum flow_status read_anew(struct reader *r, struct flow_stage *stage)
+{
+    const enum flow_status rc = emit_rest(r, stage);
+    flow_log(stage, "'%s' has become shorter: reading it from its beginning", r->in.name);
+    if (lseek(r->in.fd, 0, SEEK_SET) < 0)
+        return flow_file_fail(stage, "read", r->in.name);
+    r->in.offset = 0;
+    start_file(r);
+    return rc;
+}
+
+/*
+ * All that is in the file has been read.  One that was renamed is left when the time is up and
+ * nothing has come since: who writes to it may take a while to notice.
+ */
+static enum flow_status at_end(struct reader *r, struct flow_stage *stage)
+{
+    struct stat st;
+    if (fstat(r->in.fd, &st) == 0 && (uint64_t)st.st_size < r->in.offset)
+        return read_anew(r, stage);
+    if (r->leaving) {
+        const enum flow_status rc = emit_rest(r, stage);
+        flow_input_close(&r->in);
+        return rc;
+    }
+    r->leaving = flow_follow_moved(&r->watch, r->in.fd, r->path.items[0], r->rotate_wait);
+    if (r->leaving)
+        return FLOW_OK;
+    const enum flow_status rc = flow_follow_wait(&r->watch, stage, r->rotate_wait);
+    return rc == FLOW_EAGAIN ? FLOW_OK : rc;
+}
+
+static enum flow_status next_file(struct reader *r, struct flow_stage *stage)
+{
+    if (r->follow)
+        return next_followed(r, stage);
+    if (r->next_file == r->files.count)
+        return FLOW_ECLOSED;
+    start_file(r);
+    return flow_input_open(&r->in, stage, r->files.items[r->next_file++],
+                           (enum flow_packing)r->compression);
+}
+
 static enum flow_status reader_produce(void *self, struct flow_stage *stage)
 {
     struct reader *r = self;
+    size_t got = 0;
     enum flow_status rc = FLOW_OK;
-    if (r->reading && r->more)
-        return emit_lines(r, stage);
-    if (!r->reading) {
-        if (r->next_file == r->file_count)
-            return FLOW_ECLOSED;
-        rc = file_open(r, stage, r->files[r->next_file++]);
-    }
+    if (r->in.open && r->more)
+        return emit_records(r, stage);
+    if (!r->in.open)
+        rc = next_file(r, stage);
     if (rc == FLOW_OK)
         rc = make_room(r, stage);
-    if (rc == FLOW_OK && r->waits)
-        rc = flow_wait(stage, r->fd, POLLIN, -1);
+    if (rc == FLOW_OK)
+        rc = flow_input_read(&r->in, stage, r->buf + r->end, r->capacity - r->end, &got);
     if (rc != FLOW_OK)
         return rc == FLOW_EAGAIN ? FLOW_OK : rc;
-    const ssize_t got = read(r->fd, r->buf + r->end, r->capacity - r->end);
-    if (got < 0 && (errno == EINTR || errno == EAGAIN))
-        return FLOW_OK;
-    if (got < 0)
-        return flow_file_fail(stage, "read", r->name);
-    if (got == 0)
-        return emit_rest(r, stage);
-    r->end += (size_t)got;
-    r->offset += (size_t)got;
-    return emit_lines(r, stage);
+    r->end += got;
+    if (got > 0) {
+        r->leaving = false;
+        return emit_records(r, stage);
+    }
+    if (r->follow)
+        return at_end(r, stage);
+    rc = emit_rest(r, stage);
+    flow_input_close(&r->in);
+    return rc;
 }
 
 /* ---- checkpoints: the files, and how far the one in hand was emitted ---- */
 
-#define TRACE                                                                                      \
-    ((size_t)4096) /* so many bytes before that place tell whether it is the same file             \
-                    */
-
-/* A hash of the bytes of the file before `offset`, FNV-1a; false: they are not there. */
-static bool trace(int fd, uint64_t offset, uint64_t *hash)
-{
-    unsigned char bytes[TRACE];
-    const size_t size = offset < TRACE ? (size_t)offset : TRACE;
-    size_t at = 0;
-    while (at < size) {
-        const ssize_t got = pread(fd, bytes + at, size - at, (off_t)(offset - size + at));
-        if (got <= 0 && !(got < 0 && errno == EINTR))
-            return false;
-        at += got > 0 ? (size_t)got : 0;
-    }
-    *hash = UINT64_C(0xcbf29ce484222325);
-    for (size_t i = 0; i < size; i++)
-        *hash = (*hash ^ bytes[i]) * UINT64_C(0x100000001b3);
-    return true;
-}
-
-static enum flow_status save_text(struct flow_saver *to, const char *text, size_t size)
-{
-    const enum flow_status rc = flow_save_number(to, size);
-    return rc == FLOW_OK ? flow_save(to, text, size) : rc;
-}
+enum place { PLACE_NONE, PLACE_FILE, PLACE_PIPE };
 
 /* Of a plain file the place, and what lies before it; of others what was read and not emitted. */
 static enum flow_status save_place(const struct reader *r, struct flow_stage *stage,
                                    struct flow_saver *to)
 {
     const size_t pending = r->end - r->start;
-    uint64_t hash = 0;
-    enum flow_status rc = flow_save_number(to, r->line);
-    if (rc != FLOW_OK || r->waits)
-        return rc == FLOW_OK ? save_text(to, r->buf + r->start, pending) : rc;
-    if (!trace(r->fd, r->offset - pending, &hash))
-        return flow_stage_fail(stage, FLOW_EIO, "'%s' has become shorter while it was read",
-                               r->name);
-    rc = flow_save_number(to, r->offset - pending);
-    return rc == FLOW_OK ? flow_save_number(to, hash) : rc;
+    const enum flow_status rc = flow_save_number(to, r->line);
+    if (rc != FLOW_OK)
+        return rc;
+    return r->in.waits ? flow_save_text(to, r->buf + r->start, pending)
+                       : flow_input_save(&r->in, stage, to, pending);
 }
 
 static enum flow_status reader_save(void *self, struct flow_stage *stage, struct flow_saver *to)
 {
     const struct reader *r = self;
-    enum flow_status rc = flow_save_number(to, r->file_count);
-    for (size_t i = 0; rc == FLOW_OK && i < r->file_count; i++)
-        rc = save_text(to, r->files[i], strlen(r->files[i]));
+    const enum place place = !r->in.open ? PLACE_NONE : r->in.waits ? PLACE_PIPE : PLACE_FILE;
+    enum flow_status rc = flow_paths_save(&r->files, to);
     if (rc == FLOW_OK)
         rc = flow_save_number(to, r->next_file);
     if (rc == FLOW_OK)
-        rc = flow_save_number(to, r->reading ? (r->waits ? 2 : 1) : 0);
-    return rc == FLOW_OK && r->reading ? save_place(r, stage, to) : rc;
+        rc = flow_save_number(to, place);
+    return rc == FLOW_OK && place != PLACE_NONE ? save_place(r, stage, to) : rc;
 }
 
-/* The files as they were found then, whatever a glob would find now. */
-static enum flow_status restore_files(struct reader *r, struct flow_stage *stage,
-                                      struct flow_loader *from)
+/* The file that was followed, which may have been renamed since. */
+static enum flow_status find_followed(struct reader *r, struct flow_stage *stage,
+                                      const struct flow_input_place *place)
 {
-    uint64_t count;
-    enum flow_status rc = flow_load_number(from, &count);
-    while (r->file_count > 0)
-        free(r->files[--r->file_count]);
-    for (; rc == FLOW_OK && count > 0; count--) {
-        uint64_t size;
-        rc = flow_load_number(from, &size);
-        const char *text =
-            rc == FLOW_OK && size <= from->left ? flow_load_bytes(from, (size_t)size) : NULL;
-        if (text == NULL)
-            return FLOW_EPROTO;
-        char *path = strndup(text, (size_t)size);
-        rc = path != NULL ? add_file(r, stage, path)
-                          : flow_stage_fail(stage, FLOW_ENOMEM, "no memory for a file name");
-        free(path);
-    }
+    const char *path = r->path.items[0];
+    struct stat st;
+    enum flow_status rc = FLOW_OK;
+    r->in = (struct flow_input){.name = path};
+    const bool named = stat(path, &st) == 0 && st.st_dev == place->dev && st.st_ino == place->ino;
+    const int fd = named ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+                         : flow_follow_find(path, place->dev, place->ino);
+    if (fd < 0)
+        return flow_input_open(&r->in, stage, path, FLOW_PACKING_NONE);
+    r->in.fd = fd;
+    rc = flow_input_take(&r->in, stage, FLOW_PACKING_NONE);
+    flow_follow_file(&r->watch, fd);
     return rc;
 }
 
-static enum flow_status changed(const struct reader *r, struct flow_stage *stage)
+static enum flow_status restore_file(struct reader *r, struct flow_stage *stage,
+                                     struct flow_loader *from)
 {
-    return flow_stage_fail(stage, FLOW_EIO,
-                           "'%s' is not the file that was read before the checkpoint: what it held "
-                           "up to there has changed",
-                           r->name);
-}
-
-static enum flow_status restore_place(struct reader *r, struct flow_stage *stage,
-                                      struct flow_loader *from)
-{
-    uint64_t offset;
-    uint64_t hash;
-    uint64_t now;
-    enum flow_status rc = flow_load_number(from, &offset);
-    if (rc == FLOW_OK)
-        rc = flow_load_number(from, &hash);
+    struct flow_input_place place;
+    enum flow_status rc = flow_input_load(from, &place);
     if (rc != FLOW_OK)
         return rc;
-    if (r->waits || !trace(r->fd, offset, &now) || now != hash)
-        return changed(r, stage);
-    if (lseek(r->fd, (off_t)offset, SEEK_SET) < 0)
-        return flow_file_fail(stage, "read", r->name);
-    r->offset = offset;
-    return FLOW_OK;
+    rc = r->follow
+             ? find_followed(r, stage, &place)
+             : flow_input_open(&r->in, stage, r->files.items[r->next_file - 1], FLOW_PACKING_AUTO);
+    return rc == FLOW_OK ? flow_input_restore(&r->in, stage, &place) : rc;
 }
 
 /* What comes by a pipe now goes on where it left off. */
-static enum flow_status restore_pending(struct reader *r, struct flow_stage *stage,
-                                        struct flow_loader *from)
+static enum flow_status restore_pipe(struct reader *r, struct flow_stage *stage,
+                                     struct flow_loader *from)
 {
-    uint64_t size;
-    const enum flow_status rc = flow_load_number(from, &size);
-    const char *text =
-        rc == FLOW_OK && size <= from->left ? flow_load_bytes(from, (size_t)size) : NULL;
-    if (text == NULL)
-        return FLOW_EPROTO;
-    r->capacity = (size_t)size + CHUNK;
+    const char *text;
+    size_t size;
+    enum flow_status rc = flow_load_text(from, &text, &size);
+    if (rc == FLOW_OK && r->next_file == 0)
+        rc = FLOW_EPROTO;
+    if (rc == FLOW_OK)
+        rc = flow_input_open(&r->in, stage, r->files.items[r->next_file - 1],
+                             (enum flow_packing)r->compression);
+    if (rc != FLOW_OK)
+        return rc;
+    r->capacity = size + FLOW_INPUT_CHUNK;
     r->buf = malloc(r->capacity);
     if (r->buf == NULL)
-        return flow_stage_fail(stage, FLOW_ENOMEM, "no memory for a line of '%s'", r->name);
-    memcpy(r->buf, text, (size_t)size);
-    r->end = (size_t)size;
+        return flow_stage_fail(stage, FLOW_ENOMEM, "no memory for a line of '%s'", r->in.name);
+    memcpy(r->buf, text, size);
+    r->end = size;
     return FLOW_OK;
 }
 
@@ -409,27 +448,24 @@ static enum flow_status reader_restore(void *self, struct flow_stage *stage,
 {
     struct reader *r = self;
     uint64_t next;
-    uint64_t reading;
-    uint64_t line;
-    enum flow_status rc = restore_files(r, stage, from);
+    uint64_t place;
+    enum flow_status rc = flow_paths_load(&r->files, stage, from);
     if (rc == FLOW_OK)
         rc = flow_load_number(from, &next);
     if (rc == FLOW_OK)
-        rc = flow_load_number(from, &reading);
+        rc = flow_load_number(from, &place);
     if (rc != FLOW_OK)
         return rc;
-    if (next > r->file_count || (reading != 0 && next == 0))
+    if (next > r->files.count || place > PLACE_PIPE ||
+        (place != PLACE_NONE && next == 0 && !r->follow))
         return FLOW_EPROTO;
     r->next_file = (size_t)next;
-    if (reading == 0)
+    if (place == PLACE_NONE)
         return FLOW_OK;
-    rc = file_open(r, stage, r->files[next - 1]);
-    if (rc == FLOW_OK)
-        rc = flow_load_number(from, &line);
+    rc = flow_load_number(from, &r->line);
     if (rc != FLOW_OK)
         return rc;
-    r->line = line;
-    return reading == 1 ? restore_place(r, stage, from) : restore_pending(r, stage, from);
+    return place == PLACE_FILE ? restore_file(r, stage, from) : restore_pipe(r, stage, from);
 }
 
 static const char *reader_weakness(const void *self)
@@ -449,10 +485,9 @@ static void reader_close(void *self, struct flow_stage *stage)
 {
     struct reader *r = self;
     (void)stage;
-    file_close(r);
-    for (size_t i = 0; i < r->file_count; i++)
-        free(r->files[i]);
-    free(r->files);
+    flow_input_close(&r->in);
+    flow_follow_stop(&r->watch);
+    flow_paths_clear(&r->files);
     free(r->buf);
 }
 

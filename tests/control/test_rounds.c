@@ -239,7 +239,7 @@ TEST(a_process_that_took_anothers_place_may_save_again_what_that_one_had_saved)
     assert_int_equal(flow_rounds_begin(f.rounds), 1);
     tell_quietly(&f, 0, 1, false, 'a');
     tell_quietly(&f, 0, 1, false, 'x'); /* the first one stands */
-    tell_quietly(&f, 1, 1, true, 'b');
+    tell_quietly(&f, 1, 1, true, 'B');
     tell_quietly(&f, 1, 1, true, 'x');
     assert_int_equal(tell(&f, 2, 1, false, 'c', &round), FLOW_OK);
     assert_int_equal(round.committed, 1);

@@ -298,8 +298,8 @@ TEST(a_stage_that_demands_what_its_workers_forbid_is_refused)
     h->stages[2].fuse_given = true;
     assert_refused(h, 2,
                    "stage 'print' cannot run in the thread of the stage before it, as its \"fuse\" "
-                   "demands: one of the two has several workers in this run, or 32 stages share "
-                   "that thread already; \"auto\" fuses where it can be done and pays");
+                   "demands: one of the two has several workers in this run, it may have records "
+                   "in flight, or 32 stages share that thread already; \"auto\" fuses where it can be done and pays");
     struct flow_plan *plan = flow_plan_new(&h->graph, &(struct flow_plan_options){.cpus = 1}, NULL);
     assert_non_null(plan);
     assert_int_equal(plan->task_count, 2);

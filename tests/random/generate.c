@@ -178,6 +178,8 @@ static void pick_transform(struct maker *maker, struct rt_stage *stage)
     stage->errors.backoff_ms = 1;
     t->tries = stage->errors.retries + 1;
     t->fails = (int64_t)between(maker, 1, 5);
+    if (stage->type == RT_HOLD) /* it does not know a record again */
+        t->fails = 1000;
 }
 
 static void pick_expand(struct maker *maker, struct rt_expand *expand)
@@ -281,10 +283,10 @@ static void pick_stop(struct maker *maker, unsigned stage)
 static enum rt_type pick_type(struct maker *maker)
 {
     static const enum rt_type types[] = {
-        RT_MAP,    RT_MAP,     RT_MAP,           RT_MAP,           RT_RESERVE, RT_RESERVE,
-        RT_BATCH,  RT_BATCH,   RT_FAIL,          RT_FAIL,          RT_FILTER,  RT_RUNS,
-        RT_RUNS,   RT_FORWARD, RT_FORWARD_BATCH, RT_FORWARD_BATCH, RT_SPLIT,   RT_SPLIT,
-        RT_EXPAND, RT_EXPAND,  RT_COUNT,         RT_JOIN2,
+        RT_MAP,    RT_MAP,    RT_MAP,     RT_MAP,           RT_RESERVE,       RT_RESERVE, RT_BATCH,
+        RT_BATCH,  RT_HOLD,   RT_HOLD,    RT_HOLD,          RT_FAIL,          RT_FAIL,    RT_FILTER,
+        RT_RUNS,   RT_RUNS,   RT_FORWARD, RT_FORWARD_BATCH, RT_FORWARD_BATCH, RT_SPLIT,   RT_SPLIT,
+        RT_EXPAND, RT_EXPAND, RT_COUNT,   RT_JOIN2,
     };
     return types[pick(maker, sizeof(types) / sizeof(types[0]))];
 }

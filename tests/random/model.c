@@ -5,11 +5,14 @@
 #include <stdio.h>
 
 static const char *const type_names[] = {
-    [RT_SOURCE] = "rt.source", [RT_MAP] = "rt.map",         [RT_RESERVE] = "rt.reserve",
-    [RT_BATCH] = "rt.batch",   [RT_FAIL] = "rt.fail",       [RT_FILTER] = "rt.filter",
-    [RT_RUNS] = "rt.runs",     [RT_FORWARD] = "rt.forward", [RT_FORWARD_BATCH] = "rt.forward_batch",
-    [RT_SPLIT] = "rt.split",   [RT_EXPAND] = "rt.expand",   [RT_COUNT] = "rt.count",
-    [RT_JOIN2] = "rt.join2",   [RT_SINK] = "rt.sink",       [RT_SINKN] = "rt.sinkn",
+    [RT_SOURCE] = "rt.source",   [RT_MAP] = "rt.map",
+    [RT_RESERVE] = "rt.reserve", [RT_BATCH] = "rt.batch",
+    [RT_HOLD] = "rt.hold",       [RT_FAIL] = "rt.fail",
+    [RT_FILTER] = "rt.filter",   [RT_RUNS] = "rt.runs",
+    [RT_FORWARD] = "rt.forward", [RT_FORWARD_BATCH] = "rt.forward_batch",
+    [RT_SPLIT] = "rt.split",     [RT_EXPAND] = "rt.expand",
+    [RT_COUNT] = "rt.count",     [RT_JOIN2] = "rt.join2",
+    [RT_SINK] = "rt.sink",       [RT_SINKN] = "rt.sinkn",
 };
 
 static const char *const share_names[] = {"balance", "key", "all"};
@@ -63,6 +66,7 @@ static bool changes_bytes(const struct rt_stage *stage)
     case RT_MAP:
     case RT_RESERVE:
     case RT_BATCH:
+    case RT_HOLD:
         return stage->transform.kind != RT_SAME;
     case RT_EXPAND:
     case RT_COUNT:
@@ -84,8 +88,8 @@ static bool changes_bytes(const struct rt_stage *stage)
 
 static bool gives_keys(const struct rt_stage *stage)
 {
-    const bool transforms =
-        stage->type == RT_MAP || stage->type == RT_RESERVE || stage->type == RT_BATCH;
+    const bool transforms = stage->type == RT_MAP || stage->type == RT_RESERVE ||
+                            stage->type == RT_BATCH || stage->type == RT_HOLD;
     return stage->type == RT_COUNT || (transforms && stage->transform.key != RT_KEY_KEEP);
 }
 
@@ -174,6 +178,7 @@ static json_t *with_json(const struct rt_stage *stage, const char *name)
     case RT_MAP:
     case RT_RESERVE:
     case RT_BATCH:
+    case RT_HOLD:
     case RT_FAIL:
         return transform_json(&stage->transform);
     case RT_FILTER:

@@ -25,6 +25,7 @@ enum rt_type {
     RT_MAP,
     RT_RESERVE,
     RT_BATCH,
+    RT_HOLD,
     RT_FAIL,
     RT_FILTER,
     RT_RUNS,

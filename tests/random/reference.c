@@ -309,6 +309,7 @@ static void apply(struct call *call)
     case RT_MAP:
     case RT_RESERVE:
     case RT_BATCH:
+    case RT_HOLD:
         transform(call);
         break;
     case RT_FAIL:
@@ -337,7 +338,8 @@ static void apply(struct call *call)
 
 static bool may_refuse(enum rt_type type)
 {
-    return type == RT_MAP || type == RT_RESERVE || type == RT_BATCH || type == RT_FAIL;
+    return type == RT_MAP || type == RT_RESERVE || type == RT_BATCH || type == RT_HOLD ||
+           type == RT_FAIL;
 }
 
 static void run_records(struct reference *ref, unsigned stage, const struct rt_stream *in)

@@ -5,12 +5,13 @@
 
 #include "random/functions.h"
 
-/* rt.map, rt.reserve, rt.batch and rt.fail: one record from one, or a refusal. */
+/* rt.map, rt.reserve, rt.batch, rt.hold and rt.fail: one record from one, or a refusal. */
 
 struct transform {
     struct rt_transform spec;
     struct rt_scratch scratch;
     int64_t tried; /* tries of the bad record in hand */
+    bool holds;    /* such a stage may not edit */
 };
 
 static const struct flow_param transform_params[] = {
@@ -109,7 +110,7 @@ static enum flow_status emit_transformed(struct transform *self, struct flow_sta
     if (data == NULL)
         return rt_no_memory(stage);
     rt_transform_fill(&self->spec, record->data, record->size, data);
-    if (edits(self) && size == record->size && self->spec.key == RT_KEY_KEEP)
+    if (!self->holds && edits(self) && size == record->size && self->spec.key == RT_KEY_KEEP)
         return forward_edited(stage, record, data);
     char key[RT_KEY_SIZE];
     const struct flow_target to = target_of(&self->spec, record, key);
@@ -179,6 +180,93 @@ static void transform_close(void *state, struct flow_stage *stage __attribute__(
     struct transform *self = state;
     rt_scratch_clear(&self->scratch);
 }
+
+/* rt.hold: the same as rt.map, but most records are held, and answered in any order. */
+
+#define SLOTS 64
+
+struct hold {
+    struct transform transform; /* first: it has the parameters */
+    struct flow_token *slots[SLOTS];
+    uint64_t random;
+};
+
+static enum flow_status hold_open(void *state, struct flow_stage *stage)
+{
+    struct hold *self = state;
+    self->transform.holds = true;
+    const uint64_t most = 1 + (uint64_t)self->transform.spec.salt % SLOTS;
+    self->random = rt_mix((uint64_t)self->transform.spec.salt + flow_stage_info(stage)->replica);
+    flow_hold_most(stage, (size_t)most);
+    return FLOW_OK;
+}
+
+static enum flow_status answer(struct hold *self, struct flow_stage *stage,
+                               const struct flow_record *record)
+{
+    if (!rt_is_bad(&self->transform.spec, record->data, record->size))
+        return emit_transformed(&self->transform, stage, record);
+    char reason[RT_KEY_SIZE];
+    rt_reason(record->data, record->size, reason);
+    return flow_reject(stage, "%s", reason);
+}
+
+/* What is in the slot is done, if anything is. */
+static enum flow_status settle(struct hold *self, struct flow_stage *stage, uint64_t slot)
+{
+    struct flow_token *token = self->slots[slot];
+    if (token == NULL)
+        return FLOW_OK;
+    self->slots[slot] = NULL;
+    enum flow_status rc = flow_timer(stage, slot, -1);
+    if (rc == FLOW_OK)
+        rc = flow_resume(stage, token);
+    return rc == FLOW_OK ? flow_done(stage, token, answer(self, stage, &token->record)) : rc;
+}
+
+static enum flow_status hold_ready(void *state, struct flow_stage *stage, uint64_t tag,
+                                   unsigned events __attribute__((unused)))
+{
+    return settle(state, stage, tag);
+}
+
+static enum flow_status hold_process(void *state, struct flow_stage *stage,
+                                     const struct flow_record *record)
+{
+    struct hold *self = state;
+    self->random = rt_mix(self->random);
+    const uint64_t slot = self->random % SLOTS;
+    const uint64_t dice = self->random >> 32;
+    spin(&self->transform.spec, record);
+    if (self->slots[slot] != NULL || dice % 8 == 0)
+        return answer(self, stage, record);
+    self->slots[slot] = flow_hold(stage, record);
+    if (self->slots[slot] == NULL)
+        return FLOW_EABORT;
+    self->slots[slot]->own = self;
+    const enum flow_status rc = flow_timer(stage, slot, (int64_t)(dice >> 8) % 400000);
+    /* Some are done while another one, or even they themselves, are in hand. */
+    return rc == FLOW_OK && dice % 8 == 1 ? settle(self, stage, (slot + (dice >> 4) % 2) % SLOTS)
+                                          : rc;
+}
+
+static void hold_close(void *state, struct flow_stage *stage __attribute__((unused)))
+{
+    struct hold *self = state;
+    rt_scratch_clear(&self->transform.scratch);
+}
+
+const struct flow_stage_type rt_hold_type = {
+    .name = "rt.hold",
+    .help = "as rt.map, but holds records and answers in any order",
+    .role = FLOW_WORKER,
+    .params = transform_params,
+    .state_size = sizeof(struct hold),
+    .open = hold_open,
+    .process = hold_process,
+    .ready = hold_ready,
+    .close = hold_close,
+};
 
 const struct flow_stage_type rt_map_type = {
     .name = "rt.map",

@@ -38,6 +38,7 @@ static inline enum flow_status rt_no_memory(struct flow_stage *stage)
 
 extern const struct flow_stage_type rt_source_type;
 extern const struct flow_stage_type rt_map_type;
+extern const struct flow_stage_type rt_hold_type;
 extern const struct flow_stage_type rt_fail_type;
 extern const struct flow_stage_type rt_reserve_type;
 extern const struct flow_stage_type rt_batch_type;

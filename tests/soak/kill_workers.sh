@@ -105,5 +105,12 @@ graph "$NUMBERS, \"work\": { \"use\": \"$PLUGIN:rt.fail\", \"from\": \"numbers\"
     "\"errors\": \"route\", \"workers\": 2, \"order\": \"none\", $RESTART }, $(write out work), $(write errors work.errors)"
 compare "with errors" any "out errors" 'work[0]' 'work[1]'
 
+HOLD='"use": "'$PLUGIN':rt.hold", "with": { "bad": 5, "salt": 40 }, "errors": "route"'
+graph "$NUMBERS, \"work\": { $HOLD, \"from\": \"numbers\", \"workers\": 2, $RESTART }, $(write out work), $(write errors work.errors)"
+compare "with records in flight" any "out errors" 'work[0]' 'work[1]'
+
+graph "$NUMBERS, \"work\": { $HOLD, \"from\": \"numbers\", $RESTART }, $(write out work), $(write errors work.errors)"
+compare "with records in flight, one worker" exact "out errors" work
+
 holds "$BACK <= $TOTAL / 2" "it hardly replaced anything: went back $BACK times"
 holds "$TOTAL >= $TIMES / 4" "hardly anything was killed: $TOTAL times in all"

@@ -144,7 +144,7 @@ static const struct {
     {"./no_symbol.so", FLOW_EPROTO, "'" TEST_PLUGINS "/no_symbol.so' is a library but no plugin: ",
      "it exports no 'flow_plugin'; a plugin ends with FLOW_PLUGIN(&type);"},
     {"./other_abi.so", FLOW_EPROTO,
-     REFUSED("other_abi.so") " is of ABI 4, this flowrun has ABI 3; build it again with the "
+     REFUSED("other_abi.so") " is of ABI 5, this flowrun has ABI 4; build it again with the "
                              "headers of this flowrun",
      ""},
     {"./other_type.so", FLOW_EPROTO, REFUSED("other_type.so") " has a struct flow_stage_type of ",
@@ -263,7 +263,7 @@ TEST(built_in_plugins_pass_the_same_checks)
     struct flow_error err = {0};
     assert_null(flow_catalog_new(old, NULL, &err));
     assert_int_equal(err.status, FLOW_EPROTO);
-    assert_non_null(strstr(err.text, "plugin 'built in' is of ABI 4, this flowrun has ABI 3"));
+    assert_non_null(strstr(err.text, "plugin 'built in' is of ABI 5, this flowrun has ABI 4"));
 
     static const struct flow_stage_type same = {
         .name = "null.take", .help = "again", .role = FLOW_CONSUMER, .process = take};

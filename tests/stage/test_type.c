@@ -14,6 +14,22 @@ static enum flow_status take(void *self, struct flow_stage *stage, const struct 
     return FLOW_OK;
 }
 
+static enum flow_status wake(void *self, struct flow_stage *stage, uint64_t tag, unsigned events)
+{
+    (void)self;
+    (void)stage;
+    (void)tag;
+    (void)events;
+    return FLOW_OK;
+}
+
+static void forget(void *self, struct flow_stage *stage, struct flow_token *token)
+{
+    (void)self;
+    (void)stage;
+    (void)token;
+}
+
 static enum flow_status take_batch(void *self, struct flow_stage *stage,
                                    const struct flow_batch *batch)
 {
@@ -103,9 +119,29 @@ TEST(a_fault_is_named_with_its_type)
          "stage type 'a.b': it needs a line of help in UTF-8"},
         {{.name = "a.b", .help = "h", .role = (enum flow_role)7, .process = take},
          "stage type 'a.b': its role is 7, which is none"},
-        {{.name = "a.b", .help = "h", .role = FLOW_WORKER, .traits = 8, .process = take},
-         "stage type 'a.b': its traits are 0x8; only FLOW_STATEFUL, FLOW_SINGLE and FLOW_LIGHT are "
-         "known"},
+        {{.name = "a.b", .help = "h", .role = FLOW_WORKER, .traits = 16, .process = take},
+         "stage type 'a.b': its traits are 0x10; only FLOW_STATEFUL, FLOW_SINGLE, FLOW_LIGHT and "
+         "FLOW_OUTSIDE are known"},
+        {{.name = "a.b",
+          .help = "h",
+          .role = FLOW_WORKER,
+          .process_batch = take_batch,
+          .ready = wake},
+         "stage type 'a.b': a stage with 'ready' takes records one by one, with 'process' instead "
+         "of 'process_batch'"},
+        {{.name = "a.b",
+          .help = "h",
+          .role = FLOW_WORKER,
+          .traits = FLOW_LIGHT,
+          .process = take,
+          .ready = wake},
+         "stage type 'a.b': it has 'ready', so it waits, and FLOW_LIGHT says that it never does"},
+        {{.name = "a.b", .help = "h", .role = FLOW_WORKER, .process = take, .drop = forget},
+         "stage type 'a.b': it has 'drop' without 'ready', so it never holds a record to be "
+         "dropped"},
+        {{.name = "a.b", .help = "h", .role = FLOW_PRODUCER, .produce = make, .ready = wake},
+         "stage type 'a.b': a producer waits with flow_wait, so it has none of 'ready', 'drop' and "
+         "'flush'"},
         {{.name = "a.b", .help = "h", .role = FLOW_PRODUCER},
          "stage type 'a.b': a producer needs the callback 'produce'"},
         {{.name = "a.b", .help = "h", .role = FLOW_PRODUCER, .produce = make, .process = take},

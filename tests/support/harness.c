@@ -6,11 +6,27 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "param/param.h"
 #include "stages/builtin.h"
 #include "support/check.h"
 
 #define PATIENCE_MS 20000 /* for a descriptor that never gets ready */
+
+/* A record in flight. */
+struct flight {
+    struct flow_token token; /* first: what the stage is handed */
+    struct flight *next;
+    uint32_t index; /* among those fed */
+    size_t emitted; /* how many records there were when it was taken in hand */
+};
+
+struct timer {
+    uint64_t tag;
+    int64_t due_ns; /* by the clock and what was added to it */
+};
+
+#define WATCHED 256
 
 struct harness {
     struct flow_stage stage; /* first: callbacks hand its address back */
@@ -34,6 +50,17 @@ struct harness {
     char failure[1024];
     int64_t waited_ns;
     char *text;
+    struct flight *flights; /* of which none is done */
+    size_t flight_count, most;
+    struct flight *resumed;
+    const struct flow_record *taken; /* by `process`; NULL: none */
+    uint32_t taken_index;
+    struct flight *holds; /* what it holds of it */
+    struct timer timers[WATCHED];
+    size_t timer_count;
+    struct pollfd watched[WATCHED];
+    uint64_t tags[WATCHED];
+    size_t watched_count;
 };
 
 static void *must(void *memory)
@@ -177,7 +204,9 @@ static enum flow_status on_fail(struct flow_stage *stage, enum flow_status statu
         memcpy(h->failure, text, sizeof(text));
         return status;
     }
-    assert_true(index < h->in_hand);
+    assert_true(index < h->in_hand || h->resumed != NULL);
+    if (h->resumed != NULL)
+        index = h->resumed->index;
     char *line = NULL;
     if (asprintf(&line, "%u: %s", (unsigned)index, text) < 0)
         abort();
@@ -199,8 +228,10 @@ static enum flow_status on_wait(struct flow_stage *stage, int fd, short events, 
         return FLOW_EAGAIN;
     }
     struct pollfd ready = {.fd = fd, .events = events};
-    assert_int_equal(poll(&ready, 1, PATIENCE_MS), 1);
-    return FLOW_OK;
+    const bool bounded = timeout_ns >= 0 && timeout_ns < PATIENCE_MS * (int64_t)1000000;
+    const int count = poll(&ready, 1, bounded ? (int)(timeout_ns / 1000000) : PATIENCE_MS);
+    assert_true(count == 1 || (count == 0 && bounded));
+    return count == 1 ? FLOW_OK : FLOW_EAGAIN;
 }
 
 static bool on_stopping(const struct flow_stage *stage)
@@ -224,6 +255,207 @@ static void on_log(struct flow_stage *stage, const char *fmt, va_list args)
     assert_true(vsnprintf(text, sizeof(text), fmt, args) >= 0);
 }
 
+/* ---- records in flight ---- */
+
+static void forget(struct harness *h, struct flight *flight)
+{
+    struct flight **at = &h->flights;
+    while (*at != flight)
+        at = &(*at)->next;
+    *at = flight->next;
+    h->flight_count--;
+    if (h->resumed == flight)
+        h->resumed = NULL;
+    if (h->holds == flight)
+        h->holds = NULL;
+    union {
+        const void *in;
+        void *out;
+    } data = {flight->token.record.data}, key = {flight->token.record.key};
+    free(data.out);
+    free(key.out);
+    free(flight);
+}
+
+static struct flow_token *on_hold(struct flow_stage *stage, const struct flow_record *record)
+{
+    struct harness *h = self(stage);
+    assert_non_null(h->type->ready);
+    assert_true(h->taken == record);
+    assert_null(h->holds);
+    struct flight *flight = must(calloc(1, sizeof(*flight)));
+    flight->token.record = *record;
+    flight->token.record.data = copy(record->data, record->size);
+    flight->token.record.key = record->key_size > 0 ? copy(record->key, record->key_size) : NULL;
+    flight->index = h->taken_index;
+    flight->next = h->flights;
+    h->flights = h->holds = flight;
+    h->flight_count++;
+    return &flight->token;
+}
+
+static enum flow_status on_resume(struct flow_stage *stage, struct flow_token *token)
+{
+    struct harness *h = self(stage);
+    struct flight *flight = h->flights;
+    while (flight != NULL && &flight->token != token)
+        flight = flight->next;
+    assert_non_null(flight);
+    h->resumed = flight;
+    flight->emitted = h->emitted_count;
+    return reached(h, h->options.abort_after) ? FLOW_EABORT : FLOW_OK;
+}
+
+static enum flow_status on_done(struct flow_stage *stage, struct flow_token *token,
+                                enum flow_status status)
+{
+    struct harness *h = self(stage);
+    if (h->resumed == NULL || &h->resumed->token != token) {
+        const enum flow_status rc = on_resume(stage, token);
+        if (rc != FLOW_OK)
+            return rc;
+    }
+    forget(h, h->resumed);
+    return status == FLOW_EBAD ? FLOW_OK : status;
+}
+
+static void on_hold_most(struct flow_stage *stage, size_t count)
+{
+    assert_true(count > 0);
+    self(stage)->most = count;
+}
+
+static size_t find_watched(const struct harness *h, int fd)
+{
+    size_t at = 0;
+    while (at < h->watched_count && h->watched[at].fd != fd)
+        at++;
+    return at;
+}
+
+static enum flow_status on_watch(struct flow_stage *stage, int fd, unsigned events, uint64_t tag)
+{
+    struct harness *h = self(stage);
+    const size_t at = find_watched(h, fd);
+    assert_true(fd >= 0 && at < WATCHED);
+    h->watched[at] = (struct pollfd){.fd = fd, .events = (short)events};
+    h->tags[at] = tag;
+    h->watched_count += at == h->watched_count;
+    return FLOW_OK;
+}
+
+static void on_unwatch(struct flow_stage *stage, int fd)
+{
+    struct harness *h = self(stage);
+    const size_t at = find_watched(h, fd);
+    if (at == h->watched_count)
+        return;
+    h->watched_count--;
+    h->watched[at] = h->watched[h->watched_count];
+    h->tags[at] = h->tags[h->watched_count];
+}
+
+static int64_t now_of(const struct harness *h)
+{
+    return flow_now_ns() + h->waited_ns;
+}
+
+static enum flow_status on_timer(struct flow_stage *stage, uint64_t tag, int64_t after_ns)
+{
+    struct harness *h = self(stage);
+    for (size_t i = 0; i < h->timer_count; i++) {
+        if (h->timers[i].tag == tag)
+            h->timers[i--] = h->timers[--h->timer_count];
+    }
+    assert_true(h->timer_count < WATCHED);
+    if (after_ns >= 0)
+        h->timers[h->timer_count++] = (struct timer){tag, now_of(h) + after_ns};
+    return FLOW_OK;
+}
+
+static enum flow_status call_ready(struct harness *h, uint64_t tag, unsigned events)
+{
+    const enum flow_status rc = h->type->ready(h->state, &h->stage, tag, events);
+    h->resumed = NULL;
+    return rc;
+}
+
+/* The timer that is due first; NULL: there is none. */
+static struct timer *first_timer(struct harness *h)
+{
+    struct timer *first = NULL;
+    for (size_t i = 0; i < h->timer_count; i++) {
+        if (first == NULL || h->timers[i].due_ns < first->due_ns)
+            first = &h->timers[i];
+    }
+    return first;
+}
+
+static enum flow_status call_timer(struct harness *h)
+{
+    const struct timer timer = *first_timer(h);
+    (void)on_timer(&h->stage, timer.tag, -1);
+    return call_ready(h, timer.tag, 0);
+}
+
+/* Without a descriptor, time is added up; with one, it has to pass. */
+static int patience(struct harness *h)
+{
+    const struct timer *timer = first_timer(h);
+    const int64_t left = timer != NULL ? timer->due_ns - now_of(h) : INT64_MAX;
+    if (h->watched_count == 0) {
+        assert_non_null(timer); /* else nothing would ever happen */
+        h->waited_ns += left > 0 ? left : 0;
+        return 0;
+    }
+    return left / 1000000 < PATIENCE_MS ? (int)(left > 0 ? left / 1000000 + 1 : 0) : PATIENCE_MS;
+}
+
+enum flow_status harness_turn(struct harness *h)
+{
+    const int patient = patience(h);
+    struct pollfd ready[WATCHED];
+    uint64_t tags[WATCHED];
+    const size_t count = h->watched_count;
+    memcpy(ready, h->watched, sizeof(ready));
+    memcpy(tags, h->tags, sizeof(tags));
+    const int some = poll(ready, count, patient);
+    assert_true(some >= 0);
+    if (some == 0 && first_timer(h) == NULL)
+        fail_msg("nothing has happened for %d s", PATIENCE_MS / 1000);
+    enum flow_status rc = FLOW_OK;
+    for (size_t i = 0; i < count && rc == FLOW_OK; i++) {
+        if (ready[i].revents != 0 && find_watched(h, ready[i].fd) < h->watched_count)
+            rc = call_ready(h, tags[i], (unsigned)ready[i].revents);
+    }
+    while (rc == FLOW_OK && first_timer(h) != NULL && first_timer(h)->due_ns <= now_of(h))
+        rc = call_timer(h);
+    return rc;
+}
+
+size_t harness_in_flight(const struct harness *h)
+{
+    return h->flight_count;
+}
+
+enum flow_status harness_drain(struct harness *h)
+{
+    enum flow_status rc = FLOW_OK;
+    if (h->type->flush != NULL)
+        rc = h->type->flush(h->state, &h->stage);
+    while (rc == FLOW_OK && h->flight_count > 0)
+        rc = harness_turn(h);
+    return rc;
+}
+
+void harness_drop(struct harness *h)
+{
+    assert_non_null(h->flights);
+    struct flight *flight = h->flights;
+    h->type->drop(h->state, &h->stage, &flight->token);
+    forget(h, flight);
+}
+
 static const struct flow_calls calls = {
     .abi = FLOW_ABI,
     .emit = on_emit,
@@ -237,6 +469,13 @@ static const struct flow_calls calls = {
     .wait = on_wait,
     .stopping = on_stopping,
     .connected = on_connected,
+    .hold = on_hold,
+    .resume = on_resume,
+    .done = on_done,
+    .hold_most = on_hold_most,
+    .watch = on_watch,
+    .unwatch = on_unwatch,
+    .timer = on_timer,
     .log = on_log,
 };
 
@@ -259,6 +498,7 @@ struct harness *harness_new(const struct flow_stage_type *type,
     struct harness *h = must(calloc(1, sizeof(*h)));
     h->options = *options;
     h->type = type;
+    h->most = 1000;
     h->info = (struct flow_info){
         .name = "stage",
         .replica = options->replica,
@@ -267,6 +507,7 @@ struct harness *harness_new(const struct flow_stage_type *type,
         .folder = ".",
         .checkpoints = options->checkpoints,
         .resumes = options->resumes,
+        .numbered = options->numbered,
     };
     h->rooms[0] = &h->no_room;
     h->stage = (struct flow_stage){.calls = &calls, .info = &h->info, .rooms = h->rooms};
@@ -299,6 +540,8 @@ static void free_records(struct harness_record *list, size_t count)
 void harness_free(struct harness *h)
 {
     harness_close(h);
+    while (h->flights != NULL)
+        forget(h, h->flights);
     flow_params_clear(h->type->params, h->state);
     free_records(h->fed, h->fed_count);
     free_records(h->emitted, h->emitted_count);
@@ -369,6 +612,21 @@ static struct packed pack(const struct harness *h, size_t first, size_t count)
     return p;
 }
 
+/* Hand the stage one record. */
+static enum flow_status take(struct harness *h, const struct flow_record *record, uint32_t index)
+{
+    h->in_hand = 1;
+    h->taken = record;
+    h->taken_index = index;
+    h->holds = NULL;
+    const enum flow_status rc = h->type->process(h->state, &h->stage, record);
+    if (rc != FLOW_OK && h->holds != NULL)
+        forget(h, h->holds);
+    h->taken = NULL;
+    h->resumed = NULL;
+    return rc == FLOW_EBAD ? FLOW_OK : rc;
+}
+
 static enum flow_status give(struct harness *h, size_t first, size_t count)
 {
     struct packed p = pack(h, first, count);
@@ -380,9 +638,10 @@ static enum flow_status give(struct harness *h, size_t first, size_t count)
     }
     for (uint32_t i = 0; h->type->process != NULL && rc == FLOW_OK && i < p.batch.count; i++) {
         const struct flow_record record = flow_batch_record(&p.batch, i);
-        h->in_hand = 1;
-        rc = h->type->process(h->state, &h->stage, &record);
-        rc = rc == FLOW_EBAD ? FLOW_OK : rc;
+        while (rc == FLOW_OK && h->flight_count >= h->most)
+            rc = harness_turn(h);
+        if (rc == FLOW_OK)
+            rc = take(h, &record, (uint32_t)(first + i));
     }
     h->in_hand = 0;
     free(p.bytes);
@@ -413,9 +672,17 @@ enum flow_status harness_work(struct harness *h)
     return rc;
 }
 
+enum flow_status harness_step(struct harness *h)
+{
+    return h->type->produce(h->state, &h->stage);
+}
+
 enum flow_status harness_finish(struct harness *h)
 {
-    return h->type->finish != NULL ? h->type->finish(h->state, &h->stage) : FLOW_OK;
+    const enum flow_status rc = harness_drain(h);
+    if (rc != FLOW_OK || h->type->finish == NULL)
+        return rc;
+    return h->type->finish(h->state, &h->stage);
 }
 
 enum flow_status harness_run(struct harness *h)

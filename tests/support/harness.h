@@ -27,6 +27,7 @@ struct harness_options {
     size_t abort_after; /* the run is aborted once so many were emitted; 0: never */
     bool checkpoints;   /* the run takes some */
     bool resumes;       /* it goes on from one: harness_restore follows on harness_open */
+    bool numbered;      /* one of several workers whose results are put in order */
 };
 
 /* What a stage has saved; to be freed. */
@@ -68,8 +69,20 @@ enum flow_status harness_run(struct harness *h);
 /* The steps of harness_run, for tests that look between them. */
 enum flow_status harness_open(struct harness *h);
 enum flow_status harness_work(struct harness *h);
+enum flow_status harness_step(struct harness *h); /* one call of produce */
 enum flow_status harness_finish(struct harness *h);
 void harness_close(struct harness *h);
+
+/*
+ * Records in flight: harness_work hands over the next ones as soon as fewer are than the stage has
+ * said, and harness_finish waits for all.  A turn waits for what the stage watches, and calls it;
+ * time passes only if it watches a descriptor.  Drain has it flush and waits until nothing is in
+ * flight.  Drop drops what was held last, as a time-out would.
+ */
+enum flow_status harness_turn(struct harness *h);
+enum flow_status harness_drain(struct harness *h);
+size_t harness_in_flight(const struct harness *h);
+void harness_drop(struct harness *h);
 
 /* Its state, saved and restored; a harness that is to be restored has been opened. */
 enum flow_status harness_save(struct harness *h, struct harness_saved *saved);

@@ -21,6 +21,9 @@
  * are copied before the call returns, or were reserved in the engine's own batch and are written in
  * place.
  *
+ * Waiting: a stage that has `ready` may keep records in flight (flow_hold) and emit for them later,
+ * when a descriptor or a timer that it watches says so: see docs/waiting.md.
+ *
  * Blocking: flow_emit and its kin block while the readers of a port have no room; that is how a
  * slow stage holds its upstream back.  They return FLOW_EABORT when the run is being aborted:
  * return it.
@@ -35,10 +38,13 @@
 #include "flowrun/param.h"
 #include "flowrun/status.h"
 
-#define FLOW_ABI 3
+#define FLOW_ABI 4
 
 /* The stage as the engine sees it: a handle, valid during a callback. */
 struct flow_stage;
+
+/* A record in flight, see flow_hold. */
+struct flow_token;
 
 /* One record.  The bytes need not be aligned and are not terminated by a zero. */
 struct flow_record {
@@ -93,6 +99,8 @@ enum flow_trait {
     FLOW_STATEFUL = 1, /* keeps something from record to record: parallel only over keys */
     FLOW_SINGLE = 2,   /* never more than one replica */
     FLOW_LIGHT = 4,    /* well under a microsecond a record, never waits: not worth a thread */
+    FLOW_OUTSIDE = 8,  /* whether it takes a record depends on more than the record, as on a server:
+                          the same one may be refused once and not the next time */
 };
 
 /* A named input or output. */
@@ -140,6 +148,27 @@ struct flow_stage_type {
     enum flow_status (*process_batch)(void *self, struct flow_stage *stage,
                                       const struct flow_batch *batch);
 
+    /*
+     * Of a stage that waits without blocking: a descriptor that it watches has `events` (as for
+     * poll), or, with 0, a timer of this tag has come.  Any record in flight may be dealt with.
+     * FLOW_OK, or what flow_done, flow_emit and the like or flow_stage_fail returned.
+     */
+    enum flow_status (*ready)(void *self, struct flow_stage *stage, uint64_t tag, unsigned events);
+
+    /*
+     * Forget this record in flight, which has taken longer than the stage's "timeout": the error
+     * policy applies to it, and the token is gone when this returns.  It may not emit.  A stage
+     * that holds records and is given a "timeout" needs it.
+     */
+    void (*drop)(void *self, struct flow_stage *stage, struct flow_token *token);
+
+    /*
+     * No more records come until everything under way has come out, for a checkpoint or since the
+     * input has ended: hurry it along, and emit what belongs to no record.  What is held may stay
+     * so: the engine then waits for it.
+     */
+    enum flow_status (*flush)(void *self, struct flow_stage *stage);
+
     /* The input has ended on every edge: emit what is left. */
     enum flow_status (*finish)(void *self, struct flow_stage *stage);
 
@@ -172,7 +201,8 @@ struct flow_stage_type {
 
     /*
      * With these parameters, why a producer cannot read again what it has read, or a consumer
-     * cannot take back what it has written, although it has `save`: "standard input is read once".
+     * cannot take back what it has written, although it has `save`: "standard input is read once";
+     * or why what a worker has taken cannot be done again by another that takes its place.
      * NULL: it can, as if the callback were missing.  Called before open, on no particular thread.
      */
     const char *(*weakness)(const void *self);
@@ -188,6 +218,17 @@ struct flow_info {
                            working folder, this one is for files that belong to the graph */
     bool checkpoints; /* the run takes checkpoints: what close leaves behind may be gone on with */
     bool resumes;     /* it goes on from one: restore will be called, if the type has it */
+    bool numbered;    /* one of several workers whose results are put back in the order of their
+                         input: everything is emitted for some record, or in finish */
+};
+
+/*
+ * A record in flight.  Its bytes and key are the engine's copy and stay until flow_done; what
+ * follows is private.
+ */
+struct flow_token {
+    struct flow_record record;
+    void *own; /* the stage's; NULL at first */
 };
 
 /* Where an emitted record goes and what key it has. */
@@ -215,6 +256,14 @@ struct flow_calls {
     enum flow_status (*wait)(struct flow_stage *stage, int fd, short events, int64_t timeout_ns);
     bool (*stopping)(const struct flow_stage *stage);
     bool (*connected)(const struct flow_stage *stage, unsigned port);
+    struct flow_token *(*hold)(struct flow_stage *stage, const struct flow_record *record);
+    enum flow_status (*resume)(struct flow_stage *stage, struct flow_token *token);
+    enum flow_status (*done)(struct flow_stage *stage, struct flow_token *token,
+                             enum flow_status status);
+    void (*hold_most)(struct flow_stage *stage, size_t count);
+    enum flow_status (*watch)(struct flow_stage *stage, int fd, unsigned events, uint64_t tag);
+    void (*unwatch)(struct flow_stage *stage, int fd);
+    enum flow_status (*timer)(struct flow_stage *stage, uint64_t tag, int64_t after_ns);
     void (*log)(struct flow_stage *stage, const char *fmt, va_list args);
 };
 
@@ -557,6 +606,81 @@ static inline enum flow_status flow_wait(struct flow_stage *stage, int fd, short
                                          int64_t timeout_ns)
 {
     return stage->calls->wait(stage, fd, events, timeout_ns);
+}
+
+/*
+ * Keep the record that `process` was handed in flight: it is not done when `process` returns
+ * FLOW_OK, but when flow_done says so.  NULL: no memory, or the type has no `ready`; return
+ * FLOW_EABORT.  The token is the engine's, valid until flow_done, until `drop`, or until `process`
+ * returns something else than FLOW_OK.
+ *
+ *     process    struct flow_token *token = flow_hold(stage, record);
+ *                token->own = ...;
+ *                return FLOW_OK;
+ *     ready      rc = flow_resume(stage, token);
+ *                if (rc == FLOW_OK)
+ *                    rc = good ? flow_emit(...) : flow_reject(...);
+ *                return flow_done(stage, token, rc);
+ *
+ * A record that is refused so may come to `process` again, as others that are tried again do.
+ */
+static inline struct flow_token *flow_hold(struct flow_stage *stage,
+                                           const struct flow_record *record)
+{
+    return stage->calls->hold(stage, record);
+}
+
+/*
+ * Make a record in flight the one in hand: what is emitted and refused is so for it, until
+ * flow_done, until another is resumed, or until the callback returns.  In `process` too: flow_done
+ * then gives its own record back.  Where results are to be in the order of the input, what is
+ * emitted before its turn is kept.  FLOW_OK, or FLOW_EABORT.
+ */
+static inline enum flow_status flow_resume(struct flow_stage *stage, struct flow_token *token)
+{
+    return stage->calls->resume(stage, token);
+}
+
+/*
+ * A record in flight is done, as if `process` had returned `status` for it.  FLOW_OK: go on, also
+ * if it was refused and the error policy has dealt with that; anything else: return it.
+ */
+static inline enum flow_status flow_done(struct flow_stage *stage, struct flow_token *token,
+                                         enum flow_status status)
+{
+    return stage->calls->done(stage, token, status);
+}
+
+/* In open: how many records may be in flight.  With so many the stage is given no others. */
+static inline void flow_hold_most(struct flow_stage *stage, size_t count)
+{
+    stage->calls->hold_most(stage, count);
+}
+
+/*
+ * Have `ready` called whenever a descriptor has one of `events` (POLLIN, POLLOUT; POLLERR and
+ * POLLHUP always).  Watched already: events and tag are changed.  FLOW_EIO: it cannot be watched,
+ * as a plain file; the engine knows what to say.
+ */
+static inline enum flow_status flow_watch(struct flow_stage *stage, int fd, unsigned events,
+                                          uint64_t tag)
+{
+    return stage->calls->watch(stage, fd, events, tag);
+}
+
+/* No more, and before it is closed.  Nothing happens if it is not watched. */
+static inline void flow_unwatch(struct flow_stage *stage, int fd)
+{
+    stage->calls->unwatch(stage, fd);
+}
+
+/*
+ * Have `ready` called once with this tag and no events, after `after_ns`, which replaces what was
+ * set for the tag before; < 0: not at all.  FLOW_ENOMEM.
+ */
+static inline enum flow_status flow_timer(struct flow_stage *stage, uint64_t tag, int64_t after_ns)
+{
+    return stage->calls->timer(stage, tag, after_ns);
 }
 
 /* Has the run been asked to stop?  For long loops without flow_wait. */
