@@ -168,6 +168,22 @@ static enum flow_status check_path(const struct flow_plan *plan,
                      plan->stages[path->to].name, flow_delivery_words(path), why);
 }
 
+enum flow_status flow_delivery_way_back(const struct flow_plan *plan, size_t *stage,
+                                        const char **why, struct flow_error *err)
+{
+    *stage = FLOW_NONE;
+    *why = NULL;
+    if (plan->graph->delivery == FLOW_DELIVERY_AT_MOST)
+        return FLOW_OK;
+    enum flow_status rc = FLOW_OK;
+    for (size_t i = 0; i < plan->stage_count && rc == FLOW_OK && *why == NULL; i++) {
+        if (!has_input(plan, i))
+            rc = weakness_of(&plan->stages[i], why, err);
+        *stage = *why != NULL ? i : FLOW_NONE;
+    }
+    return rc;
+}
+
 /* Can what the stage knows be saved? */
 static enum flow_status check_stage(const struct flow_plan *plan, size_t index,
                                     struct flow_error *err)

@@ -176,8 +176,10 @@ static void release(struct group_run *run)
 static bool run_session(struct hand *h, struct flow_manifest *from, uint64_t most)
 {
     struct group_run run;
-    struct flow_checkpoints options = {
-        .folder = -1, .disk = &flow_disk_real, .from = from->epoch != 0 ? from : NULL};
+    struct flow_checkpoints options = {.folder = -1,
+                                       .disk = &flow_disk_real,
+                                       .from = from->epoch != 0 ? from : NULL,
+                                       .session = from->epoch};
     group_checkpoints = &options;
     group_start(&run, h, FLOW_OK);
     group_keeps = true;
@@ -529,7 +531,8 @@ TEST(a_state_that_is_not_what_the_type_saves_is_refused)
         flow_checksum_add(FLOW_CHECKSUM_START, manifest.replicas[0].blob.bytes,
                           (size_t)manifest.replicas[0].blob.size);
     struct group_run run;
-    struct flow_checkpoints options = {.folder = -1, .disk = &flow_disk_real, .from = &manifest};
+    struct flow_checkpoints options = {
+        .folder = -1, .disk = &flow_disk_real, .from = &manifest, .session = manifest.epoch};
     group_checkpoints = &options;
     group_start(&run, h, FLOW_EPROTO);
     assert_string_equal(run.error.text, "stage 'numbers': what the checkpoint holds of its state "
