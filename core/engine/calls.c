@@ -60,8 +60,12 @@ static bool find_record(const struct flow_replica *replica, const struct flow_re
     *index = replica->batch.first + at;
     if (is_record(&replica->batch, at, record))
         return true;
-    /* It may have been looked up before the batch was copied to be edited. */
-    return replica->edit.original != NULL && is_record(&replica->edit.source, at, record);
+    /* It may have been looked up before the batch was copied to be edited, and copied again. */
+    const struct flow_edit *edit = &replica->edit;
+    for (size_t i = 0; i < edit->copy_count; i++)
+        if (is_record(&edit->copies[i].batch, at, record))
+            return true;
+    return edit->original != NULL && is_record(&edit->source, at, record);
 }
 
 /* Kept out of the short ways below, which would have to save registers for it. */

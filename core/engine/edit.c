@@ -35,6 +35,23 @@ static void move_cursor(struct flow_replica *replica)
     (void)flow_batch_next(cursor);
 }
 
+/* Records that were looked up in the copy are still to be known. */
+static bool keep_copy(struct flow_replica *replica)
+{
+    struct flow_edit *edit = &replica->edit;
+    if (!flow_grow(&edit->copies, &edit->copy_capacity, edit->copy_count + 1,
+                   sizeof(*edit->copies)))
+        return false;
+    edit->copies[edit->copy_count++] = (struct flow_edit_copy){replica->item.block, replica->batch};
+    return true;
+}
+
+static void drop_copies(struct flow_edit *edit)
+{
+    while (edit->copy_count > 0)
+        flow_block_unref(edit->copies[--edit->copy_count].block);
+}
+
 static enum flow_status copy_batch(struct flow_replica *replica)
 {
     struct flow_edit *edit = &replica->edit;
@@ -45,15 +62,15 @@ static enum flow_status copy_batch(struct flow_replica *replica)
         return rc;
     struct flow_block *copy =
         flow_block_copy(replica->host.pool, item->block, batch->first, batch->count);
-    if (copy == NULL)
+    if (copy == NULL || (edit->original != NULL && !keep_copy(replica))) {
+        flow_block_unref(copy);
         return flow_replica_fail(replica, FLOW_ENOMEM, NULL, "out of memory for a batch to edit");
+    }
 
     if (edit->original == NULL) {
         edit->original = item->block;
         edit->source = *batch;
         edit->first = item->first;
-    } else {
-        flow_block_unref(item->block);
     }
     item->block = copy;
     item->first = 0;
@@ -130,6 +147,7 @@ enum flow_status flow_edit_revert(struct flow_replica *replica)
         return FLOW_OK;
     const enum flow_status rc = flow_output_settle_runs(&replica->output);
     flow_block_unref(replica->item.block);
+    drop_copies(edit);
     replica->item.block = edit->original;
     replica->item.first = edit->first;
     replica->batch = edit->source;
@@ -141,11 +159,14 @@ void flow_edit_end(struct flow_replica *replica)
 {
     flow_block_unref(replica->edit.original);
     replica->edit.original = NULL;
+    drop_copies(&replica->edit);
 }
 
 void flow_edit_clear(struct flow_edit *edit)
 {
     flow_block_unref(edit->original);
+    drop_copies(edit);
+    free(edit->copies);
     free(edit->saved);
     *edit = (struct flow_edit){0};
 }

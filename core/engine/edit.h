@@ -4,8 +4,7 @@
 
 /*
  * Editing the batch in hand (flow_edit, flow_edit_batch).  A block that nobody else reads is
- * written to as it is; else the batch is copied, once, and its copy is the batch in hand from then
- * on:
+ * written to as it is; else the batch is copied, and its copy is the batch in hand from then on:
  *
  *     one reference, writable ──> in place
  *     read by others, or a part of it has been forwarded by reference ──> a copy
@@ -22,12 +21,20 @@
 struct flow_block;
 struct flow_replica;
 
+/* A copy that others read by now, so that it was copied again. */
+struct flow_edit_copy {
+    struct flow_block *block; /* a reference */
+    struct flow_batch batch;  /* as the callback saw it, and may have looked records up in it */
+};
+
 struct flow_edit {
-    struct flow_block *original; /* what the batch in hand was before it was copied; NULL: it was
-                                    not; a reference */
-    struct flow_batch source;    /* ... as the callback saw it */
-    uint32_t first;              /* ... and where the item in hand began in it */
-    uint8_t *saved;              /* the bytes of one record before it was edited */
+    struct flow_block *original;   /* what the batch in hand was before it was copied; NULL: it was
+                                      not; a reference */
+    struct flow_batch source;      /* ... as the callback saw it */
+    uint32_t first;                /* ... and where the item in hand began in it */
+    struct flow_edit_copy *copies; /* copies of it before the one in hand */
+    size_t copy_count, copy_capacity;
+    uint8_t *saved; /* the bytes of one record before it was edited */
     size_t saved_capacity;
     uint64_t saved_id; /* which record's: stage.in_hand; 0: none */
 };

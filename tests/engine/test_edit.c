@@ -106,6 +106,29 @@ static enum flow_status edit_each(void *self, struct flow_stage *stage,
 static const struct flow_stage_type edits_each = {
     .name = "t.edits_each", .role = FLOW_WORKER, .process_batch = edit_each};
 
+/* Looks at one that it has passed on once more, in the middle of a batch, which makes another copy
+ * of the batch while records of the first one are in hand. */
+static enum flow_status edit_back(void *self, struct flow_stage *stage,
+                                  const struct flow_batch *batch)
+{
+    (void)self;
+    enum flow_status rc = FLOW_OK;
+    const struct flow_record head = flow_batch_record(batch, 0);
+    for (uint32_t i = 0; i < batch->count && rc == FLOW_OK; i++) {
+        const struct flow_record record = flow_batch_record(batch, i);
+        if (i > 0 && i == batch->count / 4 * 3 && flow_edit(stage, &head) == NULL)
+            return FLOW_EABORT;
+        uint8_t *bytes = flow_edit(stage, &record);
+        if (bytes == NULL)
+            return FLOW_EABORT;
+        bytes[record.size - 1] = '!';
+        rc = flow_forward(stage, 0, &record);
+    }
+    return rc;
+}
+static const struct flow_stage_type edits_back = {
+    .name = "t.edits_back", .role = FLOW_WORKER, .process_batch = edit_back};
+
 /* Passes each record on as it is, and edited. */
 static enum flow_status edit_after(void *self, struct flow_stage *stage,
                                    const struct flow_record *record)
@@ -361,6 +384,21 @@ TEST(what_was_forwarded_before_an_edit_stays_as_it_was)
     finish(&run, h);
 }
 
+TEST(a_record_of_a_copy_that_was_copied_again_is_forwarded_as_edited)
+{
+    struct hand *h = graph_of(&edits_back);
+    h->stages[1].errors = (struct flow_error_policy){.then = FLOW_SKIP};
+    struct group_run run;
+    group_source_count = 20000; /* batches grow, and parts of them are passed on by reference */
+
+    run_to_end(&run, h);
+
+    assert_int_equal(group_kept[0].count, 20000);
+    for (size_t i = 0; i < 20000; i++)
+        assert_kept(0, i, (long long)i, true);
+    finish(&run, h);
+}
+
 TEST(a_record_refused_after_an_edit_is_reported_as_it_came)
 {
     static const struct flow_stage_type *const types[] = {&edits_and_refuses,
@@ -437,6 +475,8 @@ int main(void)
         cmocka_unit_test_setup(several_editors_of_one_batch_do_not_meet, set_up),
         cmocka_unit_test_setup(workers_who_share_a_batch_edit_their_parts_only, set_up),
         cmocka_unit_test_setup(what_was_forwarded_before_an_edit_stays_as_it_was, set_up),
+        cmocka_unit_test_setup(a_record_of_a_copy_that_was_copied_again_is_forwarded_as_edited,
+                               set_up),
         cmocka_unit_test_setup(a_record_refused_after_an_edit_is_reported_as_it_came, set_up),
         cmocka_unit_test_setup(a_record_is_tried_again_as_it_came, set_up),
         cmocka_unit_test_setup(only_what_is_in_hand_can_be_edited, set_up),

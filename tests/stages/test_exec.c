@@ -229,6 +229,7 @@ TEST(at_a_checkpoint_everything_comes_out_and_another_program_goes_on)
     assert_int_equal(flow_harness_count(h, 0), 10);
     assert_int_equal(flow_harness_save(h, &saved), FLOW_OK);
     assert_int_equal(flow_harness_restore(h, &saved), FLOW_OK);
+    feed_numbers(h, 10);
     assert_int_equal(flow_harness_work(h), FLOW_OK);
     assert_int_equal(flow_harness_finish(h), FLOW_OK);
     assert_int_equal(flow_harness_count(h, 0), 20);
