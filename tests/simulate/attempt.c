@@ -7,6 +7,7 @@
 #include "control/standing.h"
 #include "simulate/table.h"
 #include "watch/report.h"
+#include "watch/rows.h"
 
 static void say(void *context, const char *line)
 {
@@ -53,8 +54,7 @@ static void coordinate(void *context)
 static void make_shared(struct sim_attempt *attempt)
 {
     const struct flow_plan *plan = attempt->plan;
-    const struct flow_board_size board = {
-        .replicas = plan->replica_count, .links = plan->link_count, .groups = plan->group_count};
+    const struct flow_board_size board = flow_board_size_of(plan);
     const struct flow_memory_size memory = {.links = plan->link_count,
                                             .arena_bytes = plan->arena_bytes};
     if (flow_board_new(&board, false, &attempt->board, NULL) != FLOW_OK ||
@@ -66,7 +66,7 @@ static void make_shared(struct sim_attempt *attempt)
 
 static bool is_replaced(const void *plan, size_t group)
 {
-    return ((const struct flow_plan *)plan)->groups[group].recovers;
+    return group == SIM_NURSERY || ((const struct flow_plan *)plan)->groups[group].recovers;
 }
 
 void sim_attempt_run(struct sim_world *world, struct sim_attempt *attempt, unsigned number)
@@ -82,7 +82,7 @@ void sim_attempt_run(struct sim_world *world, struct sim_attempt *attempt, unsig
     world->is_replaced = is_replaced;
     snprintf(attempt->folder, sizeof(attempt->folder), "sockets-%u", number);
     attempt->run_id = number + 1;
-    (void)sim_process_new(world, SIZE_MAX, coordinate, attempt);
+    (void)sim_process_new(world, SIM_COORDINATOR, coordinate, attempt);
     attempt->end = sim_world_run(world);
     if (attempt->end == SIM_DONE)
         sim_process_kill(world, world->coordinator, 0);

@@ -115,6 +115,12 @@ void sim_disk_put(struct sim_world *world, const char *path, const void *bytes, 
     sim_inode_make_safe(name->inode);
 }
 
+void sim_disk_put_folder(struct sim_world *world, const char *path)
+{
+    sim_disk_put(world, path, NULL, 0);
+    sim_name_find(world->disk, path)->inode->folder = true;
+}
+
 bool sim_disk_is_full(const struct sim_world *world)
 {
     return sim_process_now() != NULL && world->full_until_ns > world->now_ns;
@@ -191,6 +197,11 @@ char *sim_path_join(int folder, const char *path)
     char *whole = sim_own_alloc(size);
     if (strcmp(path, ".") == 0)
         return strcpy(whole, open->path);
+    if (strcmp(path, "..") == 0) {
+        strcpy(whole, open->path);
+        *strrchr(whole, '/') = '\0';
+        return whole;
+    }
     snprintf(whole, size, "%s/%s", open->path, path);
     return whole;
 }
@@ -253,11 +264,27 @@ static void lose_bytes(struct sim_world *world, struct sim_inode *inode)
         memcpy(inode->bytes, inode->safe, safe);
 }
 
+/* A folder has gone, and all in it. */
+static void lose_folder(struct sim_world *world, const char *path)
+{
+    sim_say(world, "the folder %s is lost", path);
+    for (struct sim_name *name = world->disk->names; name != NULL; name = name->next) {
+        if (sim_path_lies_in(name->path, path)) {
+            sim_inode_point(&name->inode, NULL);
+            sim_inode_point(&name->safe, NULL);
+        }
+    }
+}
+
 void sim_disk_lose(struct sim_world *world)
 {
     for (struct sim_name *name = world->disk->names; name != NULL; name = name->next) {
-        if (name->inode != name->safe && sim_percent(&world->chance, 60))
-            sim_inode_point(&name->inode, name->safe);
+        if (name->inode == name->safe || !sim_percent(&world->chance, 60))
+            continue;
+        const bool folder = name->inode != NULL && name->inode->folder;
+        sim_inode_point(&name->inode, name->safe);
+        if (folder)
+            lose_folder(world, name->path);
     }
     for (struct sim_name *name = world->disk->names; name != NULL; name = name->next) {
         if (name->inode != NULL) {

@@ -84,6 +84,9 @@ char *sim_path_join(int folder, const char *path);
 /* A file that is there, for good. */
 void sim_disk_put(struct sim_world *world, const char *path, const void *bytes, size_t size);
 
+/* A folder that is there, for good. */
+void sim_disk_put_folder(struct sim_world *world, const char *path);
+
 bool sim_disk_is_full(const struct sim_world *world);
 
 /* As open; -1: see errno. */

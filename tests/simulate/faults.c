@@ -14,7 +14,7 @@
 static bool is_victim(const struct sim_world *world, const struct sim_process *process,
                       bool replaced)
 {
-    return !process->dead && process->group != SIZE_MAX &&
+    return !process->dead && process->group != SIM_COORDINATOR &&
            (!replaced || world->is_replaced(world->plan, process->group));
 }
 
@@ -106,7 +106,8 @@ void sim_faults_strike(struct sim_world *world)
     if (world->steps >= world->orphans_die_at) {
         world->orphans_die_at = UINT64_MAX;
         for (struct sim_process *p = world->processes; p != NULL; p = p->next) {
-            if (p != world->coordinator && p->group != SIZE_MAX && p->pid < world->coordinator->pid)
+            if (p != world->coordinator && p->group != SIM_COORDINATOR &&
+                p->pid < world->coordinator->pid)
                 sim_process_kill(world, p, SIGKILL);
         }
     }

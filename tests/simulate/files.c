@@ -77,7 +77,8 @@ int __wrap_mkdir(const char *path, mode_t mode)
     struct sim_inode *inode = sim_own_alloc(sizeof(*inode));
     inode->folder = true;
     sim_inode_point(&name->inode, inode);
-    sim_inode_point(&name->safe, inode);
+    if (sim_process_now() == NULL)
+        sim_inode_point(&name->safe, inode);
     return 0;
 }
 

@@ -45,6 +45,7 @@ struct sim_context {
     struct sim_process *process;
     struct sim_queue idle; /* who waits for what lingers */
     size_t lingering;      /* letters of closed sockets that are not sent */
+    int64_t until;         /* when the last of them is given up */
 };
 
 struct sim_pipe {

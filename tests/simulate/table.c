@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "simulate/table.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -23,8 +25,11 @@ int __wrap_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeou
 int __wrap_eventfd(unsigned initial, int flags);
 int __wrap_socketpair(int domain, int type, int protocol, int ends[2]);
 int __wrap_socket(int domain, int type, int protocol);
-ssize_t __wrap_send(int fd, const void *bytes, size_t size, int flags);
-ssize_t __wrap_recv(int fd, void *bytes, size_t size, int flags);
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags);
+ssize_t __wrap_recvmsg(int fd, struct msghdr *message, int flags);
+int __wrap_epoll_create1(int flags);
+int __wrap_epoll_ctl(int epoll, int what, int fd, struct epoll_event *event);
+int __wrap_epoll_wait(int epoll, struct epoll_event *events, int most, int timeout_ms);
 ssize_t __wrap_read(int fd, void *bytes, size_t size);
 ssize_t __wrap_write(int fd, const void *bytes, size_t size);
 int __wrap_close(int fd);
@@ -35,8 +40,11 @@ int __real_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeou
 int __real_eventfd(unsigned initial, int flags);
 int __real_socketpair(int domain, int type, int protocol, int ends[2]);
 int __real_socket(int domain, int type, int protocol);
-ssize_t __real_send(int fd, const void *bytes, size_t size, int flags);
-ssize_t __real_recv(int fd, void *bytes, size_t size, int flags);
+ssize_t __real_sendmsg(int fd, const struct msghdr *message, int flags);
+ssize_t __real_recvmsg(int fd, struct msghdr *message, int flags);
+int __real_epoll_create1(int flags);
+int __real_epoll_ctl(int epoll, int what, int fd, struct epoll_event *event);
+int __real_epoll_wait(int epoll, struct epoll_event *events, int most, int timeout_ms);
 ssize_t __real_read(int fd, void *bytes, size_t size);
 ssize_t __real_write(int fd, const void *bytes, size_t size);
 int __real_close(int fd);
@@ -85,14 +93,22 @@ void sim_fd_changed(struct sim_world *world, int fd)
         sim_wake_all(world, &entry->waits);
 }
 
-static void drop_packets(struct sim_fd *entry)
+static struct sim_packet *take_packet(struct sim_fd *entry)
+{
+    struct sim_packet *packet = entry->first;
+    entry->first = packet->next;
+    if (entry->first == NULL)
+        entry->last = &entry->first;
+    return packet;
+}
+
+static void drop_packets(struct sim_world *world, struct sim_fd *entry)
 {
     while (entry->first != NULL) {
-        struct sim_packet *packet = entry->first;
-        entry->first = packet->next;
+        struct sim_packet *packet = take_packet(entry);
+        sim_fd_release(world, packet->passed);
         sim_own_free(packet);
     }
-    entry->last = &entry->first;
 }
 
 static void close_channel(struct sim_world *world, struct sim_fd *entry)
@@ -103,7 +119,7 @@ static void close_channel(struct sim_world *world, struct sim_fd *entry)
         peer->reset = entry->first != NULL;
         sim_wake_all(world, &peer->waits);
     }
-    drop_packets(entry);
+    drop_packets(world, entry);
 }
 
 void sim_fd_release(struct sim_world *world, int fd)
@@ -148,6 +164,8 @@ static short readiness(const struct sim_fd *entry)
         return sim_socket_signals(entry->socket) ? POLLIN : 0;
     case SIM_FILE:
         return POLLIN;
+    case SIM_EPOLL: /* nothing is watched */
+        return 0;
     case SIM_NOTHING:
         break;
     }
@@ -252,19 +270,26 @@ bool sim_channel_new(struct sim_world *world, int ends[2])
     return true;
 }
 
-bool sim_channel_put(struct sim_world *world, int fd, const void *bytes, size_t size)
+static struct sim_packet *put_packet(struct sim_world *world, int fd, const void *bytes,
+                                     size_t size)
 {
     const struct sim_fd *entry = sim_fd_get(world, fd);
     struct sim_fd *peer = sim_fd_get(world, entry->peer);
     if (peer == NULL)
-        return false;
+        return NULL;
     struct sim_packet *packet = sim_own_alloc(sizeof(*packet) + size);
     packet->size = size;
+    packet->passed = -1;
     memcpy(packet->bytes, bytes, size);
     *peer->last = packet;
     peer->last = &packet->next;
     sim_wake_all(world, &peer->waits);
-    return true;
+    return packet;
+}
+
+bool sim_channel_put(struct sim_world *world, int fd, const void *bytes, size_t size)
+{
+    return put_packet(world, fd, bytes, size) != NULL;
 }
 
 int __wrap_socketpair(int domain, int type, int protocol, int ends[2])
@@ -283,45 +308,110 @@ int __wrap_socket(int domain, int type, int protocol)
     return -1;
 }
 
-ssize_t __wrap_send(int fd, const void *bytes, size_t size, int flags)
+/* What is sent along is an end of a channel, and its sender has no more use for it than to close
+ * it: what he keeps is an end of nothing. */
+static int move_end(struct sim_world *world, int fd)
 {
-    struct sim_world *world = sim_world;
-    const struct sim_fd *entry = sim_fd_get(world, fd);
-    if (entry == NULL)
-        return __real_send(fd, bytes, size, flags);
-    sim_yield(world);
-    if (sim_channel_put(world, fd, bytes, size))
-        return (ssize_t)size;
-    errno = EPIPE;
-    return -1;
+    struct sim_fd *old = sim_fd_get(world, fd);
+    const int moved = sim_fd_new(world, SIM_CHANNEL);
+    assert(old->kind == SIM_CHANNEL && old->first == NULL && moved >= 0);
+    sim_fd_pass(world, moved, NULL);
+    sim_fd_get(world, moved)->peer = old->peer;
+    if (old->peer >= 0)
+        sim_fd_get(world, old->peer)->peer = moved;
+    old->peer = -1;
+    return moved;
 }
 
-ssize_t __wrap_recv(int fd, void *bytes, size_t size, int flags)
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags)
 {
     struct sim_world *world = sim_world;
-    struct sim_fd *entry = sim_fd_get(world, fd);
-    if (entry == NULL)
-        return __real_recv(fd, bytes, size, flags);
+    if (sim_fd_get(world, fd) == NULL)
+        return __real_sendmsg(fd, message, flags);
     sim_yield(world);
+    const struct iovec *part = message->msg_iov;
+    struct sim_packet *packet = put_packet(world, fd, part->iov_base, part->iov_len);
+    if (packet == NULL) {
+        errno = EPIPE;
+        return -1;
+    }
+    if (message->msg_controllen > 0) {
+        int passed;
+        memcpy(&passed, CMSG_DATA(CMSG_FIRSTHDR(message)), sizeof(passed));
+        packet->passed = move_end(world, passed);
+    }
+    return (ssize_t)part->iov_len;
+}
+
+/* Who asks for no descriptor gets none, and it is closed. */
+static void hand_over(struct sim_world *world, struct msghdr *message, int passed)
+{
+    struct cmsghdr *head = message->msg_controllen > 0 ? CMSG_FIRSTHDR(message) : NULL;
+    if (head == NULL || passed < 0) {
+        sim_fd_release(world, passed);
+        message->msg_controllen = 0;
+        return;
+    }
+    *head = (struct cmsghdr){
+        .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+    memcpy(CMSG_DATA(head), &passed, sizeof(passed));
+    sim_fd_pass(world, passed, sim_process_now());
+}
+
+static ssize_t receive(struct sim_world *world, struct sim_fd *entry, void *bytes, size_t size,
+                       struct msghdr *message)
+{
     if (entry->reset) {
         entry->reset = false;
         errno = ECONNRESET;
         return -1;
     }
-    struct sim_packet *packet = entry->first;
-    if (packet == NULL && entry->peer < 0)
+    if (entry->first == NULL && entry->peer < 0)
         return 0;
-    if (packet == NULL) {
+    if (entry->first == NULL) {
         errno = EAGAIN;
         return -1;
     }
+    struct sim_packet *packet = take_packet(entry);
     const size_t got = packet->size < size ? packet->size : size;
     memcpy(bytes, packet->bytes, got);
-    entry->first = packet->next;
-    if (entry->first == NULL)
-        entry->last = &entry->first;
+    hand_over(world, message, packet->passed);
     sim_own_free(packet);
     return (ssize_t)got;
+}
+
+ssize_t __wrap_recvmsg(int fd, struct msghdr *message, int flags)
+{
+    struct sim_fd *entry = sim_fd_get(sim_world, fd);
+    if (entry == NULL)
+        return __real_recvmsg(fd, message, flags);
+    sim_yield(sim_world);
+    const struct iovec *part = message->msg_iov;
+    return receive(sim_world, entry, part->iov_base, part->iov_len, message);
+}
+
+/* ---- epoll ---- */
+
+/* Stages that hold records have one, and none of those that run here watches anything with it. */
+int __wrap_epoll_create1(int flags)
+{
+    return sim_process_now() != NULL ? sim_fd_new(sim_world, SIM_EPOLL)
+                                     : __real_epoll_create1(flags);
+}
+
+int __wrap_epoll_ctl(int epoll, int what, int fd, struct epoll_event *event)
+{
+    if (sim_fd_get(sim_world, epoll) == NULL)
+        return __real_epoll_ctl(epoll, what, fd, event);
+    errno = EPERM;
+    return -1;
+}
+
+int __wrap_epoll_wait(int epoll, struct epoll_event *events, int most, int timeout_ms)
+{
+    return sim_fd_get(sim_world, epoll) != NULL
+               ? 0
+               : __real_epoll_wait(epoll, events, most, timeout_ms);
 }
 
 /* ---- all kinds ---- */
@@ -335,7 +425,7 @@ ssize_t __wrap_read(int fd, void *bytes, size_t size)
     if (entry->kind == SIM_EVENT)
         return read_event(sim_world, fd, bytes);
     if (entry->kind == SIM_CHANNEL)
-        return __wrap_recv(fd, bytes, size, 0);
+        return receive(sim_world, entry, bytes, size, &(struct msghdr){0});
     return sim_open_read(entry->open, bytes, size);
 }
 

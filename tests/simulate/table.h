@@ -8,11 +8,12 @@
 
 #include "simulate/world.h"
 
-enum sim_kind { SIM_NOTHING, SIM_EVENT, SIM_CHANNEL, SIM_SOCKET, SIM_FILE };
+enum sim_kind { SIM_NOTHING, SIM_EVENT, SIM_CHANNEL, SIM_SOCKET, SIM_FILE, SIM_EPOLL };
 
 struct sim_packet {
     struct sim_packet *next;
     size_t size;
+    int passed; /* a descriptor that goes with it; -1: none */
     unsigned char bytes[];
 };
 
@@ -37,7 +38,7 @@ struct sim_fd *sim_fd_get(const struct sim_world *world, int fd);
 /* Nothing more than that: who closes it has seen to the rest. */
 void sim_fd_release(struct sim_world *world, int fd);
 
-/* It is another process's from now on. */
+/* It is another process's from now on; NULL: on its way to one. */
 void sim_fd_pass(struct sim_world *world, int fd, struct sim_process *process);
 
 /* Two connected ends; false: no room in the table. */

@@ -310,7 +310,7 @@ struct sim_process *sim_process_new(struct sim_world *world, size_t group, void 
     process->heap = sim_heap_take(world->heaps);
     process->next = world->processes;
     world->processes = process;
-    if (group == SIZE_MAX)
+    if (group == SIM_COORDINATOR)
         world->coordinator = process;
     (void)sim_task_new(process, main, argument);
     return process;

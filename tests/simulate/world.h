@@ -26,6 +26,8 @@
 
 #define SIM_FD_BASE (1 << 20) /* descriptors from here on are of this world */
 #define SIM_NEVER INT64_MAX
+#define SIM_COORDINATOR SIZE_MAX   /* in place of a group */
+#define SIM_NURSERY (SIZE_MAX - 1) /* likewise: a nursery, or a spare process of one */
 
 struct sim_task;
 struct sim_wait;
@@ -45,7 +47,7 @@ struct sim_wait {
 struct sim_process {
     struct sim_process *next; /* of the world; the latest first */
     pid_t pid;
-    size_t group; /* of the plan; SIZE_MAX: the coordinator */
+    size_t group; /* of the plan, or SIM_COORDINATOR or SIM_NURSERY */
     size_t tasks; /* alive */
     bool dead;
     bool struck;           /* by a fault, and not by the coordinator */

@@ -58,10 +58,9 @@ int __wrap_zmq_ctx_term(void *opaque)
 {
     struct sim_world *world = sim_world;
     struct sim_context *context = opaque;
-    const int64_t until = world->now_ns + INT64_C(2000) * 1000000;
     while (context->lingering > 0) {
         struct sim_wait wait = {.queue = &context->idle};
-        if (!sim_wait_for(world, &wait, 1, NULL, until))
+        if (!sim_wait_for(world, &wait, 1, NULL, context->until))
             break;
     }
     for (struct sim_pipe *pipe = world->net->pipes, *next; pipe != NULL; pipe = next) {
@@ -99,6 +98,9 @@ static void close_outbox(struct sim_world *world, struct sim_socket *socket)
     if (socket->linger == 0)
         sim_letters_discard(&pipe->unsent, true);
     pipe->context->lingering += pipe->unsent.count;
+    const int64_t until = world->now_ns + (int64_t)socket->linger * 1000000;
+    if (pipe->unsent.count > 0 && until > pipe->context->until)
+        pipe->context->until = until;
     sim_pipe_moved(world->net, pipe);
     sim_pipe_free_if_over(world, pipe);
 }
