@@ -6,6 +6,7 @@
  * about those that end, die or are replaced, and to retreat.c, which takes a run back to its last
  * checkpoint. */
 
+#include "control/channel.h"
 #include "control/nursery.h"
 #include "control/revive.h"
 #include "control/setback.h"

@@ -127,7 +127,8 @@ enum flow_status flow_barrier_pass(struct flow_replica *replica, uint64_t epoch)
         rc = flow_output_barrier(&replica->output, epoch);
     if (rc == FLOW_OK) {
         flow_replica_publish(replica);
-        flow_cut_note(replica->host.slot, epoch);
+        if (!flow_cut_is_past(replica->host.slot, epoch))
+            flow_cut_note(replica->host.slot, epoch);
         flow_set(&replica->host.slot->passed_epoch, epoch);
         flow_careful_pass(replica);
         rc = save(replica, epoch, false);

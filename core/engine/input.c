@@ -170,7 +170,8 @@ static enum flow_status align(struct flow_input *input)
     };
     struct flow_message *held = NULL;
     size_t count = 0;
-    for (size_t i = 0; i < input->link_count; i++)
+    const bool past = flow_cut_is_past(input->host->slot, input->align.epoch);
+    for (size_t i = 0; i < input->link_count && !past; i++)
         flow_cut_note_received(input->links[i].slot, input->align.epoch);
     flow_align_release(&input->align, &held, &count);
     enum flow_status rc = make_ready(input, &barrier);

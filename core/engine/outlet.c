@@ -202,7 +202,8 @@ enum flow_status flow_outlet_send_barrier(struct flow_outlet *outlet, struct flo
         .sequence = (uint32_t)(link->sent - link->base),
         .batch = {NULL, epoch},
     };
-    flow_cut_note_sent(link->slot, epoch);
+    if (!flow_cut_is_past(outlet->host->slot, epoch))
+        flow_cut_note_sent(link->slot, epoch);
     return flow_outlet_send(outlet, link, &message);
 }
 

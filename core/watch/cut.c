@@ -24,6 +24,11 @@ flow_counter *flow_board_kept(struct flow_board_replica *slot, size_t index)
 
 /* ---- notes ---- */
 
+bool flow_cut_is_past(const struct flow_board_replica *slot, uint64_t epoch)
+{
+    return flow_read(&slot->passed_epoch) >= epoch;
+}
+
 void flow_cut_note(struct flow_board_replica *slot, uint64_t epoch)
 {
     for (size_t i = 0; i < FLOW_KEPT; i++)

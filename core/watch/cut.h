@@ -21,6 +21,13 @@
 /* The counters that FLOW_KEPT counts. */
 flow_counter *flow_board_kept(struct flow_board_replica *slot, size_t index);
 
+/*
+ * Has the replica, or a process before this one, passed the barrier of the epoch?  Then it is noted
+ * already, and what a successor counts may be of a later moment: it begins behind the last batch of
+ * which everything has arrived, and yet is given the barrier before that again.
+ */
+bool flow_cut_is_past(const struct flow_board_replica *slot, uint64_t epoch);
+
 void flow_cut_note(struct flow_board_replica *slot, uint64_t epoch);
 void flow_cut_note_end(struct flow_board_replica *slot, uint64_t epoch);
 void flow_cut_note_sent(struct flow_board_link *slot, uint64_t epoch);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "control/setback.h"
+#include "watch/rows.h"
 
 #include <signal.h>
 #include <string.h>
@@ -41,8 +42,7 @@ static void set_up(struct fixture *f)
     (void)hand_edge(h, count, hand_stage(h, "print", &hand_sink, 1));
     f->plan = flow_plan_new(&h->graph, &(struct flow_plan_options){.cpus = 2}, NULL);
     assert_non_null(f->plan);
-    const struct flow_board_size size = {f->plan->replica_count, f->plan->link_count,
-                                         f->plan->group_count};
+    const struct flow_board_size size = flow_board_size_of(f->plan);
     assert_int_equal(flow_board_new(&size, false, &f->board, NULL), FLOW_OK);
     f->launch = (struct flow_launch){.plan = f->plan, .board = &f->board};
     f->slot = &f->board.replicas[2];
