@@ -89,7 +89,7 @@ flowrun new stage upcase >"$work/stdout" || die "flowrun new stage"
     cat "$work/stdout" >&2
     die "a new stage does not build or pass"
 }
-if grep -rqF "$build" upcase/build; then
+if grep -rIqF "$build" upcase/build; then # of binaries, debuggers are told where sources were
     die "the package for CMake leads to the build folder"
 fi
 expect 'number 1

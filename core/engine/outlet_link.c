@@ -5,16 +5,7 @@
 
 #include "base/mem.h"
 
-#define HELD_ROOM 4 /* batches held for acknowledgement, in multiples of the credit */
-#define DEALT 4     /* slices of a batch that several readers share, for each of them */
-
-static uint64_t power_of_two(uint64_t least)
-{
-    uint64_t size = 1;
-    while (size < least)
-        size *= 2;
-    return size;
-}
+#define DEALT 4 /* slices of a batch that several readers share, for each of them */
 
 static enum flow_window_kind window_kind(const struct flow_plan *plan,
                                          const struct flow_plan_edge *edge)
@@ -29,8 +20,6 @@ static enum flow_window_kind window_kind(const struct flow_plan *plan,
 static enum flow_status init_link(struct flow_outlet_link *link, struct flow_host *host, size_t id)
 {
     const struct flow_plan_link *plan = &host->plan->links[id];
-    const uint64_t room = plan->local ? (uint64_t)plan->credit.batches + 1
-                                      : (uint64_t)plan->credit.batches * HELD_ROOM;
     link->id = (uint32_t)id;
     link->remote = !plan->local;
     link->recovers = host->plan->stages[host->plan->replicas[plan->to].stage].recovers;
@@ -40,7 +29,7 @@ static enum flow_status init_link(struct flow_outlet_link *link, struct flow_hos
     link->outbox = plan->fused ? NULL : flow_peers_outbox(host->peers, plan->to);
     flow_window_init(&link->window, window_kind(host->plan, &host->plan->edges[plan->edge]),
                      host->plan->replicas[plan->to].in_count, link->remote);
-    link->ring_mask = power_of_two(room) - 1;
+    link->ring_mask = flow_plan_link_keeps(plan) - 1;
     link->ring = flow_calloc(link->ring_mask + 1, sizeof(*link->ring));
     if (link->ring == NULL)
         return flow_fail(&host->err, FLOW_ENOMEM, "out of memory for a link");

@@ -25,126 +25,123 @@ struct part {
     const char *json;
 };
 
-static const struct part definitions[] =
-    {
-        {"name", "{ \"type\": \"string\", \"pattern\": \"^" NAME "$\", \"maxLength\": 64,"
-                 "  \"not\": { \"pattern\": \"^(x-|flowrun)\" } }"},
-        {"size", "{ \"description\": \"bytes, as in 4096 or \\\"64KiB\\\"\","
-                 "  \"anyOf\": [ { \"type\": \"integer\", \"minimum\": 1 },"
-                 "               { \"type\": \"string\", " SIZE " } ] }"},
-        {"duration", "{ \"type\": \"string\", \"description\": \"as in \\\"250ms\\\"\","
-                     "  \"pattern\": \"^" DURATION "$|\\\\$\\\\{.+\\\\}\" }"},
-        {"pin", ONE_OF("\"none\", \"compact\", \"spread\"", ", \"default\": \"none\"")},
-        {"cpus", "{ \"type\": \"string\", \"description\": \"CPUs, as in \\\"0-3,6\\\"\","
-                 "  \"pattern\": \"^" CPUS "(," CPUS ")*$|\\\\$\\\\{.+\\\\}\" }"},
-        {"param",
-         "{ \"type\": \"object\", \"required\": [\"type\"], \"additionalProperties\": false,"
-         "  \"properties\": {"
-         "    \"type\": { \"enum\": [\"string\", \"int\", \"float\", \"bool\", \"size\", "
-         "\"duration\"] "
-         "},"
-         "    \"default\": { \"description\": \"without one, --param must give the value\" },"
-         "    \"help\": { \"type\": \"string\" },"
-         "    \"secret\": { \"type\": \"boolean\", \"description\": \"never shown in messages\" } "
-         "} }"},
-        {"queue",
-         "{ \"type\": \"object\", \"additionalProperties\": false, \"properties\": {"
-         "    \"items\": { \"description\": \"records\", \"anyOf\": [ { \"type\": \"integer\","
-         "      \"minimum\": 1, \"maximum\": 4294967295 }, { " REFERENCE " } ] },"
-         "    \"bytes\": { \"$ref\": \"#/$defs/size\" },"
-         "    \"when_full\": " ONE_OF("\"block\", \"drop_new\", \"drop_old\", \"fail\"",
-                                      ", \"default\": \"block\"") " } }"},
-        {"ref", "{ \"type\": \"string\", \"description\": \"STAGE or STAGE.PORT\","
-                "  \"pattern\": \"^" NAME "(\\\\.[^.]+)?$|\\\\$\\\\{.+\\\\}\" }"},
-        {"edge",
-         "{ \"anyOf\": [ { \"$ref\": \"#/$defs/ref\" },"
-         "  { \"type\": \"object\", \"required\": [\"stage\"], \"additionalProperties\": false,"
-         "    \"properties\": {"
-         "      \"stage\": { \"$ref\": \"#/$defs/ref\" },"
-         "      \"share\": " ONE_OF(
-             "\"balance\", \"key\", \"all\"",
-             ", \"default\": \"balance\"") ","
-                                           "      \"key\": { \"type\": \"string\", "
-                                           "\"description\": "
-                                           "\"a JSON pointer\","
-                                           "                 \"pattern\": "
-                                           "\"^(/.*)?$|\\\\$\\\\{.+\\\\}\" },"
-                                           "      \"queue\": { \"$ref\": \"#/$defs/queue\" } },"
-                                           "    \"dependentRequired\": { \"key\": [\"share\"] } } "
-                                           "] }"},
-        {"source", "{ \"anyOf\": [ { \"$ref\": \"#/$defs/edge\" }, { \"type\": \"array\","
-                   "  \"minItems\": 1, \"items\": { \"$ref\": \"#/$defs/edge\" } } ] }"},
-        {"errors",
-         "{ \"anyOf\": [ { \"enum\": [\"stop\", \"skip\", \"route\"] },"
-         "  { \"type\": \"object\", \"required\": [\"retry\"], \"additionalProperties\": false,"
-         "    \"properties\": {"
-         "      \"retry\": { \"anyOf\": [ { \"type\": \"integer\", \"minimum\": 0,"
-         "        \"maximum\": 1000 }, { " REFERENCE " } ] },"
-         "      \"backoff\": { \"type\": \"string\", \"pattern\": \"^" DURATION
-         "(\\\\.\\\\." DURATION ")?$|\\\\$\\\\{.+\\\\}\" },"
-         "      \"then\": " ONE_OF("\"stop\", \"skip\", \"route\"",
-                                   ", \"default\": \"stop\"") " } },"
-                                                              "  { " REFERENCE " } ] }"},
-        {"restart", "{ \"anyOf\": [ { \"type\": \"boolean\" },"
-                    "  { \"type\": \"object\", \"additionalProperties\": false, \"properties\": {"
-                    "      \"tries\": { \"anyOf\": [ { \"type\": \"integer\", \"minimum\": 1,"
-                    "        \"maximum\": 1000000 }, { " REFERENCE " } ] },"
-                    "      \"window\": { \"$ref\": \"#/$defs/duration\" },"
-                    "      \"backoff\": { \"$ref\": \"#/$defs/duration\" },"
-                    "      \"max\": { \"$ref\": \"#/$defs/duration\" } } },"
-                    "  { " REFERENCE " } ], \"default\": true }"},
-        {"run",
-         "{ \"type\": \"object\", \"additionalProperties\": false, \"properties\": {"
-         "    \"pin\": { \"$ref\": \"#/$defs/pin\" },"
-         "    \"mode\": " ONE_OF(
-             "\"threads\", \"processes\"",
-             ", \"default\": \"threads\"") ","
-                                           "    \"memory\": { \"$ref\": \"#/$defs/size\" },"
-                                           "    \"drain\": { \"$ref\": \"#/$defs/duration\" },"
-                                           "    \"stall\": { \"$ref\": \"#/$defs/duration\" },"
-                                           "    \"on_stall\": " ONE_OF(
-                                               "\"warn\", \"stop\"",
-                                               ", \"default\": \"warn\"") ","
-                                                                          "    \"fuse\": " FUSE ","
-                                                                          "    \"state\": { "
-                                                                          "\"type\": [\"string\", "
-                                                                          "\"boolean\"], "
-                                                                          "\"minLength\": 1 },"
-                                                                          "    \"checkpoint\": { "
-                                                                          "\"$ref\": "
-                                                                          "\"#/$defs/duration\" },"
-                                                                          "    "
-                                                                          "\"delivery\": " ONE_OF(
-                                                                              "\"none\", "
-                                                                              "\"at-most-once\", "
-                                                                              "\"at-least-once\", "
-                                                                              "\"exactly-once\"",
-                                                                              ", \"default\": "
-                                                                              "\"none\"") " } }"},
-        {"expect",
-         "{ \"anyOf\": [ { \"type\": \"array\" },"
-         "  { \"type\": \"object\", \"additionalProperties\": false, \"minProperties\": 1,"
-         "    \"properties\": {"
-         "    \"records\": { \"type\": \"array\" },"
-         "    \"unordered\": { \"type\": \"array\" },"
-         "    \"contains\": {},"
-         "    \"matches\": { \"anyOf\": [ { \"type\": \"string\" },"
-         "      { \"type\": \"array\", \"items\": { \"type\": \"string\" } } ] },"
-         "    \"count\": { \"type\": \"integer\", \"minimum\": 0 } } } ] }"},
-        {"test",
-         "{ \"type\": \"object\", \"required\": [\"name\", \"expect\"],"
-         "  \"additionalProperties\": false, \"patternProperties\": { \"^x-\": {} },"
-         "  \"properties\": {"
-         "  \"name\": { \"type\": \"string\" },"
-         "  \"params\": { \"type\": \"object\" },"
-         "  \"env\": { \"type\": \"object\", \"additionalProperties\": { \"type\": \"string\" } },"
-         "  \"feed\": { \"type\": \"object\", \"additionalProperties\": { \"type\": \"array\" } },"
-         "  \"expect\": { \"type\": \"object\","
-         "    \"additionalProperties\": { \"$ref\": \"#/$defs/expect\" } },"
-         "  \"within\": { \"$ref\": \"#/$defs/duration\" } } }"},
-        {"defaults", "{ \"type\": \"object\", \"additionalProperties\": false, \"properties\": {"
-                     "    \"queue\": { \"$ref\": \"#/$defs/queue\" },"
-                     "    \"errors\": { \"$ref\": \"#/$defs/errors\" } } }"},
+static const struct part definitions[] = {
+    {"name", "{ \"type\": \"string\", \"pattern\": \"^" NAME "$\", \"maxLength\": 64,"
+             "  \"not\": { \"pattern\": \"^(x-|flowrun)\" } }"},
+    {"size", "{ \"description\": \"bytes, as in 4096 or \\\"64KiB\\\"\","
+             "  \"anyOf\": [ { \"type\": \"integer\", \"minimum\": 1 },"
+             "               { \"type\": \"string\", " SIZE " } ] }"},
+    {"duration", "{ \"type\": \"string\", \"description\": \"as in \\\"250ms\\\"\","
+                 "  \"pattern\": \"^" DURATION "$|\\\\$\\\\{.+\\\\}\" }"},
+    {"pin", ONE_OF("\"none\", \"compact\", \"spread\"", ", \"default\": \"none\"")},
+    {"cpus", "{ \"type\": \"string\", \"description\": \"CPUs, as in \\\"0-3,6\\\"\","
+             "  \"pattern\": \"^" CPUS "(," CPUS ")*$|\\\\$\\\\{.+\\\\}\" }"},
+    {"param",
+     "{ \"type\": \"object\", \"required\": [\"type\"], \"additionalProperties\": false,"
+     "  \"properties\": {"
+     "    \"type\": { \"enum\": [\"string\", \"int\", \"float\", \"bool\", \"size\", "
+     "\"duration\"] "
+     "},"
+     "    \"default\": { \"description\": \"without one, --param must give the value\" },"
+     "    \"help\": { \"type\": \"string\" },"
+     "    \"secret\": { \"type\": \"boolean\", \"description\": \"never shown in messages\" } "
+     "} }"},
+    {"queue", "{ \"type\": \"object\", \"additionalProperties\": false, \"properties\": {"
+              "    \"items\": { \"description\": \"records\", \"anyOf\": [ { \"type\": \"integer\","
+              "      \"minimum\": 1, \"maximum\": 4294967295 }, { " REFERENCE " } ] },"
+              "    \"bytes\": { \"$ref\": \"#/$defs/size\" },"
+              "    \"when_full\": " ONE_OF("\"block\", \"drop_new\", \"drop_old\", \"fail\"",
+                                           ", \"default\": \"block\"") " } }"},
+    {"ref", "{ \"type\": \"string\", \"description\": \"STAGE or STAGE.PORT\","
+            "  \"pattern\": \"^" NAME "(\\\\.[^.]+)?$|\\\\$\\\\{.+\\\\}\" }"},
+    {"edge",
+     "{ \"anyOf\": [ { \"$ref\": \"#/$defs/ref\" },"
+     "  { \"type\": \"object\", \"required\": [\"stage\"], \"additionalProperties\": false,"
+     "    \"properties\": {"
+     "      \"stage\": { \"$ref\": \"#/$defs/ref\" },"
+     "      \"share\": " ONE_OF(
+         "\"balance\", \"key\", \"all\"",
+         ", \"default\": \"balance\"") ","
+                                       "      \"key\": { \"type\": \"string\", "
+                                       "\"description\": "
+                                       "\"a JSON pointer\","
+                                       "                 \"pattern\": "
+                                       "\"^(/.*)?$|\\\\$\\\\{.+\\\\}\" },"
+                                       "      \"queue\": { \"$ref\": \"#/$defs/queue\" } },"
+                                       "    \"dependentRequired\": { \"key\": [\"share\"] } } "
+                                       "] }"},
+    {"source", "{ \"anyOf\": [ { \"$ref\": \"#/$defs/edge\" }, { \"type\": \"array\","
+               "  \"minItems\": 1, \"items\": { \"$ref\": \"#/$defs/edge\" } } ] }"},
+    {"errors",
+     "{ \"anyOf\": [ { \"enum\": [\"stop\", \"skip\", \"route\"] },"
+     "  { \"type\": \"object\", \"required\": [\"retry\"], \"additionalProperties\": false,"
+     "    \"properties\": {"
+     "      \"retry\": { \"anyOf\": [ { \"type\": \"integer\", \"minimum\": 0,"
+     "        \"maximum\": 1000 }, { " REFERENCE " } ] },"
+     "      \"backoff\": { \"type\": \"string\", \"pattern\": \"^" DURATION "(\\\\.\\\\." DURATION
+     ")?$|\\\\$\\\\{.+\\\\}\" },"
+     "      \"then\": " ONE_OF("\"stop\", \"skip\", \"route\"",
+                               ", \"default\": \"stop\"") " } },"
+                                                          "  { " REFERENCE " } ] }"},
+    {"restart", "{ \"anyOf\": [ { \"type\": \"boolean\" },"
+                "  { \"type\": \"object\", \"additionalProperties\": false, \"properties\": {"
+                "      \"tries\": { \"anyOf\": [ { \"type\": \"integer\", \"minimum\": 1,"
+                "        \"maximum\": 1000000 }, { " REFERENCE " } ] },"
+                "      \"window\": { \"$ref\": \"#/$defs/duration\" },"
+                "      \"backoff\": { \"$ref\": \"#/$defs/duration\" },"
+                "      \"max\": { \"$ref\": \"#/$defs/duration\" } } },"
+                "  { " REFERENCE " } ], \"default\": true }"},
+    {"run",
+     "{ \"type\": \"object\", \"additionalProperties\": false, \"properties\": {"
+     "    \"pin\": { \"$ref\": \"#/$defs/pin\" },"
+     "    \"mode\": " ONE_OF(
+         "\"threads\", \"processes\"",
+         ", \"default\": \"threads\"") ","
+                                       "    \"memory\": { \"$ref\": \"#/$defs/size\" },"
+                                       "    \"drain\": { \"$ref\": \"#/$defs/duration\" },"
+                                       "    \"stall\": { \"$ref\": \"#/$defs/duration\" },"
+                                       "    \"on_stall\": " ONE_OF(
+                                           "\"warn\", \"stop\"",
+                                           ", \"default\": \"warn\"") ","
+                                                                      "    \"fuse\": " FUSE ","
+                                                                      "    \"state\": { "
+                                                                      "\"type\": [\"string\", "
+                                                                      "\"boolean\"], "
+                                                                      "\"minLength\": 1 },"
+                                                                      "    \"checkpoint\": { "
+                                                                      "\"$ref\": "
+                                                                      "\"#/$defs/duration\" },"
+                                                                      "    "
+                                                                      "\"delivery\": " ONE_OF(
+                                                                          "\"none\", "
+                                                                          "\"at-most-once\", "
+                                                                          "\"at-least-once\", "
+                                                                          "\"exactly-once\"",
+                                                                          ", \"default\": "
+                                                                          "\"none\"") " } }"},
+    {"expect", "{ \"anyOf\": [ { \"type\": \"array\" },"
+               "  { \"type\": \"object\", \"additionalProperties\": false, \"minProperties\": 1,"
+               "    \"properties\": {"
+               "    \"records\": { \"type\": \"array\" },"
+               "    \"unordered\": { \"type\": \"array\" },"
+               "    \"contains\": {},"
+               "    \"matches\": { \"anyOf\": [ { \"type\": \"string\" },"
+               "      { \"type\": \"array\", \"items\": { \"type\": \"string\" } } ] },"
+               "    \"count\": { \"type\": \"integer\", \"minimum\": 0 } } } ] }"},
+    {"test",
+     "{ \"type\": \"object\", \"required\": [\"name\", \"expect\"],"
+     "  \"additionalProperties\": false, \"patternProperties\": { \"^x-\": {} },"
+     "  \"properties\": {"
+     "  \"name\": { \"type\": \"string\" },"
+     "  \"params\": { \"type\": \"object\" },"
+     "  \"env\": { \"type\": \"object\", \"additionalProperties\": { \"type\": \"string\" } },"
+     "  \"feed\": { \"type\": \"object\", \"additionalProperties\": { \"type\": \"array\" } },"
+     "  \"expect\": { \"type\": \"object\","
+     "    \"additionalProperties\": { \"$ref\": \"#/$defs/expect\" } },"
+     "  \"within\": { \"$ref\": \"#/$defs/duration\" } } }"},
+    {"defaults", "{ \"type\": \"object\", \"additionalProperties\": false, \"properties\": {"
+                 "    \"queue\": { \"$ref\": \"#/$defs/queue\" },"
+                 "    \"errors\": { \"$ref\": \"#/$defs/errors\" } } }"},
 };
 
 /* "use" and "allOf" are put in for the types that are known. */
@@ -242,9 +239,9 @@ static int add_type(const struct flow_stage_type *type, json_t *words, json_t *r
 static json_t *stage_schema(const struct flow_types *types)
 {
     json_t *stage = load(stage_text);
-    json_t *words = json_pack("[{s:s,s:s,s:s}]", "type", "string", "pattern", "/|\\$\\{.+\\}",
-                              "description",
-                              "a plugin: ./plugin.so or ./plugin.so:type; or a graph: ./part.json");
+    json_t *words =
+        json_pack("[{s:s,s:s,s:s}]", "type", "string", "pattern", "/|\\$\\{.+\\}", "description",
+                  "a plugin: ./plugin.so or ./plugin.so:type; or a graph: ./part.json");
     json_t *rules = json_array();
     int rc = stage == NULL || words == NULL || rules == NULL;
 

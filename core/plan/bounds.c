@@ -21,7 +21,8 @@
 #define LARGE_TOTAL ((uint64_t)256 << 20)      /* ... and on all links of the run */
 
 /* What the writer of a link may keep beside what its reader has, in batches; see engine/outlet. */
-#define HELD_BATCHES 8u     /* times the credit: until acknowledged, on a link between processes */
+#define HELD_ROOM 4u        /* times the credit: until acknowledged, on a link between processes, */
+#define HELD_BATCHES 8u     /* ... and rounded up to a power of two no more than this */
 #define WAITING_BATCHES 64u /* on an edge that drops its oldest records */
 
 /* The bytes of links scale by fractions of this. */
@@ -105,6 +106,16 @@ static uint64_t room(const struct flow_plan *plan, uint64_t count, uint64_t byte
     if (bytes >= by_count)
         return by_count;
     return smaller(by_count, bytes + plan->batch_bytes);
+}
+
+uint64_t flow_plan_link_keeps(const struct flow_plan_link *link)
+{
+    const uint64_t least = link->local ? (uint64_t)link->credit.batches + 1
+                                       : (uint64_t)HELD_ROOM * link->credit.batches;
+    uint64_t size = 1;
+    while (size < least)
+        size *= 2;
+    return size;
 }
 
 /* What the writer of a link to another process holds until it is acknowledged. */

@@ -79,6 +79,13 @@ struct flow_plan_link {
     struct flow_credit credit;
 };
 
+/*
+ * How many batches the writer of a link has room to keep account of: those that were sent and are
+ * not acknowledged, to a reader in its own process those that are not done.  A power of two.  Who
+ * keeps something for each of them goes by this.
+ */
+uint64_t flow_plan_link_keeps(const struct flow_plan_link *link);
+
 struct flow_plan_replica {
     size_t stage;
     unsigned index; /* among the replicas of its stage */

@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "watch/rows.h"
 
-/* What the writer of a link keeps until it is acknowledged, in multiples of the credit: so many
- * rows may be needed.  See engine/outlet_link.c. */
-#define HELD_ROOM 4u
-
 static bool has_rows(const struct flow_plan *plan, size_t replica)
 {
     const struct flow_plan_replica *self = &plan->replicas[replica];
     return plan->stages[self->stage].recovers && self->in_count > 0;
 }
 
+/* For all that its writer may have sent since the last acknowledgement. */
 static size_t row_count(const struct flow_plan *plan, size_t replica)
 {
-    const size_t held = HELD_ROOM * plan->links[plan->replicas[replica].in[0]].credit.batches;
+    const uint64_t held = flow_plan_link_keeps(&plan->links[plan->replicas[replica].in[0]]);
     size_t count = 16;
     while (count < held + 2) /* the last one acknowledged stays, and one is being written */
         count *= 2;

@@ -12,9 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "csv/csv.h"
 #include "shared/bytes.h"
 #include "shared/cell.h"
-#include "shared/csv.h"
 #include "shared/json_scan.h"
 
 #define MARK "\xef\xbb\xbf" /* which some programs put before UTF-8 */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * First the folders are walked through (shared/files_walk.h).  With `watch` they are watched from
- * before they are read (shared/files_watch.h), and afterwards each file is emitted as it is closed
+ * First the folders are walked through (files/walk.h).  With `watch` they are watched from
+ * before they are read (files/watch.h), and afterwards each file is emitted as it is closed
  * or moved in:
  *
  *     LISTING ── all is listed ──> WATCHING <── all is looked through ── CATCHING
@@ -16,8 +16,8 @@
 
 #include <stdio.h>
 
-#include "shared/files_walk.h"
-#include "shared/files_watch.h"
+#include "files/walk.h"
+#include "files/watch.h"
 #include "shared/paths.h"
 #include "shared/text.h"
 

@@ -15,9 +15,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "files/name_template.h"
 #include "shared/bytes.h"
 #include "shared/file.h"
-#include "shared/files_template.h"
 #include "shared/key_table.h"
 #include "shared/saved.h"
 #include "shared/scratch.h"

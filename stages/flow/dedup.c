@@ -14,7 +14,7 @@
 #include <inttypes.h>
 
 #include "shared/bytes.h"
-#include "shared/json_find.h"
+#include "shared/json_field.h"
 #include "shared/key_table.h"
 #include "shared/text.h"
 
@@ -27,7 +27,7 @@ struct deduper {
     int64_t remember;
     uint64_t memory;
 
-    struct flow_json_pointer pointer;
+    struct flow_json_paths paths; /* of the field */
     struct flow_key_seed seeds[2];
     struct flow_key_table now, before;
     struct flow_text scratch;
@@ -60,7 +60,7 @@ static enum flow_status deduper_open(void *self, struct flow_stage *stage)
     struct deduper *d = self;
     if ((d->by == BY_FIELD) != (d->field != NULL))
         return flow_stage_fail(stage, FLOW_EINVAL, "\"by\": \"field\" and 'field' go together");
-    const char *why = d->field != NULL ? flow_json_pointer_init(&d->pointer, d->field) : NULL;
+    const char *why = flow_json_field_init(&d->paths, d->field);
     if (why != NULL)
         return flow_stage_fail(stage, FLOW_EINVAL, "field '%s': %s", d->field, why);
     d->seeds[0] = flow_key_seed_new();
@@ -75,27 +75,27 @@ static enum flow_status deduper_open(void *self, struct flow_stage *stage)
 static const void *find_field(struct deduper *d, struct flow_stage *stage, uint32_t index,
                               const struct flow_record *record, size_t *size, enum flow_status *rc)
 {
-    struct flow_json value;
+    struct flow_json_value value;
     const enum flow_json_found found =
-        flow_json_find(record->data, record->size, &d->pointer, &value);
+        flow_json_find(&d->paths, record->data, record->size, &value);
     if (found != FLOW_JSON_FOUND) {
         *rc = flow_batch_reject(stage, index, "%s: %s",
                                 found == FLOW_JSON_BROKEN ? "no JSON" : "its field is missing",
                                 flow_bytes_quote(record->data, record->size).text);
         return NULL;
     }
+    const char *raw = flow_json_raw(&value, size);
+    /* With its first quote, so that "1" and 1 are two values. */
+    *size -= flow_json_is_text(&value);
+    if (!value.escaped)
+        return raw;
     d->scratch.size = 0;
-    if (value.kind != '"') {
-        *size = value.size;
-        return value.at;
-    }
-    /* With its quotes, so that "1" and 1 are two values. */
-    if (!flow_text_reserve(&d->scratch, value.size + 1)) {
+    if (!flow_text_reserve(&d->scratch, *size)) {
         *rc = flow_stage_fail(stage, FLOW_ENOMEM, "no memory for a field");
         return NULL;
     }
     d->scratch.at[0] = '"';
-    *size = flow_json_unescape(&value, d->scratch.at + 1) + 1;
+    *size = flow_json_put_string(&value, d->scratch.at + 1) + 1;
     return d->scratch.at;
 }
 
@@ -199,7 +199,7 @@ static void deduper_close(void *self, struct flow_stage *stage)
     (void)stage;
     flow_key_table_clear(&d->now);
     flow_key_table_clear(&d->before);
-    flow_json_pointer_clear(&d->pointer);
+    flow_json_paths_clear(&d->paths);
     flow_text_clear(&d->scratch);
 }
 

@@ -2,7 +2,7 @@
 #include <flowrun/stage.h>
 
 #include "shared/bytes.h"
-#include "shared/json_find.h"
+#include "shared/json_field.h"
 #include "shared/saved.h"
 #include "shared/text.h"
 
@@ -41,7 +41,7 @@ static const struct flow_port outputs[] = {
 /* Why the record cannot be a part of the array; NULL: it can. */
 static const char *find_fault(const struct batcher *b, const struct flow_record *record)
 {
-    struct flow_json value;
+    struct flow_json_value value;
     if (b->as == AS_LINES)
         return NULL;
     if (flow_utf8_check(record->data, record->size) < record->size)

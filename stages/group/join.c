@@ -10,7 +10,7 @@
 #include <inttypes.h>
 
 #include "shared/bytes.h"
-#include "shared/json_find.h"
+#include "shared/json_field.h"
 #include "shared/key_table.h"
 #include "shared/saved.h"
 #include "shared/text.h"
@@ -29,8 +29,8 @@ struct head {
 
 struct side {
     struct flow_text records;
-    struct flow_key_table keys; /* place + 1 of the last record of the key */
-    struct flow_json_pointer pointer;
+    struct flow_key_table keys;   /* place + 1 of the last record of the key */
+    struct flow_json_paths paths; /* of its field */
 };
 
 struct joiner {
@@ -81,8 +81,7 @@ static enum flow_status joiner_open(void *self, struct flow_stage *stage)
     const char *const fields[SIDES] = {j->left_field, j->right_field};
     for (int i = 0; i < SIDES; i++) {
         flow_key_table_init(&j->sides[i].keys);
-        const char *why =
-            fields[i] != NULL ? flow_json_pointer_init(&j->sides[i].pointer, fields[i]) : NULL;
+        const char *why = flow_json_field_init(&j->sides[i].paths, fields[i]);
         if (why != NULL)
             return flow_stage_fail(stage, FLOW_EINVAL, "%s_field '%s': %s",
                                    i == LEFT ? "left" : "right", fields[i], why);
@@ -95,22 +94,19 @@ static enum flow_status joiner_open(void *self, struct flow_stage *stage)
 /* What the record is joined by, in j->key.  What is wrong with it, or NULL. */
 static const char *find_key(struct joiner *j, unsigned port, const struct flow_record *record)
 {
-    struct flow_json value;
+    struct flow_json_value value;
     j->key.size = 0;
     if ((port == LEFT ? j->left_field : j->right_field) == NULL) {
         flow_text_add(&j->key, record->key != NULL ? record->key : "", record->key_size);
         return record->key != NULL ? NULL : "it has no key";
     }
     const enum flow_json_found found =
-        flow_json_find(record->data, record->size, &j->sides[port].pointer, &value);
+        flow_json_find(&j->sides[port].paths, record->data, record->size, &value);
     if (found != FLOW_JSON_FOUND)
         return found == FLOW_JSON_BROKEN ? "it is no JSON" : "the field is missing";
-    if (!flow_text_reserve(&j->key, value.size))
+    if (!flow_text_reserve(&j->key, (size_t)(value.end - value.at)))
         return "there is no memory for its key";
-    if (value.kind == '"')
-        j->key.size = flow_json_unescape(&value, j->key.at);
-    else
-        flow_text_add(&j->key, value.at, value.size);
+    j->key.size = flow_json_put_raw(&value, j->key.at);
     return NULL;
 }
 
@@ -128,11 +124,11 @@ static struct flow_key_slot *find_slot(struct side *side, const struct flow_text
 /* JSON as it is, other text as a string; `size` 0 and no data: null. */
 static void put_value(struct joiner *j, const char *data, size_t size)
 {
-    struct flow_json value;
+    struct flow_json_value value;
     if (data == NULL)
         flow_text_put(&j->text, "null");
     else if (flow_json_whole(data, size, &value))
-        flow_text_add(&j->text, value.at, value.size);
+        flow_text_add(&j->text, value.at, (size_t)(value.end - value.at));
     else
         flow_text_quote(&j->text, data, size);
 }
@@ -347,7 +343,7 @@ static void joiner_close(void *self, struct flow_stage *stage)
     for (int i = 0; i < SIDES; i++) {
         flow_text_clear(&j->sides[i].records);
         flow_key_table_clear(&j->sides[i].keys);
-        flow_json_pointer_clear(&j->sides[i].pointer);
+        flow_json_paths_clear(&j->sides[i].paths);
     }
     flow_text_clear(&j->key);
     flow_text_clear(&j->text);

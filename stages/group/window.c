@@ -13,12 +13,13 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "group/pane.h"
 #include "shared/bytes.h"
-#include "shared/json_find.h"
-#include "shared/pane.h"
+#include "shared/json_field.h"
 #include "shared/text.h"
 
 enum { PORT_OUT, PORT_LATE };
+enum { FIELD_GROUP, FIELD_VALUE, FIELD_TIME, FIELDS };
 enum unit { UNIT_SECONDS, UNIT_MILLISECONDS };
 
 struct windower {
@@ -31,7 +32,8 @@ struct windower {
     int64_t lateness;
     struct flow_list quantiles;
 
-    struct flow_json_pointer group_pointer, value_pointer, time_pointer;
+    struct flow_json_paths paths; /* of the fields */
+    size_t slots[FIELDS];         /* theirs, of those that are named */
     double *shares;
     struct pane **panes; /* by their start */
     size_t pane_count, pane_capacity;
@@ -75,12 +77,19 @@ static enum flow_status no_memory(struct flow_stage *stage)
 
 /* ---- opening ---- */
 
-static enum flow_status parse_pointer(struct flow_stage *stage, const char *name, const char *text,
-                                      struct flow_json_pointer *pointer)
+static enum flow_status parse_fields(struct windower *w, struct flow_stage *stage)
 {
-    const char *why = text != NULL ? flow_json_pointer_init(pointer, text) : NULL;
-    return why == NULL ? FLOW_OK
-                       : flow_stage_fail(stage, FLOW_EINVAL, "%s '%s': %s", name, text, why);
+    static const char *const names[FIELDS] = {"group", "value", "time"};
+    const char *const fields[FIELDS] = {w->group, w->value, w->time};
+    flow_json_paths_init(&w->paths);
+    for (int i = 0; i < FIELDS; i++) {
+        const char *why = fields[i] != NULL ? flow_json_field_add(&w->paths, fields[i],
+                                                                  strlen(fields[i]), &w->slots[i])
+                                            : NULL;
+        if (why != NULL)
+            return flow_stage_fail(stage, FLOW_EINVAL, "%s '%s': %s", names[i], fields[i], why);
+    }
+    return FLOW_OK;
 }
 
 static enum flow_status parse_quantiles(struct windower *w, struct flow_stage *stage)
@@ -105,11 +114,7 @@ static enum flow_status windower_open(void *self, struct flow_stage *stage)
     w->newest = INT64_MIN;
     if (w->time != NULL && w->count > 0)
         return flow_stage_fail(stage, FLOW_EINVAL, "a window is by 'count' or by 'time', not both");
-    enum flow_status rc = parse_pointer(stage, "group", w->group, &w->group_pointer);
-    if (rc == FLOW_OK)
-        rc = parse_pointer(stage, "value", w->value, &w->value_pointer);
-    if (rc == FLOW_OK)
-        rc = parse_pointer(stage, "time", w->time, &w->time_pointer);
+    const enum flow_status rc = parse_fields(w, stage);
     return rc == FLOW_OK ? parse_quantiles(w, stage) : rc;
 }
 
@@ -127,13 +132,13 @@ static bool parse_number(const char *text, size_t size, double *number)
     return *end == '\0' && isfinite(*number);
 }
 
-static bool parse_date(const struct flow_json *value, double *seconds)
+static bool parse_date(const struct flow_json_value *value, double *seconds)
 {
     char text[48];
     struct tm parts = {0};
-    if (value->size >= sizeof(text))
+    if ((size_t)(value->end - value->at) >= sizeof(text))
         return false;
-    text[flow_json_unescape(value, text)] = '\0';
+    text[flow_json_put_string(value, text)] = '\0';
     const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &parts);
     if (rest == NULL)
         return false;
@@ -152,17 +157,25 @@ struct fact {
     int64_t time; /* ns */
 };
 
-static const char *find_time(const struct windower *w, const struct flow_record *record,
+static bool parse_json_number(const struct flow_json_value *value, double *number)
+{
+    size_t size;
+    const char *raw = flow_json_raw(value, &size);
+    return parse_number(raw, size, number);
+}
+
+/* `values`: by slot, what the record has of the fields. */
+static const char *find_time(const struct windower *w, const struct flow_json_value *values,
                              struct fact *fact)
 {
-    struct flow_json value;
+    const struct flow_json_value *value = &values[w->slots[FIELD_TIME]];
     double seconds = 0;
     if (w->time == NULL)
         return NULL;
-    if (flow_json_find(record->data, record->size, &w->time_pointer, &value) != FLOW_JSON_FOUND)
+    if (value->at == NULL)
         return "there is no time";
-    const bool date = value.kind == '"';
-    if (!(date ? parse_date(&value, &seconds) : parse_number(value.at, value.size, &seconds)))
+    const bool date = flow_json_is_text(value);
+    if (!(date ? parse_date(value, &seconds) : parse_json_number(value, &seconds)))
         return "that is no time";
     seconds = !date && w->unit == UNIT_MILLISECONDS ? seconds / 1000 : seconds;
     if (!(fabs(seconds) < 9e9))
@@ -172,36 +185,46 @@ static const char *find_time(const struct windower *w, const struct flow_record 
 }
 
 static const char *find_group(struct windower *w, const struct flow_record *record,
-                              struct fact *fact)
+                              const struct flow_json_value *values, struct fact *fact)
 {
-    struct flow_json value;
+    const struct flow_json_value *value = &values[w->slots[FIELD_GROUP]];
     fact->key = record->key != NULL ? record->key : "";
     fact->key_size = record->key_size;
     if (w->group == NULL)
         return flow_utf8_check(fact->key, fact->key_size) < fact->key_size ? "its key is not UTF-8"
                                                                            : NULL;
-    if (flow_json_find(record->data, record->size, &w->group_pointer, &value) != FLOW_JSON_FOUND)
+    if (value->at == NULL)
         return "there is no group";
     w->key.size = 0;
-    if (!flow_text_reserve(&w->key, value.size))
+    if (!flow_text_reserve(&w->key, (size_t)(value->end - value->at)))
         return "there is no memory for its group";
-    const bool text = value.kind == '"';
-    memcpy(w->key.at, value.at, value.size);
-    fact->key_size = text ? flow_json_unescape(&value, w->key.at) : value.size;
+    fact->key_size = flow_json_put_raw(value, w->key.at);
     fact->key = w->key.at;
-    return flow_utf8_check(fact->key, fact->key_size) < fact->key_size ? "its group is not UTF-8"
-                                                                       : NULL;
+    return NULL;
 }
 
 static const char *find_number(const struct windower *w, const struct flow_record *record,
-                               struct fact *fact)
+                               const struct flow_json_value *values, struct fact *fact)
 {
-    struct flow_json value = {.at = record->data, .size = record->size};
-    if (w->value != NULL &&
-        (flow_json_find(record->data, record->size, &w->value_pointer, &value) != FLOW_JSON_FOUND ||
-         value.kind != '0'))
+    const struct flow_json_value *value = &values[w->slots[FIELD_VALUE]];
+    if (w->value == NULL)
+        return parse_number(record->data, record->size, &fact->number) ? NULL : "it is no number";
+    if (value->at == NULL || !flow_json_is_number(value))
         return "there is no number";
-    return parse_number(value.at, value.size, &fact->number) ? NULL : "it is no number";
+    return parse_json_number(value, &fact->number) ? NULL : "it is no number";
+}
+
+/* What is wrong with the record; NULL: nothing, and `fact` is what it says. */
+static const char *find_fact(struct windower *w, const struct flow_record *record,
+                             struct fact *fact)
+{
+    struct flow_json_value values[FIELDS] = {0};
+    struct flow_json_scan scan;
+    if (w->paths.count > 0 && !flow_json_scan(&scan, &w->paths, record->data, record->size, values))
+        return "it is no JSON";
+    const char *fault = find_time(w, values, fact);
+    fault = fault == NULL ? find_group(w, record, values, fact) : fault;
+    return fault == NULL ? find_number(w, record, values, fact) : fault;
 }
 
 /* ---- windows ---- */
@@ -353,9 +376,7 @@ static enum flow_status windower_process_batch(void *self, struct flow_stage *st
     struct flow_cursor c = flow_batch_begin(batch);
     for (uint32_t i = 0; rc == FLOW_OK && flow_batch_next(&c); i++) {
         struct fact fact = {0};
-        const char *fault = find_time(w, &c.record, &fact);
-        fault = fault == NULL ? find_group(w, &c.record, &fact) : fault;
-        fault = fault == NULL ? find_number(w, &c.record, &fact) : fault;
+        const char *fault = find_fact(w, &c.record, &fact);
         rc = fault == NULL ? take(w, stage, &fact, &c.record)
                            : flow_batch_reject(stage, i, "%s: %s", fault,
                                                flow_bytes_quote(c.record.data, c.record.size).text);
@@ -411,9 +432,7 @@ static void windower_close(void *self, struct flow_stage *stage)
         pane_free(w->panes[i]);
     free(w->panes);
     free(w->shares);
-    flow_json_pointer_clear(&w->group_pointer);
-    flow_json_pointer_clear(&w->value_pointer);
-    flow_json_pointer_clear(&w->time_pointer);
+    flow_json_paths_clear(&w->paths);
     flow_text_clear(&w->key);
     flow_text_clear(&w->text);
 }

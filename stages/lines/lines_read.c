@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * Bytes come from an input (shared/input.h), which decompresses them if need be, into a buffer;
+ * Bytes come from an input (lines/input.h), which decompresses them if need be, into a buffer;
  * records are emitted out of it as far as they are whole.  The file that is followed is the only
- * one, and its end is where waiting begins (shared/follow.h).
+ * one, and its end is where waiting begins (lines/follow.h).
  */
 
 #include <flowrun/stage.h>
@@ -13,9 +13,9 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "lines/follow.h"
+#include "lines/input.h"
 #include "shared/file.h"
-#include "shared/follow.h"
-#include "shared/input.h"
 #include "shared/paths.h"
 #include "shared/saved.h"
 

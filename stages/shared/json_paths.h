@@ -96,6 +96,14 @@ static inline struct flow_json_node *flow_json_child_(struct flow_json_node *nod
     return child;
 }
 
+/* The slot of a node where a pointer ends, its old one or a new one. */
+static inline size_t flow_json_slot_(struct flow_json_paths *paths, struct flow_json_node *node)
+{
+    if (node->slot < 0)
+        node->slot = (int32_t)paths->count++;
+    return (size_t)node->slot;
+}
+
 /* The name between two slashes, ~1 and ~0 undone, to be freed; NULL and a reason if it cannot be.
  */
 static inline char *flow_json_token_(const char *at, const char *end, size_t *size,
@@ -146,10 +154,23 @@ static inline const char *flow_json_paths_add(struct flow_json_paths *paths, con
             return "no memory";
         at = stop;
     }
-    if (node->slot < 0)
-        node->slot = (int32_t)paths->count++;
-    *slot = (size_t)node->slot;
+    *slot = flow_json_slot_(paths, node);
     return NULL;
+}
+
+/* Add the member of that name, as it is, of the whole document.  False: no memory. */
+static inline bool flow_json_paths_add_member(struct flow_json_paths *paths, const char *name,
+                                              size_t size, size_t *slot)
+{
+    char *copy = malloc(size + 1);
+    if (copy == NULL)
+        return false;
+    memcpy(copy, name, size);
+    struct flow_json_node *node = flow_json_child_(&paths->root, copy, size);
+    if (node == NULL)
+        return false;
+    *slot = flow_json_slot_(paths, node);
+    return true;
 }
 
 /* Free what it holds; one that is all zeros holds nothing. */

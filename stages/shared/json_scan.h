@@ -315,17 +315,24 @@ static inline bool flow_json_scan(struct flow_json_scan *s, const struct flow_js
     return at == s->end;
 }
 
+/* The text of a value that is a string, without its escapes.  It has never more bytes than the
+ * value; how many they are. */
+static inline size_t flow_json_put_string(const struct flow_json_value *value, char *out)
+{
+    const size_t size = (size_t)(value->end - value->at) - 2;
+    if (value->escaped)
+        return flow_json_unescape(value->at + 1, value->end - 1, out);
+    memcpy(out, value->at + 1, size);
+    return size;
+}
+
 /* The value as text: a string without quotes and escapes, all else as it stands without blanks
  * between its parts.  It has never more bytes than the value; how many they are. */
 static inline size_t flow_json_put_plain(const struct flow_json_value *value, char *out)
 {
     const size_t size = (size_t)(value->end - value->at);
-    if (*value->at == '"') {
-        if (value->escaped)
-            return flow_json_unescape(value->at + 1, value->end - 1, out);
-        memcpy(out, value->at + 1, size - 2);
-        return size - 2;
-    }
+    if (*value->at == '"')
+        return flow_json_put_string(value, out);
     if (value->blanks)
         return flow_json_compact(value->at, value->end, out);
     memcpy(out, value->at, size);

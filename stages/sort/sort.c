@@ -3,7 +3,7 @@
 /*
  * Records lie one after the other in an arena; what is sorted is a list of their places, by a rank
  * of 64 bits first: the first bytes of what they are sorted by, or the number itself.  Ranks are
- * sorted byte by byte, and only where they are equal the rest is compared (shared/sorted.h).
+ * sorted byte by byte, and only where they are equal the rest is compared (sort/sorted.h).
  *
  * When the arena is full it is written, sorted, to a file; in the end the files are merged.  Of
  * many files some are merged before.  In a run that takes checkpoints the arena is written at each
@@ -18,8 +18,8 @@
 
 #include "shared/saved.h"
 #include "shared/scratch.h"
-#include "shared/sorted.h"
-#include "shared/sorted_merge.h"
+#include "sort/sorted.h"
+#include "sort/sorted_merge.h"
 
 #define RUNS_MOST 64 /* files that are merged at once */
 #define BUFFER ((size_t)256 << 10)
@@ -121,7 +121,7 @@ static enum flow_status sorter_open(void *self, struct flow_stage *stage)
                                      .separator = s->separator[0],
                                      .numeric = s->numeric,
                                      .reverse = s->reverse};
-    const char *why = s->field != NULL ? flow_json_pointer_init(&s->order.pointer, s->field) : NULL;
+    const char *why = flow_json_field_init(&s->order.paths, s->field);
     if (why != NULL)
         return flow_stage_fail(stage, FLOW_EINVAL, "field '%s': %s", s->field, why);
     s->out = malloc(BUFFER);
@@ -431,7 +431,7 @@ static void sorter_close(void *self, struct flow_stage *stage)
         flow_scratch_sweep(&s->folder, NULL, NULL);
     flow_scratch_close(&s->folder);
     sorted_clear(&s->arena);
-    flow_json_pointer_clear(&s->order.pointer);
+    flow_json_paths_clear(&s->order.paths);
     free(s->runs);
     free(s->named);
     free(s->out);

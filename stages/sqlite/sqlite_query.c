@@ -9,14 +9,14 @@
 #include <flowrun/stage.h>
 
 #include <inttypes.h>
+#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "shared/json_find.h"
 #include "shared/saved.h"
-#include "shared/sqlite.h"
 #include "shared/text.h"
+#include "sqlite/database.h"
 
 #define BURST 512 /* rows that a call of produce emits at most */
 
@@ -38,7 +38,7 @@ struct query {
     int order_column, key_column;
     sqlite3_value *last; /* of the column `order`; NULL: none yet */
     uint64_t emitted, skip;
-    struct flow_text text, scratch;
+    struct flow_text text;
 };
 
 static const struct flow_param params[] = {
@@ -68,66 +68,89 @@ static enum flow_status fail(const struct query *q, struct flow_stage *stage, co
 
 /* ---- placeholders ---- */
 
-static int bind_value(struct query *q, int place, const struct flow_json *value)
+static int bind_value(struct query *q, int place, const json_t *value)
 {
-    char number[64];
-    if (value->kind == '"') {
-        char *text = malloc(value->size);
-        if (text == NULL)
-            return SQLITE_NOMEM;
-        return sqlite3_bind_text(q->rows, place, text, (int)flow_json_unescape(value, text), free);
+    switch (json_typeof(value)) {
+    case JSON_STRING:
+        return sqlite3_bind_text64(q->rows, place, json_string_value(value),
+                                   json_string_length(value), SQLITE_TRANSIENT, SQLITE_UTF8);
+    case JSON_INTEGER:
+        return sqlite3_bind_int64(q->rows, place, json_integer_value(value));
+    case JSON_REAL:
+        return sqlite3_bind_double(q->rows, place, json_real_value(value));
+    case JSON_TRUE:
+    case JSON_FALSE:
+        return sqlite3_bind_int(q->rows, place, json_is_true(value));
+    case JSON_NULL:
+        return sqlite3_bind_null(q->rows, place);
+    default:
+        return SQLITE_MISMATCH;
     }
-    if (value->kind == '0' && value->size < sizeof(number)) {
-        memcpy(number, value->at, value->size);
-        number[value->size] = '\0';
-        if (strpbrk(number, ".eE") != NULL)
-            return sqlite3_bind_double(q->rows, place, strtod(number, NULL));
-        return sqlite3_bind_int64(q->rows, place, strtoll(number, NULL, 10));
-    }
-    if (value->kind == 't' || value->kind == 'f')
-        return sqlite3_bind_int(q->rows, place, value->kind == 't');
-    return value->kind == 'n' ? sqlite3_bind_null(q->rows, place) : SQLITE_MISMATCH;
 }
 
-static int find_place(struct query *q, const struct flow_json *name)
+static int find_place(const struct query *q, const char *name)
 {
-    static const char marks[] = ":@$";
-    q->scratch.size = 0;
-    if (!flow_text_reserve(&q->scratch, name->size + 2))
-        return 0;
-    const size_t size = flow_json_unescape(name, q->scratch.at + 1);
-    q->scratch.at[size + 1] = '\0';
     int place = 0;
-    for (const char *mark = marks; place == 0 && *mark != '\0'; mark++) {
-        q->scratch.at[0] = *mark;
-        place = sqlite3_bind_parameter_index(q->rows, q->scratch.at);
+    for (const char *mark = ":@$"; place == 0 && *mark != '\0'; mark++) {
+        char *marked = sqlite3_mprintf("%c%s", *mark, name);
+        place = marked != NULL ? sqlite3_bind_parameter_index(q->rows, marked) : 0;
+        sqlite3_free(marked);
     }
     return place;
+}
+
+/* Bind the i-th value, from 1. */
+static enum flow_status bind_one(struct query *q, struct flow_stage *stage, int i, int place,
+                                 const json_t *value)
+{
+    const int rc = bind_value(q, place, value);
+    if (rc == SQLITE_OK)
+        return FLOW_OK;
+    char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+    const enum flow_status failed =
+        flow_stage_fail(stage, FLOW_EINVAL, "'bind': value %d, %s: %s", i,
+                        text != NULL ? text : "which is too long", sqlite3_errstr(rc));
+    free(text);
+    return failed;
+}
+
+static enum flow_status bind_list(struct query *q, struct flow_stage *stage, const json_t *list)
+{
+    enum flow_status rc = FLOW_OK;
+    for (size_t i = 0; rc == FLOW_OK && i < json_array_size(list); i++)
+        rc = bind_one(q, stage, (int)i + 1, (int)i + 1, json_array_get(list, i));
+    return rc;
+}
+
+static enum flow_status bind_members(struct query *q, struct flow_stage *stage, json_t *object)
+{
+    const char *name;
+    json_t *value;
+    enum flow_status rc = FLOW_OK;
+    int i = 0;
+    json_object_foreach(object, name, value) {
+        const int place = find_place(q, name);
+        if (place == 0)
+            return flow_stage_fail(stage, FLOW_EINVAL, "'bind': no placeholder :%s in 'sql'", name);
+        rc = bind_one(q, stage, ++i, place, value);
+        if (rc != FLOW_OK)
+            return rc;
+    }
+    return rc;
 }
 
 static enum flow_status bind_all(struct query *q, struct flow_stage *stage)
 {
     if (q->bind == NULL)
         return FLOW_OK;
-    if (q->bind[0] != '[' && q->bind[0] != '{')
+    json_t *bind = json_loads(q->bind, JSON_ALLOW_NUL, NULL);
+    if (bind == NULL)
         return flow_stage_fail(stage, FLOW_EINVAL, "'bind' is %s: a list or an object is expected",
                                q->bind);
-    struct flow_json_walk walk = flow_json_begin(q->bind, q->bind + strlen(q->bind));
-    struct flow_json name = {0};
-    struct flow_json value = {0};
-    for (int i = 1; flow_json_next(&walk, &name, &value); i++) {
-        const int place = walk.object ? find_place(q, &name) : i;
-        if (place == 0)
-            return flow_stage_fail(stage, FLOW_EINVAL, "'bind': no placeholder :%.*s in 'sql'",
-                                   (int)name.size - 2, name.at + 1);
-        const int rc = bind_value(q, place, &value);
-        if (rc != SQLITE_OK)
-            return flow_stage_fail(stage, FLOW_EINVAL, "'bind': value %d, %.*s: %s", i,
-                                   (int)value.size, value.at, sqlite3_errstr(rc));
-        if (flow_json_is_last(&walk))
-            break;
-    }
-    return FLOW_OK;
+    const enum flow_status rc =
+        json_is_array(bind) ? bind_list(q, stage, bind) : bind_members(q, stage, bind);
+    json_decref(bind);
+    return rc;
 }
 
 /* ---- the statement ---- */
@@ -460,7 +483,6 @@ static void query_close(void *self, struct flow_stage *stage)
     (void)sqlite3_close(q->db);
     sqlite3_free(q->ordered);
     flow_text_clear(&q->text);
-    flow_text_clear(&q->scratch);
 }
 
 static const struct flow_stage_type query = {

@@ -22,9 +22,9 @@
 #include <stdlib.h>
 
 #include "shared/saved.h"
-#include "shared/sqlite.h"
-#include "shared/sqlite_row.h"
 #include "shared/text.h"
+#include "sqlite/database.h"
+#include "sqlite/row.h"
 
 enum format { FORMAT_JSON, FORMAT_TSV };
 enum conflict { CONFLICT_REFUSE, CONFLICT_REPLACE, CONFLICT_IGNORE };
@@ -101,12 +101,15 @@ static char *make_statement(const struct writer *w)
     return sqlite3_str_finish(text);
 }
 
-/* Where the value of a placeholder comes from. */
-static bool find_source(const struct writer *w, int i, struct sqlite_place *place)
+/* Where the value of a placeholder comes from; `field`: the name of its field, NULL if it has none.
+ */
+static bool find_source(const struct writer *w, int i, struct sqlite_place *place,
+                        const char **field)
 {
     const char *name = sqlite3_bind_parameter_name(w->row.statement, i + 1);
+    *field = NULL;
     if (w->table != NULL && w->format == FORMAT_JSON)
-        *place = (struct sqlite_place){.source = SOURCE_FIELD, .name = w->columns.items[i]};
+        *field = w->columns.items[i];
     else if (name == NULL || name[0] == '?')
         *place = (struct sqlite_place){.source = SOURCE_PLACE, .column = (size_t)i};
     else if (strcmp(name, "@key") == 0)
@@ -114,25 +117,38 @@ static bool find_source(const struct writer *w, int i, struct sqlite_place *plac
     else if (strcmp(name, "@record") == 0)
         *place = (struct sqlite_place){.source = SOURCE_RECORD};
     else
-        *place = (struct sqlite_place){.source = SOURCE_FIELD, .name = name + 1};
-    place->size = place->name != NULL ? strlen(place->name) : 0;
+        *field = name + 1;
+    if (*field != NULL)
+        *place = (struct sqlite_place){.source = SOURCE_FIELD};
     return (place->source != SOURCE_PLACE || w->format == FORMAT_TSV) &&
            (place->source != SOURCE_FIELD || w->format == FORMAT_JSON);
+}
+
+static enum flow_status no_columns(const struct writer *w, struct flow_stage *stage)
+{
+    return flow_stage_fail(stage, FLOW_ENOMEM, "no memory for %d columns", w->row.place_count);
 }
 
 static enum flow_status find_sources(struct writer *w, struct flow_stage *stage)
 {
     w->row.place_count = sqlite3_bind_parameter_count(w->row.statement);
     w->row.places = calloc((size_t)w->row.place_count + 1, sizeof(*w->row.places));
-    if (w->row.places == NULL)
-        return flow_stage_fail(stage, FLOW_ENOMEM, "no memory for %d columns", w->row.place_count);
+    w->row.values = calloc((size_t)w->row.place_count + 1, sizeof(*w->row.values));
+    flow_json_paths_init(&w->row.fields);
+    if (w->row.places == NULL || w->row.values == NULL)
+        return no_columns(w, stage);
     for (int i = 0; i < w->row.place_count; i++) {
-        if (!find_source(w, i, &w->row.places[i]))
+        struct sqlite_place *place = &w->row.places[i];
+        const char *field;
+        if (!find_source(w, i, place, &field))
             return flow_stage_fail(stage, FLOW_EINVAL,
                                    "'sql': placeholder %d: :field goes with JSON, ? with tsv",
                                    i + 1);
-        w->row.needs_fields = w->row.needs_fields || w->row.places[i].source == SOURCE_FIELD ||
-                              w->row.places[i].source == SOURCE_PLACE;
+        if (field != NULL &&
+            !flow_json_paths_add_member(&w->row.fields, field, strlen(field), &place->slot))
+            return no_columns(w, stage);
+        w->row.needs_fields =
+            w->row.needs_fields || place->source == SOURCE_FIELD || place->source == SOURCE_PLACE;
     }
     return FLOW_OK;
 }
@@ -423,6 +439,8 @@ static void writer_close(void *self, struct flow_stage *stage)
     (void)sqlite3_finalize(w->row.statement);
     (void)sqlite3_close(w->db); /* what is not committed is rolled back */
     free(w->row.places);
+    free(w->row.values);
+    flow_json_paths_clear(&w->row.fields);
     flow_text_clear(&w->row.scratch);
     flow_text_clear(&w->log);
 }

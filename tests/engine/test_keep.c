@@ -166,7 +166,7 @@ TEST(the_row_that_was_acknowledged_outlives_all_that_may_be_sent_after_it)
     struct fixture f;
     set_up(&f);
     const size_t rows = flow_rows_of(f.plan, &f.board, 1).count;
-    const uint32_t held = 4 * f.plan->links[f.plan->replicas[1].in[0]].credit.batches;
+    const uint64_t held = flow_plan_link_keeps(&f.plan->links[f.plan->replicas[1].in[0]]);
     assert_true(rows >= held + 2);
     for (uint64_t i = 0; i < 2 * rows; i++)
         process(&f, i, i);

@@ -110,15 +110,20 @@ static struct flow_block *make_block(struct flow_pool *pool, size_t size)
     return block;
 }
 
-/* One writer and `readers` readers behind one edge with this queue. */
-static void set_up(struct fixture *f, unsigned readers, struct flow_queue queue, bool remote)
+/* A graph of one writer and `readers` readers behind one edge with this queue; returns them. */
+static size_t make_graph(struct fixture *f, unsigned readers, struct flow_queue queue)
 {
     *f = (struct fixture){.hand = hand_new()};
     const size_t read = hand_stage(f->hand, "read", &hand_source, 1);
     const size_t work = hand_stage(f->hand, "work", &hand_map, readers);
     f->hand->stages[work].order = FLOW_ORDER_NONE;
-    f->hand->stages[work].isolate = remote;
     hand_edge(f->hand, read, work)->queue = queue;
+    return work;
+}
+
+/* The outlet of the writer of that graph. */
+static void begin(struct fixture *f, unsigned readers)
+{
     f->plan = flow_plan_new(&f->hand->graph, &(struct flow_plan_options){.cpus = 2}, NULL);
     assert_non_null(f->plan);
     const struct flow_board_size size = flow_board_size_of(f->plan);
@@ -137,6 +142,14 @@ static void set_up(struct fixture *f, unsigned readers, struct flow_queue queue,
     sent_count = 0;
     waits = 0;
     wait_limit = 0;
+}
+
+/* One writer and `readers` readers behind one edge with this queue. */
+static void set_up(struct fixture *f, unsigned readers, struct flow_queue queue, bool remote)
+{
+    const size_t work = make_graph(f, readers, queue);
+    f->hand->stages[work].isolate = remote;
+    begin(f, readers);
 }
 
 static void tear_down(struct fixture *f)
@@ -610,6 +623,37 @@ TEST(a_writer_that_may_be_replaced_leaves_when_its_reader_has_had_the_end)
     tear_down(&f);
 }
 
+/* What is done and not acknowledged takes no credit, so it ends with the room to keep account. */
+static void fill(struct fixture *f, unsigned readers)
+{
+    while (flow_outlet_has_room(&f->outlet, 0)) {
+        assert_int_equal(offer(f, 0, 1), FLOW_OK);
+        for (size_t i = 0; i < readers; i++)
+            assert_int_equal(report(f, i, (uint32_t)f->outlet.links[i].sent, 0, 1), FLOW_OK);
+    }
+}
+
+/* ... and the row of the last batch that was acknowledged, which a successor may begin from. */
+TEST(a_worker_has_rows_for_all_that_its_writer_may_hold)
+{
+    for (uint64_t i = 0; i < 20; i++) {
+        struct fixture f;
+        const unsigned readers = 1 + (unsigned)(i % 2);
+        const size_t work = make_graph(&f, readers, (struct flow_queue){.items = i / 2});
+        f.hand->graph.mode = FLOW_PROCESSES;
+        f.hand->stages[work].restart.on = true;
+        (void)hand_edge(f.hand, work, hand_stage(f.hand, "print", &hand_sink, 1));
+        begin(&f, readers);
+        fill(&f, readers);
+        for (size_t k = 0; k < readers; k++) {
+            const uint64_t held = f.outlet.links[k].sent;
+            assert_int_equal(held, flow_plan_link_keeps(&f.plan->links[k]));
+            assert_true(flow_rows_of(f.plan, &f.board, f.plan->links[k].to).count >= held + 1);
+        }
+        tear_down(&f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -638,6 +682,7 @@ int main(void)
         cmocka_unit_test(what_a_new_reader_gets_again_keeps_to_its_credit),
         cmocka_unit_test(a_barrier_goes_behind_what_a_new_reader_gets_again),
         cmocka_unit_test(a_writer_that_may_be_replaced_leaves_when_its_reader_has_had_the_end),
+        cmocka_unit_test(a_worker_has_rows_for_all_that_its_writer_may_hold),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,56 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "machine/room.h"
 
-#include <ftw.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 
 #include "support/check.h"
-
-/* A folder that stands for "/". */
-struct root {
-    char path[64];
-};
-
-static struct root root_new(void)
-{
-    struct root root = {"/tmp/flowrun-room-XXXXXX"};
-    assert_non_null(mkdtemp(root.path));
-    return root;
-}
-
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
-{
-    (void)st;
-    (void)kind;
-    (void)at;
-    return remove(path);
-}
-
-static void root_free(struct root *root)
-{
-    /* NOLINTNEXTLINE(concurrency-mt-unsafe): the test has one thread */
-    assert_int_equal(nftw(root->path, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
-}
-
-/* Write a file, making the folders on its way. */
-static void root_add(const struct root *root, const char *name, const char *text)
-{
-    char path[512];
-    (void)snprintf(path, sizeof(path), "%s%s", root->path, name);
-    for (char *slash = path + strlen(root->path) + 1; (slash = strchr(slash, '/')) != NULL;) {
-        *slash = '\0';
-        (void)mkdir(path, 0700);
-        *slash++ = '/';
-    }
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
-    assert_int_equal(fclose(file), 0);
-}
+#include "support/root.h"
 
 static void add_machine(const struct root *root)
 {

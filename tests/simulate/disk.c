@@ -276,15 +276,24 @@ static void lose_folder(struct sim_world *world, const char *path)
     }
 }
 
+/* What the name stands for now is lost; a file that was renamed has its former name again. */
+static void lose_name(struct sim_world *world, struct sim_name *name)
+{
+    struct sim_name *former = name->former;
+    const bool folder = name->inode != NULL && name->inode->folder;
+    if (former != NULL && name->inode != NULL && former->inode == NULL &&
+        former->safe == name->inode)
+        sim_inode_point(&former->inode, former->safe);
+    sim_inode_point(&name->inode, name->safe);
+    if (folder)
+        lose_folder(world, name->path);
+}
+
 void sim_disk_lose(struct sim_world *world)
 {
     for (struct sim_name *name = world->disk->names; name != NULL; name = name->next) {
-        if (name->inode == name->safe || !sim_percent(&world->chance, 60))
-            continue;
-        const bool folder = name->inode != NULL && name->inode->folder;
-        sim_inode_point(&name->inode, name->safe);
-        if (folder)
-            lose_folder(world, name->path);
+        if (name->inode != name->safe && sim_percent(&world->chance, 60))
+            lose_name(world, name);
     }
     for (struct sim_name *name = world->disk->names; name != NULL; name = name->next) {
         if (name->inode != NULL) {

@@ -31,6 +31,7 @@ struct sim_name {
     char *path;
     struct sim_inode *inode; /* NULL: it has no such file */
     struct sim_inode *safe;  /* what the name stands for after a loss of power */
+    struct sim_name *former; /* the name that its file had, if it was renamed */
 };
 
 struct sim_open {

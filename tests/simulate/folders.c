@@ -46,7 +46,9 @@ static int rename_path(struct sim_world *world, const char *from, const char *to
     if (name == NULL || name->inode == NULL)
         return sim_fail(ENOENT);
     sim_say(world, "rename %s to %s", from, to);
-    sim_inode_point(&sim_name_at(world->disk, to)->inode, name->inode);
+    struct sim_name *target = sim_name_at(world->disk, to);
+    sim_inode_point(&target->inode, name->inode);
+    target->former = name;
     sim_inode_point(&name->inode, NULL);
     return 0;
 }

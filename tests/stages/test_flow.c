@@ -295,6 +295,36 @@ TEST(each_value_comes_once)
     flow_harness_free(h);
 }
 
+TEST(a_field_is_looked_for_in_all_of_a_document_that_is_valid)
+{
+    static const struct {
+        const char *text;
+        bool refused;
+    } cases[] = {
+        {"{\"n\": 1}", false},
+        {"{\"n\": 2, \"n\": 1}", false}, /* the last one counts */
+        {"{\"\\u006e\": 1}", false},
+        {" {\"m\": {\"n\": 2}, \"n\": 1 } ", false},
+        {"{\"n\": 1, \"m\": \"\xff\"}", true},
+        {"{\"n\": 1, \"m\": \"\\ud800\"}", true},
+        {"{\"n\": 1, \"m\": 01}", true},
+        {"{\"n\": 1} 1", true},
+        {"", true},
+    };
+    struct flow_harness *h = make("dedup", "{\"by\": \"field\", \"field\": \"/n\"}", false, 0);
+    for (size_t i = 0; i < COUNT(cases); i++)
+        flow_harness_feed(h, cases[i].text);
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_int_equal(flow_harness_count(h, 0), 1);
+    assert_int_equal(flow_harness_reject_count(h), 5);
+    for (size_t i = 0, n = 0; i < COUNT(cases); i++) {
+        if (!cases[i].refused)
+            continue;
+        assert_non_null(strstr(flow_harness_reject(h, n++), ": no JSON: \""));
+    }
+    flow_harness_free(h);
+}
+
 TEST(records_without_the_value_are_refused)
 {
     struct flow_harness *h = make("dedup", "{\"by\": \"field\", \"field\": \"/n\"}", false, 0);
@@ -405,6 +435,7 @@ int main(void)
         cmocka_unit_test(each_record_has_the_same_chance_to_be_in_the_reservoir),
         cmocka_unit_test(samples_go_on_from_a_checkpoint),
         cmocka_unit_test(each_value_comes_once),
+        cmocka_unit_test(a_field_is_looked_for_in_all_of_a_document_that_is_valid),
         cmocka_unit_test(records_without_the_value_are_refused),
         cmocka_unit_test(what_is_remembered_is_bounded),
         cmocka_unit_test(records_wait_for_their_turn),

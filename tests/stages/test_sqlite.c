@@ -94,6 +94,13 @@ TEST(statements_take_keys_records_and_columns)
            "{\"k\":\"k\",\"r\":\"{\\\"n\\\": 3}\",\"n\":6}\n");
     expect(&folder, ", \"sql\": \"SELECT ?2 AS a, ?1 AS b\", \"bind\": [\"x\", 1.5]",
            "{\"a\":1.5,\"b\":\"x\"}\n");
+    static const char *const escaped[] = {"{\"n\": \"\\u0041\\n\", \"n\": \"\\u0042\"}", NULL};
+    write_all(&folder,
+              ", \"create\": \"DELETE FROM t\", \"sql\": \"INSERT INTO t VALUES(:n, $n, @n)\"",
+              escaped);
+    expect(&folder, all, "{\"k\":\"B\",\"r\":\"B\",\"n\":\"B\"}\n");
+    expect(&folder, ", \"sql\": \"SELECT :a AS a, $b AS b\", \"bind\": {\"b\": null, \"a\": true}",
+           "{\"a\":1,\"b\":null}\n");
     static const char *const tabs[] = {"a\\tb\t\\N\t7", "\t\\\\\t8", NULL};
     write_all(&folder,
               ", \"format\": \"tsv\", \"table\": \"t\", \"columns\": [\"k\", \"r\", \"n\"],"
@@ -150,6 +157,10 @@ TEST(parameters_that_make_no_sense_are_refused)
         {"sqlite.query", ", \"sql\": \"DELETE FROM u\"", "'sql' is no query"},
         {"sqlite.query", ", \"sql\": \"SELECT 1 AS a\", \"key\": \"b\"", "has no column 'b'"},
         {"sqlite.query", ", \"sql\": \"SELECT 1\", \"bind\": {\"b\": 1}", "no placeholder :b"},
+        {"sqlite.query", ", \"sql\": \"SELECT ?1\", \"bind\": [[1, 2]]",
+         "'bind': value 1, [1,2]: "},
+        {"sqlite.query", ", \"sql\": \"SELECT ?1\", \"bind\": 1",
+         "'bind' is 1: a list or an object is expected"},
         {"sqlite.query", ", \"sql\": \"SELECT 1\", \"poll\": \"1s\"", "'poll' needs 'order'"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {

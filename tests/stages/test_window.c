@@ -157,6 +157,7 @@ TEST(records_that_cannot_be_summed_up_are_refused)
     rejects("window", timed, &(struct input){0, "k", "{\"v\": 1}"}, "there is no time");
     rejects("window", timed, &(struct input){0, "k", "{\"t\": \"now\", \"v\": 1}"},
             "that is no time");
+    rejects("window", timed, &(struct input){0, "k", "{\"t\": 1, \"v\": 1"}, "it is no JSON");
     rejects("window", timed, &(struct input){0, "k", "{\"t\": 1e12, \"v\": 1}"}, "out of reach");
     rejects("window", "{\"group\": \"/g\"}", &(struct input){0, "k", "1"}, "there is no group");
     refuses("window", "{\"count\": 2, \"time\": \"/t\"}", "by 'count' or by 'time', not both");

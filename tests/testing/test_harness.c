@@ -308,7 +308,8 @@ static void make_bad(struct flow_harness *h)
 
 TEST(parameters_that_are_refused_end_the_test)
 {
-    assert_broken(make_bad, NULL, "test.puppet: unknown parameter 'nimber'; known: number reads_less");
+    assert_broken(make_bad, NULL,
+                  "test.puppet: unknown parameter 'nimber'; known: number reads_less");
 }
 
 static void load_many(struct flow_harness *h)

@@ -143,10 +143,11 @@ TEST(the_text_tells_what_was_tried_and_what_to_make_of_it)
     char *text = flow_advice_text(&advice, trials, NULL);
     assert_non_null(text);
     assert_non_null(strstr(text, "words with 7 workers, count with 3 workers"));
-    assert_non_null(strstr(text, "words holds the run up: it computes 100 % of the time.\n"
-                                 "More workers pay: --workers words=7 --workers count=3 (in the graph \"workers\"); "
-                                 "expected 3.5 times, measured 3.4 times.\n"
-                                 "Threads: processes reach 50 % of that"));
+    assert_non_null(strstr(
+        text, "words holds the run up: it computes 100 % of the time.\n"
+              "More workers pay: --workers words=7 --workers count=3 (in the graph \"workers\"); "
+              "expected 3.5 times, measured 3.4 times.\n"
+              "Threads: processes reach 50 % of that"));
     free(text);
 
     char *json = flow_advice_json(&advice, trials, "a note");

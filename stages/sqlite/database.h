@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef FLOW_STAGES_SQLITE_H
-#define FLOW_STAGES_SQLITE_H
+#ifndef FLOW_STAGES_SQLITE_DATABASE_H
+#define FLOW_STAGES_SQLITE_DATABASE_H
 
 /* What the stages that use SQLite share: messages, and waiting for a database that is locked. */
 
@@ -36,4 +36,4 @@ static inline enum flow_status flow_sqlite_run(struct flow_stage *stage, const c
     }
 }
 
-#endif /* FLOW_STAGES_SQLITE_H */
+#endif /* FLOW_STAGES_SQLITE_DATABASE_H */

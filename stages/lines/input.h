@@ -13,9 +13,9 @@
 
 #include <inttypes.h>
 
+#include "lines/unpack.h"
 #include "shared/file.h"
 #include "shared/saved.h"
-#include "shared/unpack.h"
 
 #define FLOW_INPUT_CHUNK ((size_t)256 << 10) /* that reads of up to so many bytes are made for */
 

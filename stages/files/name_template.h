@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef FLOW_STAGES_FILES_TEMPLATE_H
-#define FLOW_STAGES_FILES_TEMPLATE_H
+#ifndef FLOW_STAGES_FILES_NAME_TEMPLATE_H
+#define FLOW_STAGES_FILES_NAME_TEMPLATE_H
 
 /*
  * Names of files, made from a text such as "out/{/city}/{n:6}.json" and a record.  What a record
@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 #include "shared/bytes.h"
-#include "shared/json_find.h"
+#include "shared/json_field.h"
 #include "shared/text.h"
 
 enum part_kind { PART_TEXT, PART_KEY, PART_COUNT, PART_REPLICA, PART_FIELD };
@@ -20,10 +20,10 @@ enum part_kind { PART_TEXT, PART_KEY, PART_COUNT, PART_REPLICA, PART_FIELD };
 /* A piece of the template. */
 struct part {
     enum part_kind kind;
-    const char *text; /* PART_TEXT */
+    const char *text; /* PART_TEXT, and the pointer of PART_FIELD */
     size_t size;
     unsigned width; /* PART_COUNT: digits at least */
-    struct flow_json_pointer field;
+    size_t slot;    /* PART_FIELD */
 };
 
 struct template
@@ -35,6 +35,8 @@ struct template
     size_t count;
     struct flow_text name;  /* with a zero behind it */
     struct flow_text field; /* scratch */
+    struct flow_json_paths paths;
+    struct flow_json_value *values; /* of a record's fields, by slot */
 };
 
 static inline enum flow_status template_fail(const struct template *t, struct flow_stage *stage,
@@ -58,25 +60,18 @@ static inline bool template_parse_count(struct part *part, const char *word, siz
     return true;
 }
 
-static inline const char *template_parse_field(struct part *part, const char *word, size_t size)
-{
-    char *pointer = strndup(word, size);
-    part->kind = PART_FIELD;
-    const char *why =
-        pointer != NULL ? flow_json_pointer_init(&part->field, pointer) : "there is no memory";
-    free(pointer);
-    return why;
-}
-
 /* What stands between braces. */
-static inline const char *template_parse_word(struct part *part, const char *word, size_t size)
+static inline const char *template_parse_word(struct template *t, struct part *part,
+                                              const char *word, size_t size)
 {
+    if (size > 0 && word[0] == '/') {
+        *part = (struct part){.kind = PART_FIELD, .text = word, .size = size};
+        return flow_json_field_add(&t->paths, word, size, &part->slot);
+    }
     if (size == 3 && memcmp(word, "key", 3) == 0)
         part->kind = PART_KEY;
     else if (size == 7 && memcmp(word, "replica", 7) == 0)
         part->kind = PART_REPLICA;
-    else if (size > 0 && word[0] == '/')
-        return template_parse_field(part, word, size);
     else if (!template_parse_count(part, word, size))
         return "{key}, {n}, {n:6}, {replica} and {/field} are known";
     return NULL;
@@ -86,7 +81,9 @@ static inline enum flow_status template_init(struct template *t, struct flow_sta
 {
     const char *at = t->text;
     t->parts = calloc(strlen(at) + 1, sizeof(*t->parts));
-    if (t->parts == NULL)
+    t->values = calloc(strlen(at) + 1, sizeof(*t->values));
+    flow_json_paths_init(&t->paths);
+    if (t->parts == NULL || t->values == NULL)
         return flow_stage_fail(stage, FLOW_ENOMEM, "no memory for 'path'");
     while (*at != '\0') {
         struct part *part = &t->parts[t->count++];
@@ -100,7 +97,7 @@ static inline enum flow_status template_init(struct template *t, struct flow_sta
         const char *close = strchr(at, '}');
         if (close == NULL)
             return template_fail(t, stage, at, "a brace is opened and not closed");
-        const char *why = template_parse_word(part, at + 1, (size_t)(close - at) - 1);
+        const char *why = template_parse_word(t, part, at + 1, (size_t)(close - at) - 1);
         if (why != NULL)
             return template_fail(t, stage, at, why);
         at = close + 1;
@@ -135,20 +132,14 @@ static inline enum flow_status template_field(struct template *t, struct flow_st
                                               const struct part *part,
                                               const struct flow_record *record)
 {
-    struct flow_json value;
-    const enum flow_json_found found =
-        flow_json_find(record->data, record->size, &part->field, &value);
-    if (found == FLOW_JSON_BROKEN)
-        return flow_reject(stage, "no JSON: %s", flow_bytes_quote(record->data, record->size).text);
-    if (found == FLOW_JSON_ABSENT || (value.kind != '"' && value.kind != '0'))
+    const struct flow_json_value *value = &t->values[part->slot];
+    if (value->at == NULL || !(flow_json_is_text(value) || flow_json_is_number(value)))
         return flow_reject(stage, "no text or number at '%.*s' for the name of its file in %s",
-                           (int)strcspn(part->field.tokens, ""), part->field.tokens,
+                           (int)part->size - 1, part->text + 1,
                            flow_bytes_quote(record->data, record->size).text);
-    if (value.kind == '0')
-        return template_outside(t, stage, "field", value.at, value.size);
-    if (!flow_text_reserve(&t->field, value.size))
+    if (!flow_text_reserve(&t->field, (size_t)(value->end - value->at)))
         return flow_stage_fail(stage, FLOW_ENOMEM, "no memory for a file name");
-    const size_t size = flow_json_unescape(&value, t->field.at);
+    const size_t size = flow_json_put_raw(value, t->field.at);
     return template_outside(t, stage, "field", t->field.at, size);
 }
 
@@ -204,7 +195,11 @@ static inline enum flow_status template_make(struct template *t, struct flow_sta
                                              const struct flow_record *record)
 {
     enum flow_status rc = FLOW_OK;
+    struct flow_json_scan scan;
     t->name.size = 0;
+    if (t->paths.count > 0 &&
+        !flow_json_scan(&scan, &t->paths, record->data, record->size, t->values))
+        return flow_reject(stage, "no JSON: %s", flow_bytes_quote(record->data, record->size).text);
     for (size_t i = 0; rc == FLOW_OK && i < t->count; i++)
         rc = template_part(t, stage, &t->parts[i], record);
     if (rc != FLOW_OK)
@@ -222,11 +217,11 @@ static inline enum flow_status template_make(struct template *t, struct flow_sta
 
 static inline void template_clear(struct template *t)
 {
-    for (size_t i = 0; i < t->count; i++)
-        flow_json_pointer_clear(&t->parts[i].field);
+    flow_json_paths_clear(&t->paths);
+    free(t->values);
     free(t->parts);
     flow_text_clear(&t->name);
     flow_text_clear(&t->field);
 }
 
-#endif /* FLOW_STAGES_FILES_TEMPLATE_H */
+#endif /* FLOW_STAGES_FILES_NAME_TEMPLATE_H */

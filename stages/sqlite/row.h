@@ -9,17 +9,16 @@
 #include <stdlib.h>
 
 #include "shared/bytes.h"
-#include "shared/json_find.h"
-#include "shared/sqlite.h"
+#include "shared/json_field.h"
 #include "shared/text.h"
+#include "sqlite/database.h"
 
 enum sqlite_source { SOURCE_FIELD, SOURCE_PLACE, SOURCE_KEY, SOURCE_RECORD };
 
 /* A placeholder of the statement. */
 struct sqlite_place {
     enum sqlite_source source;
-    const char *name; /* SOURCE_FIELD */
-    size_t size;
+    size_t slot;   /* SOURCE_FIELD */
     size_t column; /* SOURCE_PLACE: from 0 */
 };
 
@@ -28,6 +27,8 @@ struct sqlite_row {
     sqlite3_stmt *statement;
     struct sqlite_place *places;
     int place_count;
+    struct flow_json_paths fields;
+    struct flow_json_value *values; /* of a record's fields, by slot */
     bool needs_fields;
     bool tsv;                 /* records are values between tabs, not JSON */
     size_t expected;          /* that many of them; 0: any number */
@@ -57,68 +58,72 @@ static inline int sqlite_bind_number(struct sqlite_row *row, int i, const char *
     return sqlite3_bind_double(row->statement, i + 1, strtod(text, NULL));
 }
 
-static inline int sqlite_bind_json(struct sqlite_row *row, int i, const struct flow_json *value)
+static inline int sqlite_bind_json(struct sqlite_row *row, int i,
+                                   const struct flow_json_value *value)
 {
-    const char *text = value->at + 1;
-    size_t size = value->size - 2;
-    switch (value->kind) {
-    case '0':
-        return sqlite_bind_number(row, i, value->at, value->size);
+    size_t size;
+    const char *raw = flow_json_raw(value, &size);
+    if (flow_json_is_number(value))
+        return sqlite_bind_number(row, i, raw, size);
+    switch (*raw) {
     case 't':
     case 'f':
-        return sqlite3_bind_int(row->statement, i + 1, value->kind == 't');
+        return sqlite3_bind_int(row->statement, i + 1, *raw == 't');
     case 'n':
         return SQLITE_OK;
     case '"':
-        if (memchr(text, '\\', size) == NULL)
-            return sqlite_bind_text(row, i, text, size);
-        char *room = row->scratch.at + row->scratch.size; /* was reserved for the whole record */
-        size = flow_json_unescape(value, room);
+        if (!value->escaped)
+            return sqlite_bind_text(row, i, raw + 1, size - 2);
+        char *room = row->scratch.at + row->scratch.size; /* was reserved for all places */
+        size = flow_json_put_string(value, room);
         row->scratch.size += size;
         return sqlite_bind_text(row, i, room, size);
     default:
-        return sqlite_bind_text(row, i, value->at, value->size);
+        return sqlite_bind_text(row, i, raw, size);
     }
 }
 
-/* The placeholder of a field, which mostly is the one behind the last; -1: none. */
-static inline int sqlite_find_place(const struct sqlite_row *row, const struct flow_json *name,
-                                    int guess)
+static inline bool sqlite_is_object(const struct flow_record *record)
 {
-    for (int n = 0; n < row->place_count; n++) {
-        const int i = guess + n < row->place_count ? guess + n : guess + n - row->place_count;
-        const struct sqlite_place *place = &row->places[i];
-        if (place->source == SOURCE_FIELD && flow_json_is(name, place->name, place->size))
-            return i;
+    const char *at = record->data;
+    const char *end = at + record->size;
+    while (at < end && (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t'))
+        at++;
+    return at < end && *at == '{';
+}
+
+/* Room for the strings with escapes; a field may go to several places. */
+static inline bool sqlite_reserve(struct sqlite_row *row)
+{
+    size_t size = 0;
+    for (int i = 0; i < row->place_count; i++) {
+        const struct flow_json_value *value = &row->values[row->places[i].slot];
+        if (row->places[i].source == SOURCE_FIELD && value->at != NULL && value->escaped)
+            size += (size_t)(value->end - value->at);
     }
-    return -1;
+    row->scratch.size = 0;
+    return size == 0 || flow_text_reserve(&row->scratch, size);
 }
 
 static inline const char *sqlite_bind_fields(struct sqlite_row *row,
                                              const struct flow_record *record)
 {
-    const char *end = (const char *)record->data + record->size;
-    const char *at = flow_json_blank(record->data, end);
-    struct flow_json name = {0};
-    struct flow_json value = {0};
-    int guess = 0;
-    if (at == end || *at != '{')
+    struct flow_json_scan scan;
+    if (!sqlite_is_object(record))
         return "it is no JSON object";
-    row->scratch.size = 0;
-    if (!flow_text_reserve(&row->scratch, record->size))
+    if (!flow_json_scan(&scan, &row->fields, record->data, record->size, row->values))
+        return flow_utf8_check(record->data, record->size) < record->size ? "it is not UTF-8"
+                                                                          : "it is no JSON";
+    if (!sqlite_reserve(row))
         return "there is no memory for it";
-    struct flow_json_walk walk = flow_json_begin(at, end);
-    while (flow_json_next(&walk, &name, &value)) {
-        const int i = sqlite_find_place(row, &name, guess);
-        if (i >= 0 && sqlite_bind_json(row, i, &value) != SQLITE_OK)
+    for (int i = 0; i < row->place_count; i++) {
+        if (row->places[i].source != SOURCE_FIELD)
+            continue;
+        const struct flow_json_value *value = &row->values[row->places[i].slot];
+        if (value->at != NULL && sqlite_bind_json(row, i, value) != SQLITE_OK)
             return sqlite3_errmsg(row->db);
-        guess = i >= 0 && i + 1 < row->place_count ? i + 1 : 0;
-        if (flow_json_is_last(&walk))
-            break;
     }
-    if (walk.broken || flow_json_blank(walk.at + 1, end) != end)
-        return "it is no JSON";
-    return flow_utf8_check(record->data, record->size) < record->size ? "it is not UTF-8" : NULL;
+    return NULL;
 }
 
 static inline size_t sqlite_unescape_tsv(const char *data, size_t size, char *out)

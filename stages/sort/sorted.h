@@ -17,7 +17,7 @@
 
 #include "shared/bytes.h"
 #include "shared/file.h"
-#include "shared/json_find.h"
+#include "shared/json_field.h"
 
 enum sorted_by { SORTED_BY_RECORD, SORTED_BY_KEY, SORTED_BY_COLUMN, SORTED_BY_FIELD };
 
@@ -26,7 +26,7 @@ struct sorted_order {
     size_t column;
     char separator;
     bool numeric, reverse;
-    struct flow_json_pointer pointer;
+    struct flow_json_paths paths; /* of the field */
 };
 
 struct sorted_head {
@@ -257,17 +257,18 @@ static inline const char *sorted_find_column(const struct sorted_order *order, c
 static inline const char *sorted_find_field(const struct sorted_order *order, char *to,
                                             struct sorted_head *head)
 {
-    struct flow_json value;
-    const enum flow_json_found found = flow_json_find(to, head->size, &order->pointer, &value);
+    struct flow_json_value value;
+    const enum flow_json_found found = flow_json_find(&order->paths, to, head->size, &value);
     if (found != FLOW_JSON_FOUND)
         return found == FLOW_JSON_BROKEN ? "it is no JSON" : "it has no such field";
-    const bool text = value.kind == '"';
-    head->value_at = (uint32_t)(value.at - to) + text;
-    head->value_size = (uint32_t)value.size - (text ? 2 : 0);
-    if (!text || memchr(value.at, '\\', value.size) == NULL)
+    size_t size;
+    const bool text = flow_json_is_text(&value);
+    head->value_at = (uint32_t)(flow_json_raw(&value, &size) - to) + text;
+    head->value_size = (uint32_t)size - (text ? 2 : 0);
+    if (!value.escaped)
         return NULL;
     head->value_at = head->size + head->key_size;
-    head->value_size = (uint32_t)flow_json_unescape(&value, to + head->value_at);
+    head->value_size = (uint32_t)flow_json_put_string(&value, to + head->value_at);
     return NULL;
 }
 

@@ -4,14 +4,14 @@
 
 /*
  * Decompression of a stream of bytes, by zlib (gzip files, also several in a row) or libzstd.  Both
- * are loaded when they are first needed (shared/library.h).
+ * are loaded when they are first needed (lines/library.h).
  * Everything is inline, so that each stage still compiles alone, as a plugin.
  */
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "shared/library.h"
+#include "lines/library.h"
 
 #if defined(__has_include) && __has_include(<zlib.h>)
 #include <zlib.h>

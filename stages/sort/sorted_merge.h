@@ -2,10 +2,10 @@
 #ifndef FLOW_STAGES_SORTED_MERGE_H
 #define FLOW_STAGES_SORTED_MERGE_H
 
-/* Files of sorted records (shared/sorted.h), one after the other as in an arena, merged into one.
+/* Files of sorted records (sort/sorted.h), one after the other as in an arena, merged into one.
  */
 
-#include "shared/sorted.h"
+#include "sort/sorted.h"
 
 #define SORTED_BUFFER ((size_t)64 << 10) /* of a file that is merged, at first */
 
