@@ -51,6 +51,11 @@ finish() {
     wait "$pid" 2>/dev/null || code=$?
 }
 
+# flows: records do; a process that dies before they have is started again by itself
+flows() {
+    "$FLOWRUN" why "$pid" 2>/dev/null | grep -q 'records are moving'
+}
+
 # strike NAME: kill that process of the run
 strike() {
     victim=
@@ -110,6 +115,7 @@ clean
 
 graph '"restart": true' 1h
 start
+until_it flows
 strike count
 finish
 holds "without a checkpoint it begins anew" came 0 'the run goes back to its beginning, since there is no checkpoint yet$'
@@ -169,8 +175,10 @@ clean
 
 graph '"restart": { "backoff": "1h", "max": "1h", "tries": 9 }' 1h
 start --report none
+until_it flows
 strike count
 until_it says 'the run goes back'
+until_it flows
 strike count
 until_it says '(2 of 9)'
 try why "$pid"
@@ -188,6 +196,7 @@ clean
 graph '"restart": { "tries": 2, "backoff": "1ms" }' 1h
 start --report none
 for time in 1 2 3; do
+    until_it flows
     strike count
     until_it says "($time of 2)"
 done

@@ -3,6 +3,8 @@
 
 #include "watch/cut.h"
 
+#define FIRST_STAMP 1 /* of the row that stands for what the run began with */
+
 static const struct flow_plan_replica *self_of(const struct flow_keep *keep)
 {
     return &keep->host->plan->replicas[keep->host->replica];
@@ -11,7 +13,7 @@ static const struct flow_plan_replica *self_of(const struct flow_keep *keep)
 enum flow_status flow_keep_init(struct flow_keep *keep, struct flow_host *host,
                                 const struct flow_output *output)
 {
-    *keep = (struct flow_keep){.host = host, .output = output, .first = 1};
+    *keep = (struct flow_keep){.host = host, .output = output, .first = FIRST_STAMP + 1};
     keep->rows = flow_rows_of(host->plan, host->board, host->replica);
     if (keep->rows.words == NULL)
         return flow_fail(&host->err, FLOW_EPROTO, "the board has no room for its progress");
@@ -46,12 +48,8 @@ static void note_links(const struct flow_keep *keep, flow_counter *cell)
     }
 }
 
-void flow_keep_note(struct flow_keep *keep, uint64_t index, uint64_t next)
+static void write_row(const struct flow_keep *keep, uint64_t stamp, uint64_t next)
 {
-    if (!keep->begun)
-        keep->base = keep->first - index;
-    keep->begun = true;
-    const uint64_t stamp = keep->base + index;
     flow_counter *row = row_of(keep, stamp);
     flow_set(&row[FLOW_ROW_STAMP], 0);
     atomic_thread_fence(memory_order_release);
@@ -60,6 +58,14 @@ void flow_keep_note(struct flow_keep *keep, uint64_t index, uint64_t next)
         flow_set(&row[FLOW_ROW_COUNTS + i], flow_read(flow_board_kept(keep->host->slot, i)));
     note_links(keep, row + FLOW_ROW_LINKS);
     atomic_store_explicit(&row[FLOW_ROW_STAMP], stamp, memory_order_release);
+}
+
+void flow_keep_note(struct flow_keep *keep, uint64_t index, uint64_t next)
+{
+    if (!keep->begun)
+        keep->base = keep->first - index;
+    keep->begun = true;
+    write_row(keep, keep->base + index, next);
 }
 
 /* ---- numbers: of records since the run was first begun, while counts are of this one ---- */
@@ -88,6 +94,7 @@ void flow_keep_base(const struct flow_keep *keep)
             flow_set(&slots[outlet->first_link].base_port, port->emitted - sent);
         }
     }
+    write_row(keep, FIRST_STAMP, 0);
 }
 
 /* What it had emitted, as far as numbers go; those of edges are set when the readers have answered.
@@ -143,7 +150,7 @@ static bool has_arrived(const struct flow_keep *keep, const flow_counter *row)
     return true;
 }
 
-/* The last row of which everything has arrived; NULL: there is none. */
+/* The last row of which everything has arrived; NULL: somebody has spoilt the board. */
 static flow_counter *find_row(const struct flow_keep *keep)
 {
     flow_counter *found = NULL;

@@ -76,8 +76,8 @@ static enum flow_status supervise(struct coordinator *self, const struct flow_ru
         .renew = saves ? renew : NULL,
         .context = self,
     };
-    enum flow_status rc = flow_delivery_way_back(attempt->plan, &stage, &self->launch.no_way_back,
-                                                 &attempt->err);
+    enum flow_status rc =
+        flow_delivery_way_back(attempt->plan, &stage, &self->launch.no_way_back, &attempt->err);
     if (rc == FLOW_OK)
         rc = flow_supervise(&self->launch, options, &attempt->outcome, &attempt->err);
     return conclude(attempt, &self->standing, rc);
