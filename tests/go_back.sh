@@ -84,8 +84,8 @@ graph() {
     "total": { "use": "lines.write", "from": "count", "with": { "path": "total.txt" } } } }
 END
 }
-seq 1 20000 | sed 's/^/line /' >in.txt
-echo 20000 >20000.txt
+seq 1 8000 | sed 's/^/line /' >in.txt
+echo 8000 >8000.txt
 graph '"restart": true'
 
 # ---- whoever dies ----
@@ -98,7 +98,7 @@ for name in read print count total; do
     holds "$name: the run goes on when it is killed" came 0 \
         "^stage '$name' replica 0 (pid $victim) was killed by signal 9 .* (1 of 5); the run goes back to checkpoint [0-9]*, made .* before$"
     holds "$name: with the same output" same in.txt out.txt
-    holds "$name: and the same state" same total.txt 20000.txt
+    holds "$name: and the same state" same total.txt 8000.txt
     holds "$name: and the report says so" says '^went back to its last checkpoint 1 time$'
     clean
 done

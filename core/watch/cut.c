@@ -118,6 +118,10 @@ static void restore_link(const struct flow_board *board, const struct flow_plan_
         restore_sent(slot, epoch);
     if (!is_final(&board->replicas[link->to], epoch))
         restore_received(slot, epoch);
+    /* The reader has had all that the writer sent until it had finished.  What that says again each
+     * time, that there is no more, is a batch as well, and they may have been interrupted. */
+    if (is_final(&board->replicas[link->from], epoch))
+        flow_set(&slot->sent_batches, flow_read(&slot->received_batches));
     flow_set(&slot->full_batches, 0);
     flow_set(&slot->full_records, 0);
     flow_set(&slot->closed, 0);

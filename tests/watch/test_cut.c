@@ -85,6 +85,20 @@ TEST(who_had_finished_keeps_what_it_counted_and_who_finished_after_does_not)
     assert_int_equal(flow_read(&f->board_replicas[WORDS_0].final_epoch), 0);
 }
 
+TEST(batches_that_say_again_that_there_is_no_more_count_at_both_ends_or_at_none)
+{
+    struct fixture *f = *state;
+    struct flow_board_link *link = &f->board_links[R_W0];
+    note_all(f, 7);
+    flow_cut_note_end(&f->board_replicas[READ_0], 7);
+    flow_cut_note_end(&f->board_replicas[WORDS_0], 7);
+    const uint64_t had = flow_read(&link->received_batches);
+    flow_set(&link->sent_batches, had + 1);
+    flow_cut_restore(&f->plan, &f->board, 7, 0, 0);
+    assert_int_equal(flow_read(&link->sent_batches), had);
+    assert_int_equal(flow_read(&link->received_batches), had);
+}
+
 TEST(an_end_that_is_come_to_again_is_still_the_first)
 {
     struct flow_board_replica slot = {0};
@@ -112,6 +126,7 @@ int main(void)
         CASE(the_next_checkpoint_does_not_touch_the_one_that_is_there),
         CASE(without_a_checkpoint_all_begins_at_nothing),
         CASE(who_had_finished_keeps_what_it_counted_and_who_finished_after_does_not),
+        CASE(batches_that_say_again_that_there_is_no_more_count_at_both_ends_or_at_none),
         CASE(an_end_that_is_come_to_again_is_still_the_first),
         CASE(the_time_in_which_nobody_ran_is_nobodys_work),
     };
