@@ -161,6 +161,94 @@ static const struct flow_stage_type sink = {.name = "t.keeper",
                                             .restore = sink_restore,
                                             .commit = sink_commit};
 
+/* ---- a stage with records in flight ---- */
+
+#define PARKED 7 /* which bursts of numbers are no multiple of */
+
+static atomic_size_t flushed; /* records that were in flight when a checkpoint, or the end, came */
+static atomic_bool saved_early; /* a state was saved with records in flight */
+
+struct park {
+    struct flow_token *tokens[PARKED];
+    size_t count;
+    uint64_t taken;
+};
+
+/* The newest first: that they come out in order is the engine's business. */
+static enum flow_status answer_all(struct park *park, struct flow_stage *stage)
+{
+    enum flow_status rc = FLOW_OK;
+    while (rc == FLOW_OK && park->count > 0) {
+        struct flow_token *token = park->tokens[--park->count];
+        rc = flow_resume(stage, token);
+        if (rc == FLOW_OK)
+            rc = flow_emit(stage, token->record.data, token->record.size);
+        rc = flow_done(stage, token, rc);
+    }
+    return rc;
+}
+
+static enum flow_status park_one(void *self, struct flow_stage *stage,
+                                 const struct flow_record *record)
+{
+    struct park *park = self;
+    park->taken++;
+    park->tokens[park->count] = flow_hold(stage, record);
+    if (park->tokens[park->count] == NULL)
+        return FLOW_EABORT;
+    park->count++;
+    return park->count == PARKED ? answer_all(park, stage) : FLOW_OK;
+}
+
+/* Nothing that it waits for ever happens: only a full group and a flush bring records out. */
+static enum flow_status park_ready(void *self, struct flow_stage *stage, uint64_t tag,
+                                   unsigned events)
+{
+    (void)tag;
+    (void)events;
+    return answer_all(self, stage);
+}
+
+static enum flow_status park_flush(void *self, struct flow_stage *stage)
+{
+    struct park *park = self;
+    atomic_fetch_add(&flushed, park->count);
+    return answer_all(park, stage);
+}
+
+static enum flow_status park_end(void *self, struct flow_stage *stage)
+{
+    const struct park *park = self;
+    return emit_number(stage, park->taken);
+}
+
+static enum flow_status park_save(void *self, struct flow_stage *stage, struct flow_saver *to)
+{
+    const struct park *park = self;
+    (void)stage;
+    if (park->count > 0)
+        atomic_store(&saved_early, true);
+    return flow_save_number(to, park->taken);
+}
+
+static enum flow_status park_restore(void *self, struct flow_stage *stage, struct flow_loader *from)
+{
+    struct park *park = self;
+    (void)stage;
+    return flow_load_number(from, &park->taken);
+}
+
+static const struct flow_stage_type parker = {.name = "t.park",
+                                              .role = FLOW_WORKER,
+                                              .traits = FLOW_STATEFUL,
+                                              .state_size = sizeof(struct park),
+                                              .process = park_one,
+                                              .ready = park_ready,
+                                              .flush = park_flush,
+                                              .finish = park_end,
+                                              .save = park_save,
+                                              .restore = park_restore};
+
 /* ---- runs in sessions ---- */
 
 static void release(struct group_run *run)
@@ -304,6 +392,19 @@ TEST(a_pipeline_goes_on_where_it_was)
     (void)hand_edge(h, from, work);
     (void)hand_edge(h, work, to);
     check(h, true);
+}
+
+TEST(a_checkpoint_waits_for_records_in_flight_and_knows_of_no_half_done_one)
+{
+    struct hand *h = hand_new();
+    const size_t from = hand_stage(h, "numbers", &source, 1);
+    const size_t work = hand_stage(h, "park", &parker, 1);
+    const size_t to = hand_stage(h, "sink", &sink, 1);
+    (void)hand_edge(h, from, work);
+    (void)hand_edge(h, work, to);
+    check(h, true);
+    assert_true(atomic_load(&flushed) > 0);
+    assert_false(atomic_load(&saved_early));
 }
 
 TEST(fused_stages_pass_barriers_by_calls_also_around_a_diamond)
@@ -547,6 +648,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_pipeline_goes_on_where_it_was, set_up),
+        cmocka_unit_test_setup(
+            a_checkpoint_waits_for_records_in_flight_and_knows_of_no_half_done_one, set_up),
         cmocka_unit_test_setup(fused_stages_pass_barriers_by_calls_also_around_a_diamond, set_up),
         cmocka_unit_test_setup(results_of_parallel_workers_keep_their_order_across_a_checkpoint,
                                set_up),
