@@ -201,8 +201,8 @@ static enum flow_status prepare_way_back(struct run *run, struct flow_error *err
         return FLOW_OK;
     struct flow_str text = {0};
     flow_str_addf(&text,
-                  "what '%s' has read since would be lost: %s (\"delivery\": \"at-most-once\" in "
-                  "'run' allows that)",
+                  "what '%s' has read since would be lost: %s (its \"delivery\": \"at-most-once\", "
+                  "or that of 'run', allows it)",
                   run->plan->stages[stage].name, why);
     run->no_way_back = flow_str_take(&text);
     run->launch.no_way_back = run->no_way_back;
