@@ -149,6 +149,24 @@ holds "by a run too" came 3 'run.delivery demands'
 sed 's/"state"/"delivery": "exactly-once", &/' copy.json >demand.json
 try check demand.json
 holds "what can be had is not" came 0 ''
+own() { # own STAGE WORD: of its own, in place of what pipe.json has
+    sed "s/\"$1\": { /&\"delivery\": \"$2\", /" pipe.json >demand.json
+    try check demand.json
+}
+own total exactly-once
+holds "a stage may demand it of the paths that it ends" \
+    came 3 'stages.total.delivery demands "exactly-once", but from .read. to .total. it is at most once: standard input'
+own total at-most-once
+holds "of others it says nothing" came 0 ''
+own wait at-most-once
+holds "one in the middle of paths may not" came 3 "stage 'wait' has \"delivery\", but it stands in the middle of its paths"
+own read at-most-once
+holds "one that begins them may, of all of them" \
+    came 3 'stages.read.delivery demands "at-most-once", but from .read. to .print. it is none: what is on standard output'
+sed 's/"state"/"delivery": "exactly-once", &/; s/"print": { /&"delivery": "at-least-once", /; s/, "with": { "path": "out.txt" }//' \
+    copy.json >demand.json
+try check demand.json
+holds "what a stage says counts, and not what the run does" came 0 ''
 sed 's/"state": true, //; s/, "state": true//; s/"checkpoint": "20ms"/"delivery": "at-least-once"/' copy.json >demand.json
 try check demand.json
 holds "without checkpoints nothing is promised" came 3 'it is none: the run takes no checkpoints'

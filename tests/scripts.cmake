@@ -21,7 +21,7 @@ if(TARGET http.get)
     ENVIRONMENT "FLOWRUN=$<TARGET_FILE:flowrun>;SERVER=$<TARGET_FILE:demo_server>" TIMEOUT 120)
 endif()
 
-foreach(name IN ITEMS advise cli docs exec graph_tests idle limits parts place resume why)
+foreach(name IN ITEMS advise cli docs exec go_back graph_tests idle limits parts place resume why)
   add_test(NAME scripts/${name} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/${name}.sh)
   set_tests_properties(scripts/${name} PROPERTIES
     ENVIRONMENT "FLOWRUN=$<TARGET_FILE:flowrun>;JSON_GET=$<TARGET_FILE:json_get>;EXITS=$<TARGET_FILE:test_exits>;WHERE=$<TARGET_FILE:test_where>;HANGS=$<TARGET_FILE:test_hangs>;HWLOC=$<BOOL:${HWLOC_FOUND}>;SANITIZE=${FLOWRUN_SANITIZE}"

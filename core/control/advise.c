@@ -184,7 +184,7 @@ static enum flow_status take_sample(struct adviser *adviser, enum flow_trial tri
         return err != NULL && err->status != FLOW_OK ? err->status : FLOW_EINVAL;
     /* What a run has left to go on with is none of our business. */
     graph->checkpoints = false;
-    graph->delivery = FLOW_DELIVERY_NONE;
+    flow_graph_forget_delivery(graph);
 
     struct sample sample = {.adviser = adviser, .trial = trial, .err = err};
     const enum flow_status rc = run_sample(&sample, graph, err);

@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "watch/why.h"
+
 void flow_group_describe(const struct flow_plan *plan, size_t group, struct flow_str *out)
 {
     const struct flow_plan_group *members = &plan->groups[group];
@@ -87,6 +89,11 @@ bool flow_death_is_fault(int signal)
            signal == SIGABRT || signal == SIGSYS || signal == SIGTRAP;
 }
 
+uint64_t flow_death_cause(const struct flow_death *death)
+{
+    return death->signal != 0 ? (uint64_t)death->signal : FLOW_CAUSE_EXIT + (uint64_t)death->code;
+}
+
 static const char *remedy(const struct flow_death *death, enum flow_death_moment moment)
 {
     if (!death->known)
@@ -111,23 +118,11 @@ static const char *remedy(const struct flow_death *death, enum flow_death_moment
     return "a stage must not call exit: return flow_stage_fail instead";
 }
 
-/* Of stages that share a thread, the last that does not wait to be called is at work. */
-static size_t at_work(const struct flow_board *board, const struct flow_plan_task *task)
-{
-    for (size_t i = task->replica_count; i-- > 1;) {
-        const uint64_t state = flow_read(&board->replicas[task->replicas[i]].state);
-        if (state == FLOW_STATE_OPENING || state == FLOW_STATE_BUSY ||
-            state == FLOW_STATE_WAIT_OUT || state == FLOW_STATE_WAIT_SELF)
-            return task->replicas[i];
-    }
-    return task->replicas[0];
-}
-
 static void describe_work(enum flow_death_moment moment, const struct flow_plan *plan,
                           const struct flow_board *board, const struct flow_plan_task *task,
                           struct flow_str *out)
 {
-    const size_t replica = at_work(board, task);
+    const size_t replica = flow_why_actor(plan, board, plan->replicas[task->replicas[0]].task);
     if (moment == FLOW_DIED_RUNNING && task->replica_count > 1)
         flow_str_addf(out, ", when '%s' was at work,",
                       plan->stages[plan->replicas[replica].stage].name);

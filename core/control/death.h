@@ -39,6 +39,9 @@ void flow_death_describe(const struct flow_death *death, enum flow_death_moment 
 /* Is it one that the code of the process itself brings about, as SIGSEGV? */
 bool flow_death_is_fault(int signal);
 
+/* What the board says of it: the signal, or FLOW_CAUSE_EXIT and the exit code. */
+uint64_t flow_death_cause(const struct flow_death *death);
+
 /* "stage 'words' replica 1": the first replica of a group, and how many others it has. */
 void flow_group_describe(const struct flow_plan *plan, size_t group, struct flow_str *out);
 

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/units.h"
 #include "control/channel.h"
 
 /* Groups that end, well or not, and those whose process is replaced. */
@@ -20,6 +21,8 @@ void flow_supervisor_end(struct supervisor *sup, size_t i)
     sup->states[i].ended = true;
     sup->working--;
     sup->end_ns = flow_now_ns();
+    if (sup->retreat.under_way)
+        return;
     if (sup->phase != RUNNING && !sup->aborting)
         flow_supervisor_fail(sup, FLOW_EPROTO, "a group of the run ended before it was started");
     if (sup->working == 0 && !sup->aborting)
@@ -91,12 +94,14 @@ static bool replace(struct supervisor *sup, size_t i, const struct flow_death *d
 static void mourn(struct supervisor *sup, size_t i, const struct flow_death *death)
 {
     struct flow_str text = {0};
+    const bool recovers =
+        sup->phase == RUNNING && sup->launch->plan->groups[sup->crews[i].group].recovers;
     /* Between its last word and its end there was nothing left that could be lost. */
-    const bool done = sup->phase == RUNNING &&
-                      sup->launch->plan->groups[sup->crews[i].group].recovers &&
-                      flow_revival_is_done(sup->launch, sup->crews[i].group);
+    const bool done = recovers && flow_revival_is_done(sup->launch, sup->crews[i].group);
     describe(sup, i, death, &text);
-    if (!done && !replace(sup, i, death, &text))
+    const bool goes_on = done || replace(sup, i, death, &text) ||
+                         (!recovers && flow_supervisor_retreat(sup, i, death, &text));
+    if (!goes_on)
         flow_supervisor_fail(sup, FLOW_EIO,
                              text.failed ? "a process of the run has died" : text.text);
     flow_str_clear(&text);
@@ -108,7 +113,7 @@ void flow_supervisor_lose(struct supervisor *sup, size_t i)
     struct flow_death death = {.known = true};
     sup->crews[i].launcher->collect(&sup->crews[i], &death);
     const bool well = sup->states[i].ended && death.signal == 0 && death.code == 0;
-    if (!well && !sup->aborting)
+    if (!well && !sup->aborting && !sup->retreat.under_way)
         mourn(sup, i, &death);
     if (!sup->states[i].down)
         mark_gone(sup, i);
@@ -147,6 +152,15 @@ static void say_begin(const struct supervisor *sup, size_t i)
         (void)flow_channel_send(sup->crews[i].fd, orders[k], FLOW_OK, NULL);
 }
 
+/* Then, what the others have been told of checkpoints. */
+static void say_committed(const struct supervisor *sup, size_t i)
+{
+    const struct flow_rounds *rounds = sup->launch->rounds;
+    if (rounds != NULL)
+        flow_supervisor_say_epoch(sup, i, FLOW_SAY_COMMIT, flow_rounds_last(rounds),
+                                  flow_rounds_is_last(rounds));
+}
+
 /* Before records flow: it catches up with the others. */
 static void start_early(struct supervisor *sup, size_t i)
 {
@@ -177,6 +191,7 @@ static void start_again(struct supervisor *sup, size_t i)
     }
     state->down = false;
     say_begin(sup, i);
+    say_committed(sup, i);
 }
 
 void flow_supervisor_revive(struct supervisor *sup)
@@ -195,11 +210,14 @@ void flow_supervisor_revive(struct supervisor *sup)
 /* A group with stuck stages: a process is about to end itself, threads are left behind. */
 void flow_supervisor_leave(struct supervisor *sup, size_t i, const char *text)
 {
-    flow_supervisor_tell(sup, text);
+    const bool threads = sup->crews[i].launcher == &flow_thread_launcher;
+    const bool dies = sup->retreat.under_way && !threads; /* as it is to, and nothing is lost */
     sup->states[i].stuck = true;
-    if (!sup->aborting)
+    if (!dies)
+        flow_supervisor_tell(sup, text);
+    if (!dies && !sup->aborting)
         flow_supervisor_fail(sup, FLOW_EPROTO, text);
-    if (sup->crews[i].launcher != &flow_thread_launcher)
+    if (!threads)
         return;
     sup->outcome->stuck = true;
     sup->crews[i].launcher->collect(&sup->crews[i], NULL);
@@ -237,4 +255,16 @@ void flow_supervisor_force(struct supervisor *sup)
     }
     sup->forced = true;
     sup->force_ns = flow_now_ns() + FORCED_NS;
+}
+
+void flow_supervisor_give_up(struct supervisor *sup)
+{
+    char limit[32];
+    struct flow_str text = {0};
+    flow_str_addf(&text,
+                  "the run was aborted: draining took longer than run.drain allows (%s); what was "
+                  "still in flight is lost",
+                  flow_format_duration(sup->launch->plan->graph->drain_ns, limit, sizeof(limit)));
+    flow_supervisor_fail(sup, FLOW_EABORT, text.failed ? "draining took too long" : text.text);
+    flow_str_clear(&text);
 }

@@ -34,6 +34,13 @@ struct flow_launch {
     struct flow_rounds *rounds;                 /* likewise NULL */
     const char *program;                        /* what is started for a spawned group */
     int job_fd;                                 /* see control/job.h; -1 when no group is spawned */
+    /*
+     * Make all that the groups share anew, as it was at the last checkpoint, when none of them is
+     * there any more; `died_ns`: since when.  NULL: the run takes no checkpoints.
+     */
+    enum flow_status (*renew)(void *context, int64_t died_ns, struct flow_error *err);
+    void *context;
+    const char *no_way_back; /* why that would lose records; NULL: it would not */
 };
 
 /* The coordinator's handle of a group. */

@@ -36,6 +36,8 @@ void flow_supervisor_watch(struct supervisor *sup, int64_t now_ns)
 {
     const struct flow_plan *plan = sup->launch->plan;
     sup->watch_ns = FLOW_NEVER;
+    if (sup->retreat.under_way)
+        return;
     for (size_t i = 0; i < plan->replica_count && !sup->aborting; i++) {
         const struct flow_graph_stage *stage = timed(plan, i);
         if (stage == NULL)

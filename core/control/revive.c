@@ -49,7 +49,7 @@ static uint64_t cause_of(const struct flow_revival *revival, const struct flow_d
 {
     if (revival->overdue)
         return FLOW_CAUSE_TIMEOUT;
-    return death->signal != 0 ? (uint64_t)death->signal : FLOW_CAUSE_EXIT + (uint64_t)death->code;
+    return flow_death_cause(death);
 }
 
 /* An entry for one record more: a free one, or one whose batch has been acknowledged. */
@@ -103,7 +103,7 @@ static bool charge(struct flow_revival *revival, struct flow_board_group *orders
 
 /* ---- deaths from outside ---- */
 
-static int64_t backoff_of(const struct flow_restart *restart, unsigned idle)
+int64_t flow_restart_wait(const struct flow_restart *restart, unsigned idle)
 {
     int64_t wait = idle > 0 ? restart->backoff_ns : 0;
     for (unsigned i = 1; i < idle && wait < restart->backoff_max_ns; i++)
@@ -132,7 +132,7 @@ static bool count_death(struct flow_revival *revival, const struct flow_restart 
         return false;
     }
     const bool idle = flow_read(&slot->kept_turn) == revival->kept;
-    revival->due_ns = now_ns + backoff_of(restart, idle ? revival->idle : 0);
+    revival->due_ns = now_ns + flow_restart_wait(restart, idle ? revival->idle : 0);
     revival->idle = idle ? revival->idle + 1 : 0;
     flow_str_addf(text, "; its process is replaced (%u of %u)", revival->deaths, restart->tries);
     return true;

@@ -70,6 +70,9 @@ void flow_revival_begin(struct flow_revival *revival, const struct flow_launch *
 /* Has it nothing left to do, so that its death does not matter? */
 bool flow_revival_is_done(const struct flow_launch *launch, size_t group);
 
+/* How long to wait before a start, when the last `idle` ones have gained nothing [ns]. */
+int64_t flow_restart_wait(const struct flow_restart *restart, unsigned idle);
+
 /* Has a record been in a callback for longer than its stage's "timeout"? */
 bool flow_sight_is_overdue(struct flow_sight *sight, const struct flow_launch *launch,
                            size_t replica, int64_t now_ns);

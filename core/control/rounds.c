@@ -18,6 +18,7 @@ struct flow_rounds {
     size_t missing;                         /* replicas that have nothing for `next` */
     size_t unfinished;                      /* replicas that have not finished */
     uint64_t begun, committed;
+    int64_t committed_ns; /* when that was, in this run; 0: before it */
     bool under_way, stopping, last;
     bool stop_begun; /* the one under way began when the run was asked to stop */
     int64_t due_ns;
@@ -57,6 +58,7 @@ enum flow_status flow_rounds_new(const struct flow_rounds_options *options,
     made->options = *options;
     made->unfinished = count;
     made->begun = made->committed = options->session;
+    made->committed_ns = options->session_ns;
     made->due_ns = INT64_MAX;
     made->finished = flow_calloc(count, sizeof(*made->finished));
     made->has = flow_calloc(count, sizeof(*made->has));
@@ -104,6 +106,16 @@ int64_t flow_rounds_due_ns(const struct flow_rounds *rounds)
 uint64_t flow_rounds_last(const struct flow_rounds *rounds)
 {
     return rounds->committed;
+}
+
+bool flow_rounds_is_last(const struct flow_rounds *rounds)
+{
+    return rounds->last && !rounds->under_way;
+}
+
+int64_t flow_rounds_last_ns(const struct flow_rounds *rounds)
+{
+    return rounds->committed_ns;
 }
 
 uint64_t flow_rounds_begin(struct flow_rounds *rounds)
@@ -155,6 +167,20 @@ static bool read_news(const char *text, size_t replicas, struct news *news)
     return good;
 }
 
+/* A process that took another's place may save once more what that one had saved. */
+static bool is_repeated(const struct flow_rounds *rounds, const struct news *news)
+{
+    const struct flow_plan *plan = rounds->options.plan;
+    const size_t at = news->replica;
+    if (plan == NULL || !plan->stages[plan->replicas[at].stage].recovers)
+        return false;
+    if (rounds->done[at])
+        return true;
+    return !news->saved.finished &&
+           (news->epoch <= rounds->committed ||
+            (rounds->under_way && news->epoch == rounds->begun && rounds->has[at] != NOTHING));
+}
+
 /* Take it down; false: it makes no sense. */
 static bool note(struct flow_rounds *rounds, const struct news *news)
 {
@@ -192,7 +218,11 @@ enum flow_status flow_rounds_hear(struct flow_rounds *rounds, const char *text, 
 {
     struct news news = {0};
     *round = (struct flow_round){0};
-    if (!read_news(text, rounds->next.replica_count, &news) || !note(rounds, &news))
+    if (!read_news(text, rounds->next.replica_count, &news))
+        return flow_fail(err, FLOW_EPROTO, "a group of the run saved what it was not asked for");
+    if (is_repeated(rounds, &news))
+        return FLOW_OK;
+    if (!note(rounds, &news))
         return flow_fail(err, FLOW_EPROTO, "a group of the run saved what it was not asked for");
     const bool all = rounds->unfinished == 0 && !rounds->last;
     if (!all && (!rounds->under_way || rounds->missing > 0))
@@ -209,6 +239,7 @@ enum flow_status flow_rounds_hear(struct flow_rounds *rounds, const char *text, 
         .last = rounds->last,
         .stop = rounds->stop_begun && !rounds->last,
     };
+    rounds->committed_ns = now_ns;
     const int64_t wait = rounds->stopping ? 0 : rounds->options.interval_ns;
     rounds->due_ns = rounds->last || round->stop ? INT64_MAX : now_ns + wait;
     return FLOW_OK;

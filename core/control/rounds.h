@@ -27,7 +27,9 @@ struct flow_rounds;
 struct flow_rounds_options {
     struct flow_state *state;         /* open; borrowed */
     const struct flow_manifest *head; /* graph and stages, as in every manifest of the run */
+    const struct flow_plan *plan;     /* borrowed; says whose processes may be replaced */
     uint64_t session;                 /* the epoch that the run goes on from; 0: none */
+    int64_t session_ns;               /* when that was made; 0: not in this run */
     int64_t interval_ns;              /* from the end of one to the beginning of the next */
 };
 
@@ -69,6 +71,12 @@ FLOW_NODISCARD enum flow_status flow_rounds_close(struct flow_rounds *rounds,
 
 /* The newest committed epoch; 0: none. */
 uint64_t flow_rounds_last(const struct flow_rounds *rounds);
+
+/* Is it the last one there will be? */
+bool flow_rounds_is_last(const struct flow_rounds *rounds);
+
+/* When it was made [flow_now_ns]; 0: the run had begun with it, or there is none. */
+int64_t flow_rounds_last_ns(const struct flow_rounds *rounds);
 
 /* What a group says of a replica that has saved; to be freed.  NULL: no memory. */
 char *flow_rounds_write(size_t replica, uint64_t epoch, const struct flow_manifest_replica *saved);

@@ -12,7 +12,9 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "control/folder.h"
 #include "control/here.h"
 #include "control/job.h"
@@ -23,6 +25,8 @@
 #include "control/standing.h"
 #include "control/supervise.h"
 #include "control/system.h"
+#include "plan/delivery.h"
+#include "watch/cut.h"
 #include "watch/report.h"
 #include "watch/rows.h"
 
@@ -39,6 +43,7 @@ struct run {
     struct flow_standing standing;
     char *program;
     const struct flow_observer *observer; /* NULL: there is none */
+    char *no_way_back;                    /* NULL: nothing stands in the way */
     struct flow_launch launch;
 };
 
@@ -140,12 +145,68 @@ static enum flow_status check_not_worker(struct flow_error *err)
 /* What only a run of several processes needs. */
 static enum flow_status prepare_spawning(struct run *run, struct flow_error *err)
 {
-    enum flow_status rc = check_not_worker(err);
+    const enum flow_status rc = check_not_worker(err);
+    return rc == FLOW_OK ? find_program(run, err) : rc;
+}
+
+/* What the groups of one attempt share but the board.  A run that goes back makes it anew. */
+static enum flow_status furnish(struct run *run, struct flow_error *err)
+{
+    const bool spawning = has_spawned_group(run->plan);
+    enum flow_status rc = FLOW_OK;
+    if (spawning || has_remote_link(run->plan))
+        rc = flow_folder_new(&run->folder, err);
     if (rc == FLOW_OK)
-        rc = find_program(run, err);
-    if (rc == FLOW_OK)
+        make_memory(run);
+    if (rc == FLOW_OK && spawning)
         rc = make_job(run, err);
+    run->launch.folder = run->folder.path;
+    run->launch.rounds = run->standing.rounds;
     return rc;
+}
+
+static void clear_out(struct run *run)
+{
+    if (run->launch.job_fd >= 0)
+        close(run->launch.job_fd);
+    run->launch.job_fd = -1;
+    run->launch.memory = NULL;
+    flow_folder_remove(&run->folder);
+    flow_memory_close(&run->memory);
+}
+
+/* See struct flow_launch. */
+static enum flow_status renew(void *context, int64_t died_ns, struct flow_error *err)
+{
+    struct run *run = context;
+    const enum flow_status rc = flow_standing_go_back(run->plan, &run->standing, err);
+    if (rc != FLOW_OK)
+        return rc;
+    flow_cut_restore(run->plan, &run->board, run->standing.from.epoch, died_ns, flow_now_ns());
+    clear_out(run);
+    return furnish(run, err);
+}
+
+static enum flow_status prepare_way_back(struct run *run, struct flow_error *err)
+{
+    size_t stage;
+    const char *why;
+    const enum flow_status rc = flow_delivery_way_back(run->plan, &stage, &why, err);
+    if (run->standing.rounds == NULL || rc != FLOW_OK)
+        return rc;
+    run->launch.context = run;
+    run->launch.renew = renew;
+    run->launch.checkpoints = &run->standing.checkpoints;
+    if (why == NULL)
+        return FLOW_OK;
+    struct flow_str text = {0};
+    flow_str_addf(&text,
+                  "what '%s' has read since would be lost: %s (its \"delivery\": \"at-most-once\", "
+                  "or that of 'run', allows it)",
+                  run->plan->stages[stage].name, why);
+    run->no_way_back = flow_str_take(&text);
+    run->launch.no_way_back = run->no_way_back;
+    return run->no_way_back != NULL ? FLOW_OK : flow_fail(err, FLOW_ENOMEM, "no memory for a text");
 }
 
 static enum flow_status prepare(struct run *run, const struct flow_run_options *options,
@@ -167,19 +228,15 @@ static enum flow_status prepare(struct run *run, const struct flow_run_options *
         rc = flow_system_fail(err, errno, "no random numbers for the run's id");
     if (rc == FLOW_OK)
         rc = make_board(run, spawning, err);
-    if (rc == FLOW_OK && (spawning || has_remote_link(run->plan)))
-        rc = flow_folder_new(&run->folder, err);
-    if (rc == FLOW_OK)
-        make_memory(run);
     if (rc == FLOW_OK && spawning)
         rc = prepare_spawning(run, err);
-
+    if (rc == FLOW_OK)
+        rc = prepare_way_back(run, err);
+    if (rc == FLOW_OK)
+        rc = furnish(run, err);
     run->launch.plan = run->plan;
     run->launch.board = &run->board;
-    run->launch.folder = run->folder.path;
     run->launch.program = run->program;
-    run->launch.rounds = run->standing.rounds;
-    run->launch.checkpoints = run->standing.rounds != NULL ? &run->standing.checkpoints : NULL;
     return rc;
 }
 
@@ -221,6 +278,7 @@ static enum flow_status conclude(struct run *run, enum flow_status rc,
 {
     result->stopped = outcome->stopped;
     result->stuck = outcome->stuck;
+    result->went_back = outcome->went_back;
     if (!outcome->opened)
         return rc;
     if (run->observer != NULL)
@@ -233,6 +291,7 @@ static enum flow_status conclude(struct run *run, enum flow_status rc,
         .elapsed_ns = outcome->elapsed_ns,
         .status = status_word(rc, outcome),
         .message = rc != FLOW_OK && err != NULL ? err->text : NULL,
+        .went_back = outcome->went_back,
     };
     result->report_text = flow_report_text(run->plan, &run->board, &info);
     result->report_json = flow_report_json(run->plan, &run->board, &info);
@@ -255,16 +314,14 @@ static void tell_held(const struct run *run, const struct flow_run_options *opti
 
 static void free_run(struct run *run)
 {
-    if (run->launch.job_fd >= 0)
-        close(run->launch.job_fd);
-    flow_folder_remove(&run->folder);
-    flow_memory_close(&run->memory);
+    clear_out(run);
     if (run->has_board)
         flow_board_close(&run->board);
     flow_plan_free(run->plan);
     flow_topology_clear(&run->topology);
     flow_standing_clear(&run->standing);
     free(run->program);
+    free(run->no_way_back);
     free(run);
 }
 

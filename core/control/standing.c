@@ -105,6 +105,26 @@ static enum flow_status load(struct flow_standing *standing, const struct flow_r
     return flow_state_reset(&standing->state, err);
 }
 
+static enum flow_status begin(const struct flow_plan *plan, struct flow_standing *standing,
+                              int64_t made_ns, struct flow_error *err)
+{
+    standing->checkpoints = (struct flow_checkpoints){
+        .folder = standing->state.fd,
+        .disk = standing->state.disk,
+        .from = standing->from.epoch != 0 ? &standing->from : NULL,
+        .session = standing->from.epoch,
+    };
+    const struct flow_rounds_options rounds = {
+        .state = &standing->state,
+        .head = &standing->head,
+        .plan = plan,
+        .session = standing->from.epoch,
+        .session_ns = made_ns,
+        .interval_ns = plan->graph->checkpoint_ns,
+    };
+    return flow_rounds_new(&rounds, &standing->rounds, err);
+}
+
 enum flow_status flow_standing_open(const struct flow_plan *plan,
                                     const struct flow_run_options *options,
                                     struct flow_standing *standing, struct flow_error *err)
@@ -119,19 +139,43 @@ enum flow_status flow_standing_open(const struct flow_plan *plan,
     if (rc != FLOW_OK || standing->done)
         return rc;
 
-    const bool resumes = standing->from.epoch != 0;
-    standing->checkpoints = (struct flow_checkpoints){
-        .folder = standing->state.fd,
-        .disk = standing->state.disk,
-        .from = resumes ? &standing->from : NULL,
-    };
-    const struct flow_rounds_options rounds = {
-        .state = &standing->state,
-        .head = &standing->head,
-        .session = standing->from.epoch,
-        .interval_ns = plan->graph->checkpoint_ns,
-    };
-    return flow_rounds_new(&rounds, &standing->rounds, err);
+    return begin(plan, standing, 0, err);
+}
+
+/* Of what the run has made itself nothing can be damaged but by a fault that people should see. */
+static enum flow_status read_back(struct flow_standing *standing, uint64_t epoch,
+                                  struct flow_error *err)
+{
+    struct flow_str said = {0};
+    flow_manifest_clear(&standing->from);
+    enum flow_status rc = flow_state_load(&standing->state, &standing->from, &said, err);
+    if (rc == FLOW_ENOENT && epoch == 0)
+        rc = flow_state_reset(&standing->state, err);
+    else if (rc == FLOW_ENOENT || (rc == FLOW_OK && standing->from.epoch != epoch))
+        rc = flow_fail(err, FLOW_EIO,
+                       "the run cannot go back to checkpoint %" PRIu64
+                       " in '%s' by itself: it is damaged%s%.*s",
+                       epoch, standing->state.path, said.size > 0 ? ": " : " or gone",
+                       (int)(said.size > 0 ? strcspn(said.text, "\n") : 0),
+                       said.size > 0 ? said.text : "");
+    flow_str_clear(&said);
+    return rc;
+}
+
+enum flow_status flow_standing_go_back(const struct flow_plan *plan, struct flow_standing *standing,
+                                       struct flow_error *err)
+{
+    struct flow_rounds *former = standing->rounds;
+    const uint64_t epoch = flow_rounds_last(former);
+    const int64_t made_ns = flow_rounds_last_ns(former);
+    enum flow_status rc = flow_state_wait(&standing->state, err);
+    if (rc == FLOW_OK)
+        rc = read_back(standing, epoch, err);
+    if (rc == FLOW_OK)
+        rc = begin(plan, standing, made_ns, err);
+    if (rc == FLOW_OK)
+        flow_rounds_free(former);
+    return rc;
 }
 
 void flow_standing_clear(struct flow_standing *standing)

@@ -35,6 +35,14 @@ FLOW_NODISCARD enum flow_status flow_standing_open(const struct flow_plan *plan,
                                                    const struct flow_run_options *options,
                                                    struct flow_standing *standing,
                                                    struct flow_error *err);
+
+/*
+ * In a run under way, of which no process is left: be where it was at its last checkpoint, with
+ * rounds of its own.  FLOW_EIO: that is damaged, or processes are there yet; FLOW_ENOMEM.
+ */
+FLOW_NODISCARD enum flow_status flow_standing_go_back(const struct flow_plan *plan,
+                                                      struct flow_standing *standing,
+                                                      struct flow_error *err);
 void flow_standing_clear(struct flow_standing *standing);
 
 #endif /* FLOW_CONTROL_STANDING_H */

@@ -31,6 +31,9 @@
  * at once, and nobody else is told: what was under way is between it and its neighbours.  One that
  * is killed before records flow is started again, whatever its stage, and the phase waits for it.
  *
+ * Going back.  A process that nothing can take the place of, in a run that takes checkpoints: all
+ * groups are ended, and started anew from the last one; see retreat.c.
+ *
  * After ABORT the groups have GRACE_NS.  They use less for themselves (FLOW_MEMBER_JOIN_NS), so
  * that a group with a stuck stage can still name it.  Then processes are killed, and a thread that
  * is stuck is left behind.  All of this takes less than a second.
@@ -70,10 +73,24 @@ static void say(struct supervisor *sup, size_t i, enum flow_notice_kind kind)
     /* one that has gone away meanwhile shows in the next poll */
 }
 
+void flow_supervisor_say_epoch(const struct supervisor *sup, size_t i, enum flow_notice_kind kind,
+                               uint64_t epoch, bool last)
+{
+    char text[40];
+    (void)snprintf(text, sizeof(text), "%" PRIu64 "%s", epoch, last ? " last" : "");
+    if (!sup->states[i].gone && !sup->states[i].ended && !sup->states[i].down)
+        (void)flow_channel_send(sup->crews[i].fd, kind, FLOW_OK, text);
+}
+
 static void say_all(struct supervisor *sup, enum flow_notice_kind kind)
 {
     for (size_t i = 0; i < sup->count; i++)
         say(sup, i, kind);
+}
+
+void flow_supervisor_say_abort(struct supervisor *sup)
+{
+    say_all(sup, FLOW_SAY_ABORT);
 }
 
 static void abort_all(struct supervisor *sup)
@@ -81,6 +98,7 @@ static void abort_all(struct supervisor *sup)
     if (sup->aborting)
         return;
     sup->aborting = true;
+    sup->retreat.under_way = false;
     sup->drain_ns = FLOW_NEVER;
     sup->force_ns = flow_now_ns() + GRACE_NS;
     say_all(sup, FLOW_SAY_ABORT);
@@ -108,7 +126,7 @@ static void drain_all(struct supervisor *sup)
     say_all(sup, FLOW_SAY_DRAIN);
     if (sup->launch->rounds != NULL)
         flow_rounds_stop(sup->launch->rounds, flow_now_ns());
-    if (limit > 0)
+    if (limit > 0 && sup->drain_ns == FLOW_NEVER) /* it goes on while the run goes back */
         sup->drain_ns = flow_now_ns() + limit;
 }
 
@@ -125,15 +143,18 @@ static void enter(struct supervisor *sup, enum run_phase phase, enum flow_notice
 
 static void begin_running(struct supervisor *sup)
 {
-    sup->start_ns = flow_now_ns();
+    const int64_t now_ns = flow_now_ns();
+    if (sup->start_ns == 0)
+        sup->start_ns = now_ns;
     enter(sup, RUNNING, FLOW_SAY_START);
     if (sup->launch->rounds != NULL)
-        flow_rounds_start(sup->launch->rounds, sup->start_ns);
-    if (sup->options->progress != NULL) {
+        flow_rounds_start(sup->launch->rounds, now_ns);
+    if (sup->options->progress != NULL && sup->sampler == NULL) {
         sup->sampler = flow_sampler_new(sup->launch->plan, sup->launch->board, sup->start_ns);
-        sup->tick_ns = sup->sampler != NULL ? sup->start_ns + TICK_NS : FLOW_NEVER;
+        sup->tick_ns = sup->sampler != NULL ? now_ns + TICK_NS : FLOW_NEVER;
     }
-    flow_supervisor_watch(sup, sup->start_ns);
+    flow_watchdog_reset(sup->watchdog, now_ns);
+    flow_supervisor_watch(sup, now_ns);
     if (sup->draining)
         drain_all(sup);
 }
@@ -152,6 +173,8 @@ static void answer_late(struct supervisor *sup, size_t i, enum run_phase phase)
 static void answer(struct supervisor *sup, size_t i, enum run_phase phase)
 {
     struct member_state *state = &sup->states[i];
+    if (sup->retreat.under_way)
+        return;
     if (state->replaced) {
         answer_late(sup, i, phase);
         return;
@@ -179,18 +202,15 @@ static void answer(struct supervisor *sup, size_t i, enum run_phase phase)
 
 static void say_epoch(struct supervisor *sup, enum flow_notice_kind kind, uint64_t epoch, bool last)
 {
-    char text[40];
-    (void)snprintf(text, sizeof(text), "%" PRIu64 "%s", epoch, last ? " last" : "");
     for (size_t i = 0; i < sup->count; i++)
-        if (!sup->states[i].gone && !sup->states[i].ended)
-            (void)flow_channel_send(sup->crews[i].fd, kind, FLOW_OK, text);
+        flow_supervisor_say_epoch(sup, i, kind, epoch, last);
 }
 
 static void hear_saved(struct supervisor *sup, const char *text)
 {
     struct flow_round round;
     struct flow_error why = {0};
-    if (sup->aborting)
+    if (sup->aborting || sup->retreat.under_way)
         return;
     if (sup->launch->rounds == NULL || sup->phase != RUNNING) {
         flow_supervisor_fail(sup, FLOW_EPROTO,
@@ -203,8 +223,10 @@ static void hear_saved(struct supervisor *sup, const char *text)
         flow_supervisor_fail(sup, rc, why.text);
         return;
     }
-    if (round.committed != 0)
+    if (round.committed != 0) {
+        flow_setback_forget(sup->launch->board, round.committed, false);
         say_epoch(sup, FLOW_SAY_COMMIT, round.committed, round.last);
+    }
     sup->outcome->held = round.stop;
     if (round.stop)
         abort_all(sup);
@@ -218,8 +240,10 @@ static void begin_epoch(struct supervisor *sup)
 
 static int64_t epoch_due_ns(const struct supervisor *sup)
 {
-    return sup->launch->rounds != NULL && !sup->aborting ? flow_rounds_due_ns(sup->launch->rounds)
-                                                         : FLOW_NEVER;
+    return sup->launch->rounds != NULL && sup->phase == RUNNING && !sup->aborting &&
+                   !sup->retreat.under_way
+               ? flow_rounds_due_ns(sup->launch->rounds)
+               : FLOW_NEVER;
 }
 
 /* ---- what arrives ---- */
@@ -233,8 +257,9 @@ static void hear(struct supervisor *sup, size_t i, const struct flow_notice *not
     case FLOW_SAY_OPENED:
         answer(sup, i, OPENING);
         break;
-    case FLOW_SAY_FAILED:
-        flow_supervisor_fail(sup, notice->status, notice->text);
+    case FLOW_SAY_FAILED: /* what follows from a death, or from the abort, is no failure */
+        if (!sup->retreat.under_way)
+            flow_supervisor_fail(sup, notice->status, notice->text);
         break;
     case FLOW_SAY_LOG:
         flow_supervisor_tell(sup, notice->text);
@@ -289,24 +314,13 @@ static void hear_stop(struct supervisor *sup)
                              "the run was aborted: it was asked to stop a second time");
     } else {
         sup->draining = true;
-        if (sup->phase == RUNNING)
+        sup->retreat.due_ns = flow_now_ns();
+        if (sup->phase == RUNNING && !sup->retreat.under_way)
             drain_all(sup);
     }
 }
 
 /* ---- time ---- */
-
-static void give_up_draining(struct supervisor *sup)
-{
-    char limit[32];
-    struct flow_str text = {0};
-    flow_str_addf(&text,
-                  "the run was aborted: draining took longer than run.drain allows (%s); what was "
-                  "still in flight is lost",
-                  flow_format_duration(sup->launch->plan->graph->drain_ns, limit, sizeof(limit)));
-    flow_supervisor_fail(sup, FLOW_EABORT, text.failed ? "draining took too long" : text.text);
-    flow_str_clear(&text);
-}
 
 static void tell_progress(struct supervisor *sup, int64_t now_ns)
 {
@@ -324,21 +338,29 @@ static void watch(struct supervisor *sup, int64_t now_ns)
         flow_supervisor_fail(sup, why.status, why.text);
 }
 
+/* When the watchdog is to look: not while nobody runs. */
+static int64_t watchdog_due_ns(const struct supervisor *sup)
+{
+    return sup->aborting || sup->retreat.under_way ? FLOW_NEVER : flow_watchdog_due(sup->watchdog);
+}
+
 static void look_at_clock(struct supervisor *sup)
 {
     const int64_t now_ns = flow_now_ns();
     if (now_ns >= sup->tick_ns)
         tell_progress(sup, now_ns);
-    if (now_ns >= flow_watchdog_due(sup->watchdog) && !sup->aborting)
+    if (now_ns >= watchdog_due_ns(sup))
         watch(sup, now_ns);
     if (now_ns >= sup->watch_ns)
         flow_supervisor_watch(sup, now_ns);
+    if (now_ns >= flow_supervisor_retreat_due(sup))
+        flow_supervisor_return(sup, now_ns);
     if (now_ns >= sup->revive_ns)
         flow_supervisor_revive(sup);
     if (now_ns >= epoch_due_ns(sup))
         begin_epoch(sup);
     if (now_ns >= sup->drain_ns)
-        give_up_draining(sup);
+        flow_supervisor_give_up(sup);
     if (now_ns >= sup->force_ns)
         flow_supervisor_force(sup);
 }
@@ -350,10 +372,10 @@ static int next_timeout(const struct supervisor *sup)
     int64_t at = sup->tick_ns;
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
         at = others[i] < at ? others[i] : at;
-    if (epoch_due_ns(sup) < at)
-        at = epoch_due_ns(sup);
-    if (!sup->aborting && flow_watchdog_due(sup->watchdog) < at)
-        at = flow_watchdog_due(sup->watchdog);
+    const int64_t also[] = {epoch_due_ns(sup), watchdog_due_ns(sup),
+                            flow_supervisor_retreat_due(sup)};
+    for (size_t i = 0; i < sizeof(also) / sizeof(also[0]); i++)
+        at = also[i] < at ? also[i] : at;
     if (at == FLOW_NEVER)
         return -1;
     const int64_t left = at - flow_now_ns();
@@ -386,17 +408,17 @@ static void wait_once(struct supervisor *sup)
         if (sup->fds[sup->count].revents != 0)
             hear_stop(sup);
         if (sup->fds[sup->count + 1].revents != 0)
-            flow_watchdog_answer(sup->watchdog);
+            flow_supervisor_answer_why(sup);
         if (sup->fds[sup->count + 2].revents != 0)
             flow_nursery_hear(&sup->nursery);
     }
     look_at_clock(sup);
 }
 
-/* Start all groups, or as many as can be. */
-static void start_all(struct supervisor *sup)
+void flow_supervisor_start(struct supervisor *sup)
 {
     const struct flow_plan *plan = sup->launch->plan;
+    sup->working = 0;
     for (size_t i = 0; i < sup->count; i++)
         sup->states[i].gone = true;
     for (size_t i = 0; i < sup->count && !sup->aborting; i++) {
@@ -415,6 +437,8 @@ static void start_all(struct supervisor *sup)
             flow_supervisor_fail(sup, why.status, why.text);
         }
     }
+    if (!sup->aborting)
+        enter(sup, BINDING, FLOW_SAY_NEW);
 }
 
 static bool has_memory(struct supervisor *sup)
@@ -423,7 +447,9 @@ static bool has_memory(struct supervisor *sup)
     sup->states = flow_calloc(sup->count, sizeof(*sup->states));
     sup->fds = flow_calloc(sup->count + 3, sizeof(*sup->fds));
     sup->sights = flow_calloc(sup->launch->plan->replica_count, sizeof(*sup->sights));
-    return sup->crews != NULL && sup->states != NULL && sup->fds != NULL && sup->sights != NULL;
+    sup->setbacks = flow_calloc(sup->launch->plan->stage_count, sizeof(*sup->setbacks));
+    return sup->crews != NULL && sup->states != NULL && sup->fds != NULL && sup->sights != NULL &&
+           sup->setbacks != NULL;
 }
 
 enum flow_status flow_supervise(const struct flow_launch *launch,
@@ -447,10 +473,8 @@ enum flow_status flow_supervise(const struct flow_launch *launch,
     *outcome = (struct flow_outcome){0};
     if (has_memory(&sup)) {
         sup.watchdog = flow_watchdog_new(launch, options);
-        start_all(&sup);
-        if (!sup.aborting)
-            enter(&sup, BINDING, FLOW_SAY_NEW);
-        while (sup.live > 0)
+        flow_supervisor_start(&sup);
+        while (sup.live > 0 || sup.retreat.under_way)
             wait_once(&sup);
     } else {
         sup.status = flow_fail(err, FLOW_ENOMEM, "no memory to supervise %zu groups", sup.count);
@@ -460,6 +484,7 @@ enum flow_status flow_supervise(const struct flow_launch *launch,
     flow_nursery_close(&sup.nursery);
     flow_watchdog_free(sup.watchdog);
     flow_sampler_free(sup.sampler);
+    free(sup.setbacks);
     free(sup.sights);
     free(sup.fds);
     free(sup.states);

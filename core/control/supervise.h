@@ -18,6 +18,7 @@ struct flow_outcome {
     bool stopped; /* somebody asked for a stop, and the run had not ended before */
     bool stuck;   /* threads of this process are left behind: what `launch` points to must stay */
     bool held;    /* it was stopped at a checkpoint, from which it can go on */
+    unsigned went_back; /* so often it went back to its last checkpoint by itself */
     int64_t elapsed_ns; /* from START to the end; 0: never started */
 };
 

@@ -82,7 +82,7 @@ int64_t flow_watchdog_due(const struct flow_watchdog *dog)
 /* Look, and find out; the run moves if it has within `lately_ns`, a callback hangs after `hang_ns`.
  * What was filled in is to be released. */
 static bool find_out(struct flow_watchdog *dog, int64_t lately_ns, int64_t hang_ns,
-                     struct flow_why_input *input, struct flow_why *why)
+                     const char *back, struct flow_why_input *input, struct flow_why *why)
 {
     const struct flow_launch *launch = dog->launch;
     const int64_t now_ns = flow_now_ns();
@@ -97,6 +97,7 @@ static bool find_out(struct flow_watchdog *dog, int64_t lately_ns, int64_t hang_
         .moved = dog->stall.replicas,
         .hang_ns = hang_ns,
         .threads = facts,
+        .back = back,
     };
     if (facts != NULL && flow_why_find(input, why))
         return true;
@@ -177,7 +178,7 @@ enum flow_status flow_watchdog_look(struct flow_watchdog *dog, int64_t now_ns,
         still = now_ns - dog->stall.replicas[i].moved_ns >= dog->limit_ns;
     struct flow_why_input input;
     struct flow_why why;
-    if (!still || !find_out(dog, dog->limit_ns, dog->limit_ns, &input, &why))
+    if (!still || !find_out(dog, dog->limit_ns, dog->limit_ns, NULL, &input, &why))
         return FLOW_OK;
 
     enum flow_status rc = FLOW_OK;
@@ -217,7 +218,17 @@ static json_t *answer_json(const struct flow_watchdog *dog, const struct flow_wh
     return NULL;
 }
 
-void flow_watchdog_answer(struct flow_watchdog *dog)
+void flow_watchdog_reset(struct flow_watchdog *dog, int64_t now_ns)
+{
+    if (dog == NULL)
+        return;
+    flow_stall_look(&dog->stall, now_ns);
+    flow_stall_touch(&dog->stall, now_ns);
+    dog->told_ns = 0;
+    dog->due_ns = dog->limit_ns > 0 ? now_ns + dog->limit_ns / LOOKS : INT64_MAX;
+}
+
+void flow_watchdog_answer(struct flow_watchdog *dog, const char *back)
 {
     const int connection = flow_door_accept(dog->door);
     if (connection < 0)
@@ -225,7 +236,7 @@ void flow_watchdog_answer(struct flow_watchdog *dog)
     struct flow_why_input input;
     struct flow_why why;
     char *text = NULL;
-    if (find_out(dog, 1, HANG_NS, &input, &why)) {
+    if (find_out(dog, 1, HANG_NS, back, &input, &why)) {
         json_t *json = answer_json(dog, &input, &why);
         text = json != NULL ? json_dumps(json, JSON_INDENT(2)) : NULL;
         json_decref(json);

@@ -35,7 +35,10 @@ int64_t flow_watchdog_due(const struct flow_watchdog *dog);
 FLOW_NODISCARD enum flow_status flow_watchdog_look(struct flow_watchdog *dog, int64_t now_ns,
                                                    struct flow_error *err);
 
-/* Somebody asks. */
-void flow_watchdog_answer(struct flow_watchdog *dog);
+/* The run begins anew after it went back: nothing stands still that has not begun. */
+void flow_watchdog_reset(struct flow_watchdog *dog, int64_t now_ns);
+
+/* Somebody asks.  `back`: where the run goes back to at the moment, NULL: it does not. */
+void flow_watchdog_answer(struct flow_watchdog *dog, const char *back);
 
 #endif /* FLOW_CONTROL_WATCHDOG_H */

@@ -229,20 +229,24 @@ static enum flow_status open_memory(struct work *work, const struct orders *orde
 }
 
 /* Before a stage is opened: from then on it may write to what the checkpoints speak of. */
-static enum flow_status join_state(struct work *work, struct flow_error *err)
+static enum flow_status join_state(struct work *work, const struct orders *orders,
+                                   struct flow_error *err)
 {
     if (work->job.state == NULL)
         return FLOW_OK;
+    /* Who takes another's place goes on from where that was, and the checkpoint may be gone. */
+    const uint64_t restarts = flow_read(&work->board.groups[orders->group].restarts);
+    const bool restores = work->job.session != 0 && restarts == 0;
     enum flow_status rc = flow_state_join(work->job.state, &work->state_fd, err);
-    if (rc == FLOW_OK && work->job.session != 0)
+    if (rc == FLOW_OK && restores)
         rc = flow_state_read(work->state_fd, work->job.session, &work->from, err);
-    if (rc == FLOW_OK && work->job.session != 0 &&
-        work->from.replica_count != work->plan->replica_count)
+    if (rc == FLOW_OK && restores && work->from.replica_count != work->plan->replica_count)
         rc = flow_fail(err, FLOW_EPROTO, "a process of the run has read another checkpoint");
     work->checkpoints = (struct flow_checkpoints){
         .folder = work->state_fd,
         .disk = &flow_disk_real,
-        .from = work->job.session != 0 ? &work->from : NULL,
+        .from = restores ? &work->from : NULL,
+        .session = work->job.session,
     };
     return rc;
 }
@@ -343,7 +347,7 @@ static enum flow_status work_guarded(struct work *work, struct orders *orders,
         return FLOW_EIO;
     enum flow_status rc = work->plan == NULL ? prepare(work, orders, builtin, err) : FLOW_OK;
     if (rc == FLOW_OK)
-        rc = join_state(work, err);
+        rc = join_state(work, orders, err);
     if (rc == FLOW_OK)
         serve(work, orders);
     /* The hang-up may have been noticed here before the guard has woken: the folder has to go. */

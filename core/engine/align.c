@@ -39,6 +39,19 @@ enum flow_status flow_align_hold(struct flow_align *align, const struct flow_mes
     return FLOW_OK;
 }
 
+void flow_align_drop(struct flow_align *align, uint32_t link)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < align->held_count; i++) {
+        const struct flow_message *message = &align->held[i];
+        if (message->link != link)
+            align->held[kept++] = *message;
+        else if (message->kind == FLOW_MESSAGE_BATCH)
+            flow_block_unref(message->batch.block);
+    }
+    align->held_count = kept;
+}
+
 enum flow_status flow_align_reach(struct flow_align *align, size_t link, uint64_t epoch,
                                   struct flow_error *err)
 {

@@ -41,6 +41,16 @@ FLOW_NODISCARD enum flow_status flow_align_hold(struct flow_align *align,
                                                 const struct flow_message *message,
                                                 struct flow_error *err);
 
+/* Let go of what is held of a link: its writer is a new process, and sends that again. */
+void flow_align_drop(struct flow_align *align, uint32_t link);
+
+/* Has a barrier come before that comes once more by a link, since its writer is a new process? */
+static inline bool flow_align_knows(const struct flow_align *align, size_t link, uint64_t epoch)
+{
+    return epoch < align->epoch ||
+           (epoch == align->epoch && (align->count == 0 || align->reached[link]));
+}
+
 /* The barrier has come by a link that does not wait.  FLOW_EPROTO: it is not the one awaited. */
 FLOW_NODISCARD enum flow_status flow_align_reach(struct flow_align *align, size_t link,
                                                  uint64_t epoch, struct flow_error *err);

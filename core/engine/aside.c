@@ -4,20 +4,30 @@
 #include <stdio.h>
 #include <string.h>
 
-void flow_aside_read(struct flow_aside *aside, const struct flow_board_group *orders)
+static void read_entry(struct flow_aside *aside, struct flow_board_aside *entry)
+{
+    aside->records[aside->count++] = (struct flow_fatal){
+        .number = flow_read(&entry->number) - 1,
+        .tries = (unsigned)flow_read(&entry->tries),
+        .cause = flow_read(&entry->cause),
+        .print = flow_read(&entry->print),
+        .entry = entry,
+    };
+}
+
+void flow_aside_read(struct flow_aside *aside, struct flow_board_group *orders,
+                     struct flow_board_group *common, size_t stage)
 {
     aside->count = 0;
     aside->careful = flow_read(&orders->careful);
     for (size_t i = 0; i < FLOW_ASIDE_MOST; i++) {
-        const struct flow_board_aside *entry = &orders->aside[i];
-        const uint64_t number = flow_read(&entry->number);
-        if (number == 0)
-            continue;
-        aside->records[aside->count++] = (struct flow_fatal){
-            .number = number - 1,
-            .tries = (unsigned)flow_read(&entry->tries),
-            .cause = flow_read(&entry->cause),
-        };
+        struct flow_board_aside *own = &orders->aside[i];
+        struct flow_board_aside *shared = &common->aside[i];
+        if (flow_read(&own->number) != 0 && flow_read(&own->print) == 0)
+            read_entry(aside, own);
+        if (flow_read(&shared->number) != 0 && flow_read(&shared->print) != 0 &&
+            flow_read(&shared->stage) == stage)
+            read_entry(aside, shared);
     }
 }
 
@@ -27,7 +37,7 @@ const struct flow_fatal *flow_aside_find(const struct flow_aside *aside, uint64_
     const struct flow_fatal *first = NULL;
     for (size_t i = 0; i < aside->count; i++) {
         const struct flow_fatal *fatal = &aside->records[i];
-        if (fatal->number >= number && fatal->number - number < count &&
+        if (fatal->print == 0 && fatal->number >= number && fatal->number - number < count &&
             (first == NULL || fatal->number < first->number))
             first = fatal;
     }

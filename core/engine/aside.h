@@ -20,18 +20,22 @@ struct flow_fatal {
     uint64_t number; /* of the record */
     unsigned tries;
     uint64_t cause; /* see struct flow_board_aside */
+    uint64_t print; /* what it looks like; 0: it goes by its number */
+    struct flow_board_aside *entry;
 };
 
 struct flow_aside {
-    struct flow_fatal records[FLOW_ASIDE_MOST];
+    struct flow_fatal records[2 * FLOW_ASIDE_MOST];
     size_t count;     /* 0: the usual */
     uint64_t careful; /* the batch whose records are handed out one by one, and 1 more; 0: none */
 };
 
-/* What the board says for a process that begins. */
-void flow_aside_read(struct flow_aside *aside, const struct flow_board_group *orders);
+/* What the board says for a process that begins: `orders` of its own group, and of the one that has
+ * what is said of all replicas of `stage`. */
+void flow_aside_read(struct flow_aside *aside, struct flow_board_group *orders,
+                     struct flow_board_group *common, size_t stage);
 
-/* The first record set aside among `count` from `number` on; NULL: none. */
+/* The first record set aside, by its number, among `count` from `number` on; NULL: none. */
 const struct flow_fatal *flow_aside_find(const struct flow_aside *aside, uint64_t number,
                                          uint64_t count);
 

@@ -3,7 +3,9 @@
 
 #include <stdlib.h>
 
+#include "engine/careful.h"
 #include "engine/waiting.h"
+#include "watch/cut.h"
 
 /* ---- what the engine itself keeps of a replica: how far records are numbered ---- */
 
@@ -69,7 +71,8 @@ static enum flow_status save(struct flow_replica *replica, uint64_t epoch, bool 
     struct flow_blob_writer writer;
     struct flow_error why = {0};
     char name[FLOW_BLOB_NAME];
-    flow_state_blob_name(finished ? epochs->session : epoch, id, finished, name);
+    flow_state_blob_name(finished ? epochs->session : epoch, id, finished,
+                         replica->env->incarnation, name);
     replica->has_reason = false;
     enum flow_status rc =
         flow_blob_begin(&writer, options->disk, options->folder, name, &saved.blob, &why);
@@ -122,8 +125,14 @@ enum flow_status flow_barrier_pass(struct flow_replica *replica, uint64_t epoch)
         rc = flow_output_flush(&replica->output, false);
     if (rc == FLOW_OK)
         rc = flow_output_barrier(&replica->output, epoch);
-    if (rc == FLOW_OK)
+    if (rc == FLOW_OK) {
+        flow_replica_publish(replica);
+        if (!flow_cut_is_past(replica->host.slot, epoch))
+            flow_cut_note(replica->host.slot, epoch);
+        flow_set(&replica->host.slot->passed_epoch, epoch);
+        flow_careful_pass(replica);
         rc = save(replica, epoch, false);
+    }
     replica->saved_epoch = replica->owed_epoch = epoch;
     return rc;
 }
@@ -134,6 +143,7 @@ enum flow_status flow_barrier_finish(struct flow_replica *replica)
         return FLOW_OK;
     /* The barrier of `saved_epoch` was sent before: only a later epoch counts the end. */
     replica->owed_epoch = replica->saved_epoch + 1;
+    flow_cut_note_end(replica->host.slot, replica->owed_epoch);
     return save(replica, replica->saved_epoch, true);
 }
 
@@ -158,9 +168,22 @@ static enum flow_status restore_all(struct flow_replica *replica, struct flow_lo
     return type->restore(replica->self, &replica->stage, from);
 }
 
+/* In a run that has gone back the board has its counts of this moment; else it has none. */
+static void resume_counts(struct flow_replica *replica)
+{
+    const struct flow_board_replica *slot = replica->host.slot;
+    struct flow_emission *shared = &replica->output.shared;
+    shared->emitted = flow_read(&slot->records_out);
+    shared->emitted_bytes = flow_read(&slot->bytes_out);
+    shared->unread = flow_read(&slot->unread);
+    shared->before -= shared->emitted; /* records are numbered by the sum */
+}
+
 enum flow_status flow_barrier_restore(struct flow_replica *replica)
 {
     const struct flow_epochs *epochs = replica->env->epochs;
+    if (epochs != NULL && replica->env->incarnation > 0)
+        replica->saved_epoch = flow_read(&replica->host.slot->passed_epoch);
     if (epochs == NULL || epochs->options->from == NULL)
         return FLOW_OK;
     const struct flow_manifest_replica *saved =
@@ -174,6 +197,7 @@ enum flow_status flow_barrier_restore(struct flow_replica *replica)
     if (rc == FLOW_OK) {
         struct flow_loader from = {.at = bytes, .left = (size_t)saved->blob.size};
         rc = restore_all(replica, &from);
+        resume_counts(replica);
     }
     free(bytes);
     if (rc == FLOW_OK)

@@ -18,7 +18,9 @@
 struct flow_checkpoints {
     int folder; /* a descriptor of the state folder */
     const struct flow_disk *disk;
-    const struct flow_manifest *from; /* NULL: the run begins anew */
+    const struct flow_manifest *from; /* NULL: the run begins anew, or the process takes another's
+                                         place, and goes on from where that was */
+    uint64_t session;                 /* the epoch that the run goes on from; 0: none */
 };
 
 struct flow_epochs {

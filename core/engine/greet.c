@@ -29,6 +29,7 @@ enum flow_status flow_input_greet(struct flow_input *input, const struct flow_me
     if (inlet == NULL || !inlet->recovers)
         return refuse(input, message);
     enum flow_status rc = flow_outbox_reopen(inlet->writer, message->sequence, &input->host->err);
+    flow_align_drop(&input->align, inlet->id);
     /* What waits for its turn waits for results of others, who may wait for answers likewise. */
     if (rc == FLOW_OK && inlet->edge->merges)
         rc = flow_merge_copy(&inlet->edge->merge, (uint32_t)(inlet - input->links),

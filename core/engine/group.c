@@ -95,7 +95,7 @@ static void init_epochs(struct flow_group *group)
     const struct flow_checkpoints *options = group->options.checkpoints;
     if (options == NULL)
         return;
-    const uint64_t session = options->from != NULL ? options->from->epoch : 0;
+    const uint64_t session = options->session;
     group->epochs.options = options;
     group->epochs.session = session;
     atomic_init(&group->epochs.begun, session);

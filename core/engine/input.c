@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "engine/keep.h"
+#include "watch/cut.h"
 
 #define COST_WEIGHT 4 /* a report changes the average by 1/4 of the difference */
 
@@ -169,6 +170,9 @@ static enum flow_status align(struct flow_input *input)
     };
     struct flow_message *held = NULL;
     size_t count = 0;
+    const bool past = flow_cut_is_past(input->host->slot, input->align.epoch);
+    for (size_t i = 0; i < input->link_count && !past; i++)
+        flow_cut_note_received(input->links[i].slot, input->align.epoch);
     flow_align_release(&input->align, &held, &count);
     enum flow_status rc = make_ready(input, &barrier);
     for (size_t i = 0; i < count; i++) {
@@ -264,6 +268,9 @@ enum flow_status flow_input_accept(struct flow_input *input, const struct flow_m
         return flow_fail(&input->host->err, FLOW_EPROTO, "a batch has come by link %u, which %s",
                          message->link, inlet == NULL ? "does not lead here" : "has ended");
     }
+    if (message->kind == FLOW_MESSAGE_BARRIER && inlet->recovers &&
+        flow_align_knows(&input->align, index, message->batch.number))
+        return FLOW_OK;
     if (flow_align_holds(&input->align, index))
         return flow_align_hold(&input->align, message, &input->host->err);
     if (message->kind == FLOW_MESSAGE_END)

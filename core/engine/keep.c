@@ -1,26 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/keep.h"
 
-static const size_t counters[FLOW_KEPT] = {
-    offsetof(struct flow_board_replica, records_in),
-    offsetof(struct flow_board_replica, bytes_in),
-    offsetof(struct flow_board_replica, batches_in),
-    offsetof(struct flow_board_replica, done),
-    offsetof(struct flow_board_replica, filtered),
-    offsetof(struct flow_board_replica, skipped),
-    offsetof(struct flow_board_replica, routed),
-    offsetof(struct flow_board_replica, failed),
-    offsetof(struct flow_board_replica, retried),
-    offsetof(struct flow_board_replica, unkeyed),
-    offsetof(struct flow_board_replica, records_out),
-    offsetof(struct flow_board_replica, bytes_out),
-    offsetof(struct flow_board_replica, unread),
-};
+#include "watch/cut.h"
 
-static flow_counter *counter_at(struct flow_board_replica *slot, size_t i)
-{
-    return (flow_counter *)(void *)((uint8_t *)slot + counters[i]);
-}
+#define FIRST_STAMP 1 /* of the row that stands for what the run began with */
 
 static const struct flow_plan_replica *self_of(const struct flow_keep *keep)
 {
@@ -30,7 +13,7 @@ static const struct flow_plan_replica *self_of(const struct flow_keep *keep)
 enum flow_status flow_keep_init(struct flow_keep *keep, struct flow_host *host,
                                 const struct flow_output *output)
 {
-    *keep = (struct flow_keep){.host = host, .output = output, .first = 1};
+    *keep = (struct flow_keep){.host = host, .output = output, .first = FIRST_STAMP + 1};
     keep->rows = flow_rows_of(host->plan, host->board, host->replica);
     if (keep->rows.words == NULL)
         return flow_fail(&host->err, FLOW_EPROTO, "the board has no room for its progress");
@@ -65,20 +48,68 @@ static void note_links(const struct flow_keep *keep, flow_counter *cell)
     }
 }
 
-void flow_keep_note(struct flow_keep *keep, uint64_t index, uint64_t next)
+static void write_row(const struct flow_keep *keep, uint64_t stamp, uint64_t next)
 {
-    if (!keep->begun)
-        keep->base = keep->first - index;
-    keep->begun = true;
-    const uint64_t stamp = keep->base + index;
     flow_counter *row = row_of(keep, stamp);
     flow_set(&row[FLOW_ROW_STAMP], 0);
     atomic_thread_fence(memory_order_release);
     flow_set(&row[FLOW_ROW_NEXT], next);
     for (size_t i = 0; i < FLOW_KEPT; i++)
-        flow_set(&row[FLOW_ROW_COUNTS + i], flow_read(counter_at(keep->host->slot, i)));
+        flow_set(&row[FLOW_ROW_COUNTS + i], flow_read(flow_board_kept(keep->host->slot, i)));
     note_links(keep, row + FLOW_ROW_LINKS);
     atomic_store_explicit(&row[FLOW_ROW_STAMP], stamp, memory_order_release);
+}
+
+void flow_keep_note(struct flow_keep *keep, uint64_t index, uint64_t next)
+{
+    if (!keep->begun)
+        keep->base = keep->first - index;
+    keep->begun = true;
+    write_row(keep, keep->base + index, next);
+}
+
+/* ---- numbers: of records since the run was first begun, while counts are of this one ---- */
+
+static uint64_t sent_by(const struct flow_keep *keep, const struct flow_outlet *outlet)
+{
+    const struct flow_board_link *slots = &keep->host->board->links[outlet->first_link];
+    uint64_t sent = 0;
+    for (size_t i = 0; i < outlet->link_count; i++) {
+        if (outlet->edge->share != FLOW_ALL || i == 0)
+            sent += flow_read(&slots[i].sent);
+    }
+    return sent;
+}
+
+void flow_keep_base(const struct flow_keep *keep)
+{
+    struct flow_board_link *slots = keep->host->board->links;
+    flow_set(&keep->host->slot->base_out, keep->output->shared.before);
+    for (size_t p = 0; p < keep->output->port_count; p++) {
+        const struct flow_port_out *port = &keep->output->ports[p];
+        for (size_t e = 0; e < port->edge_count; e++) {
+            const struct flow_outlet *outlet = &port->edges[e].outlet;
+            const uint64_t sent = sent_by(keep, outlet);
+            flow_set(&slots[outlet->first_link].base_number, outlet->number - sent);
+            flow_set(&slots[outlet->first_link].base_port, port->emitted - sent);
+        }
+    }
+    write_row(keep, FIRST_STAMP, 0);
+}
+
+/* What it had emitted, as far as numbers go; those of edges are set when the readers have answered.
+ */
+static void restore_numbers(const struct flow_keep *keep, struct flow_output *output)
+{
+    const struct flow_board_link *slots = keep->host->board->links;
+    output->shared.before = flow_read(&keep->host->slot->base_out);
+    for (size_t p = 0; p < output->port_count; p++) {
+        struct flow_port_out *port = &output->ports[p];
+        if (port->edge_count == 0)
+            continue;
+        const struct flow_outlet *first = &port->edges[0].outlet;
+        port->emitted = flow_read(&slots[first->first_link].base_port) + sent_by(keep, first);
+    }
 }
 
 void flow_keep_publish(struct flow_keep *keep, uint64_t index)
@@ -119,7 +150,7 @@ static bool has_arrived(const struct flow_keep *keep, const flow_counter *row)
     return true;
 }
 
-/* The last row of which everything has arrived; NULL: there is none. */
+/* The last row of which everything has arrived; NULL: somebody has spoilt the board. */
 static flow_counter *find_row(const struct flow_keep *keep)
 {
     flow_counter *found = NULL;
@@ -174,11 +205,12 @@ void flow_keep_restore(struct flow_keep *keep, struct flow_output *output)
     keep->first = word_of(row, FLOW_ROW_STAMP) + 1;
     keep->from = word_of(row, FLOW_ROW_NEXT);
     for (size_t i = 0; i < FLOW_KEPT; i++)
-        flow_set(counter_at(slot, i), word_of(row, FLOW_ROW_COUNTS + i));
+        flow_set(flow_board_kept(slot, i), word_of(row, FLOW_ROW_COUNTS + i));
     restore_links(keep, row);
     flow_set(&input->received, flow_read(&slot->records_in));
     flow_set(&input->received_batches, flow_read(&slot->batches_in));
     flow_set(&slot->hand_batch, 0);
+    restore_numbers(keep, output);
     output->shared.emitted = flow_read(&slot->records_out);
     output->shared.emitted_bytes = flow_read(&slot->bytes_out);
     output->shared.unread = flow_read(&slot->unread);

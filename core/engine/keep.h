@@ -41,6 +41,13 @@ struct flow_keep {
 FLOW_NODISCARD enum flow_status flow_keep_init(struct flow_keep *keep, struct flow_host *host,
                                                const struct flow_output *output);
 
+/*
+ * The first process of an attempt: note what numbers are beyond what the board counts, and a row of
+ * what that has counted so far.  A run that went back to a checkpoint begins with the counts of
+ * that moment, and so does a successor of a process that died before its first batch was done.
+ */
+void flow_keep_base(const struct flow_keep *keep);
+
 /* Batch `index` has been processed; `next` is the sequence that a successor would begin with. */
 void flow_keep_note(struct flow_keep *keep, uint64_t index, uint64_t next);
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/outlet_link.h"
 
+#include "watch/cut.h"
+
 /* The link with room and the fewest batches, then records, outstanding; NULL: none has room. */
 static struct flow_outlet_link *least_loaded(struct flow_outlet *outlet)
 {
@@ -183,28 +185,36 @@ static enum flow_status send_what_fits(struct flow_outlet *outlet, struct flow_s
     return rc;
 }
 
-static enum flow_status send_barrier(struct flow_outlet *outlet, struct flow_outlet_link *link,
-                                     uint64_t epoch)
+enum flow_status flow_outlet_send_barrier(struct flow_outlet *outlet, struct flow_outlet_link *link,
+                                          uint64_t epoch)
 {
+    if (link->complete)
+        return FLOW_OK;
+    const enum flow_status rc =
+        link->again < link->sent ? flow_outlet_send_again(outlet, link, true) : FLOW_OK;
+    if (rc != FLOW_OK)
+        return rc;
+    link->barrier_epoch = epoch;
+    link->barrier_at = link->sent;
     const struct flow_message message = {
         .kind = FLOW_MESSAGE_BARRIER,
         .link = link->id,
-        .sequence = (uint32_t)link->sent,
+        .sequence = (uint32_t)(link->sent - link->base),
         .batch = {NULL, epoch},
     };
-    const enum flow_status rc =
-        link->again < link->sent ? flow_outlet_send_again(outlet, link, true) : FLOW_OK;
-    return rc == FLOW_OK ? flow_outlet_send(outlet, link, &message) : rc;
+    if (!flow_cut_is_past(outlet->host->slot, epoch))
+        flow_cut_note_sent(link->slot, epoch);
+    return flow_outlet_send(outlet, link, &message);
 }
 
 /* A barrier to one reader, or, where a queue stands for all of them, to all. */
 static enum flow_status send_barriers(struct flow_outlet *outlet, size_t reader, uint64_t epoch)
 {
     if (outlet->edge->share != FLOW_BALANCE)
-        return send_barrier(outlet, &outlet->links[reader], epoch);
+        return flow_outlet_send_barrier(outlet, &outlet->links[reader], epoch);
     enum flow_status rc = FLOW_OK;
     for (size_t i = 0; i < outlet->link_count && rc == FLOW_OK; i++)
-        rc = send_barrier(outlet, &outlet->links[i], epoch);
+        rc = flow_outlet_send_barrier(outlet, &outlet->links[i], epoch);
     return rc;
 }
 
@@ -225,19 +235,20 @@ static enum flow_status keep_newest(struct flow_outlet *outlet, const struct flo
     struct flow_outlet_link *link = &outlet->links[reader];
     struct flow_backlog *queue = &link->waiting;
     struct flow_slice kept = *slice;
+    uint32_t surplus = 0;
     if (kept.count > link->credit.records) {
-        const uint32_t surplus = kept.count - (uint32_t)link->credit.records;
-        count_dropped(outlet, reader, surplus);
+        surplus = kept.count - (uint32_t)link->credit.records;
         kept.first += surplus;
         kept.count -= surplus;
     }
-    while (queue->count > 0 &&
-           (queue->count == FLOW_BACKLOG_MOST || queue->bytes >= link->credit.bytes ||
-            queue->records + kept.count > link->credit.records)) {
+    while (queue->count > 0 && (surplus > 0 || queue->count == FLOW_BACKLOG_MOST ||
+                                queue->bytes >= link->credit.bytes ||
+                                queue->records + kept.count > link->credit.records)) {
         const enum flow_status rc = drop_oldest(outlet, reader);
         if (rc != FLOW_OK)
             return rc;
     }
+    count_dropped(outlet, reader, surplus); /* behind a barrier that was waiting */
     flow_backlog_add(queue, &kept);
     return FLOW_OK;
 }

@@ -31,10 +31,12 @@ struct sent_batch {
 struct flow_outlet_link {
     uint32_t id;
     bool remote;
-    bool fused;    /* the reader is called, and done when the call returns */
-    bool recovers; /* the reader may be replaced */
-    bool ended;    /* the end has been sent, */
-    uint64_t last; /* ... with this number */
+    bool fused;             /* the reader is called, and done when the call returns */
+    bool recovers;          /* the reader may be replaced */
+    bool ended;             /* the end has been sent, */
+    uint64_t last;          /* ... with this number */
+    uint64_t barrier_epoch; /* of the last barrier, 0: none, */
+    uint64_t barrier_at;    /* ... behind so many batches */
     struct flow_credit credit;
     struct flow_outbox *outbox;
     struct flow_board_link *slot;
@@ -64,6 +66,11 @@ bool flow_outlet_link_has_room(const struct flow_outlet_link *link);
 FLOW_NODISCARD enum flow_status flow_outlet_send(struct flow_outlet *outlet,
                                                  struct flow_outlet_link *link,
                                                  const struct flow_message *message);
+
+/* Send the barrier of an epoch; a reader that has had the end needs none. */
+FLOW_NODISCARD enum flow_status flow_outlet_send_barrier(struct flow_outlet *outlet,
+                                                         struct flow_outlet_link *link,
+                                                         uint64_t epoch);
 
 /* Tell the reader that nothing more comes. */
 FLOW_NODISCARD enum flow_status flow_outlet_send_end(struct flow_outlet *outlet,

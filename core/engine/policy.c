@@ -24,6 +24,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "engine/careful.h"
 #include "engine/task.h"
 #include "engine/waiting.h"
 
@@ -336,6 +337,20 @@ static enum flow_status pass_fatal(struct flow_replica *replica, struct pass *pa
     return rc == FLOW_OK && cursor->left > 0 ? pass_fatal(replica, pass) : rc;
 }
 
+/* No more than one record, and none that has been given up. */
+static enum flow_status pass_careful(struct flow_replica *replica, struct pass *pass)
+{
+    struct flow_cursor next = replica->cursor;
+    (void)flow_batch_next(&next);
+    const struct flow_fatal *fatal = flow_careful_look(replica, &next.record);
+    pass->stride = 1;
+    if (fatal == NULL)
+        return FLOW_OK;
+    replica->cursor = next;
+    const enum flow_status rc = give_up_fatal(replica, &replica->cursor.record, fatal);
+    return rc == FLOW_OK && next.left > 0 ? pass_careful(replica, pass) : rc;
+}
+
 static enum flow_status process_records(struct flow_replica *replica)
 {
     struct flow_board_replica *slot = replica->host.slot;
@@ -344,8 +359,8 @@ static enum flow_status process_records(struct flow_replica *replica)
     enum flow_status rc = FLOW_OK;
     replica->cursor = flow_batch_begin(&replica->batch);
     while (rc == FLOW_OK && replica->cursor.left > 0) {
-        if (replica->aside.count > 0) {
-            rc = pass_fatal(replica, &pass);
+        if (replica->careful || replica->aside.count > 0) {
+            rc = replica->careful ? pass_careful(replica, &pass) : pass_fatal(replica, &pass);
             if (rc != FLOW_OK || replica->cursor.left == 0)
                 break;
         }
@@ -395,7 +410,7 @@ static enum flow_status process_each(struct flow_replica *replica)
     enum flow_status rc = FLOW_OK;
     for (uint32_t i = 0; i < replica->batch.count && rc == FLOW_OK; i++) {
         const struct flow_record record = flow_batch_record(&replica->batch, i);
-        const struct flow_fatal *fatal = flow_aside_find(&replica->aside, record.number, 1);
+        const struct flow_fatal *fatal = flow_careful_look(replica, &record);
         if (fatal != NULL) {
             rc = give_up_fatal(replica, &record, fatal);
             continue;
@@ -414,7 +429,7 @@ static enum flow_status process_each(struct flow_replica *replica)
 static bool must_be_careful(const struct flow_replica *replica)
 {
     const struct flow_aside *aside = &replica->aside;
-    return aside->careful == replica->item.sequence + 1 ||
+    return replica->careful || aside->careful == replica->item.sequence + 1 ||
            (aside->count > 0 &&
             flow_aside_find(aside, replica->batch.number, replica->batch.count) != NULL);
 }
@@ -430,6 +445,8 @@ enum flow_status flow_policy_process(struct flow_replica *replica)
         rc = process_records(replica);
     else
         rc = must_be_careful(replica) ? process_each(replica) : process_whole(replica);
+    if (replica->careful)
+        flow_set(&replica->host.slot->hand_print, 0);
     flow_set(&replica->host.slot->hand_batch, 0);
     flow_edit_end(replica);
     return rc;

@@ -44,6 +44,22 @@ static enum flow_status send_one_again(struct flow_outlet *outlet, struct flow_o
     return flow_outlet_send(outlet, link, &message);
 }
 
+/* The barrier lies between two batches.  One that has been passed comes a second time by this, and
+ * is known for it by all further down. */
+static enum flow_status send_barrier_again(struct flow_outlet *outlet,
+                                           struct flow_outlet_link *link, uint64_t index)
+{
+    if (link->barrier_epoch == 0 || link->barrier_at != index)
+        return FLOW_OK;
+    const struct flow_message message = {
+        .kind = FLOW_MESSAGE_BARRIER,
+        .link = link->id,
+        .sequence = (uint32_t)(index - link->base),
+        .batch = {NULL, link->barrier_epoch},
+    };
+    return flow_outlet_send(outlet, link, &message);
+}
+
 /* As for what is sent for the first time, but that it is held already. */
 static bool may_send_again(const struct flow_outlet_link *link)
 {
@@ -56,8 +72,13 @@ enum flow_status flow_outlet_send_again(struct flow_outlet *outlet, struct flow_
                                         bool all)
 {
     enum flow_status rc = FLOW_OK;
-    while (rc == FLOW_OK && link->again < link->sent && (all || may_send_again(link)))
-        rc = send_one_again(outlet, link);
+    while (rc == FLOW_OK && link->again < link->sent && (all || may_send_again(link))) {
+        rc = send_barrier_again(outlet, link, link->again);
+        if (rc == FLOW_OK)
+            rc = send_one_again(outlet, link);
+    }
+    if (rc == FLOW_OK && link->again == link->sent)
+        rc = send_barrier_again(outlet, link, link->sent);
     if (rc == FLOW_OK && link->ended && link->again == link->sent)
         rc = flow_outlet_send_end(outlet, link);
     return rc;
@@ -155,6 +176,7 @@ void flow_outlet_resume(struct flow_outlet *outlet, bool *any)
         if (outlet->edge->share != FLOW_ALL || i == 0)
             outlet->number += flow_read(&link->slot->sent);
     }
+    outlet->number += flow_read(&outlet->links[0].slot->base_number);
 }
 
 static uint32_t smaller(uint32_t a, uint64_t b)

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "engine/barrier.h"
+#include "engine/careful.h"
 #include "engine/hold.h"
 #include "engine/waiting.h"
 #include "param/param.h"
@@ -143,7 +144,7 @@ static void describe(struct flow_replica *replica, const struct flow_replica_wai
         .inputs = (unsigned)connected_inputs(plan, self),
         .folder = plan->graph->folder,
         .checkpoints = replica->env->epochs != NULL,
-        .resumes = replica->env->epochs != NULL && replica->env->epochs->options->from != NULL,
+        .resumes = replica->env->epochs != NULL && replica->env->epochs->session != 0,
         .numbered = stage->numbered,
     };
     replica->type = stage->type != NULL ? stage->type : &flow_sequencer_type;
@@ -289,9 +290,8 @@ enum flow_status flow_replica_open(struct flow_replica *replica)
     if (rc == FLOW_OK && host->plan->stages[host->plan->replicas[host->replica].stage].recovers) {
         rc = flow_keep_init(&replica->keep, host, &replica->output);
         replica->input.keep = &replica->keep;
-        flow_aside_read(&replica->aside,
-                        &host->board->groups[host->plan->replicas[host->replica].group]);
     }
+    flow_careful_begin(replica);
     replica->stage.rooms = replica->output.rooms;
     replica->stage.room_count = outputs;
     for (size_t i = 0; i < outputs && rc == FLOW_OK; i++)
@@ -302,6 +302,8 @@ enum flow_status flow_replica_open(struct flow_replica *replica)
         rc = open_stage(replica);
     if (rc == FLOW_OK)
         rc = flow_barrier_restore(replica);
+    if (rc == FLOW_OK && replica->input.keep != NULL && replica->env->incarnation == 0)
+        flow_keep_base(&replica->keep);
     if (rc == FLOW_OK)
         flow_set(&host->slot->state, FLOW_STATE_OPENED);
     return rc;
@@ -312,9 +314,9 @@ void flow_replica_begin(struct flow_replica *replica)
 {
     struct flow_board_replica *slot = replica->host.slot;
     const uint64_t now = (uint64_t)flow_now_ns();
-    if (replica->env->incarnation == 0)
+    if (flow_read(&slot->start_ns) == 0)
         flow_set(&slot->start_ns, now);
-    else /* from the death of the former process on, nothing was done */
+    else if (flow_read(&slot->end_ns) == 0) /* since the former one died, nothing was done */
         flow_count(&slot->wait_self_ns, now - flow_read(&slot->since_ns));
     flow_set(&slot->since_ns, now);
     flow_set(&slot->state, replica->place == 0 ? FLOW_STATE_BUSY : FLOW_STATE_WAIT_IN);

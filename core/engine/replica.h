@@ -68,6 +68,7 @@ struct flow_replica {
     struct flow_hold *hold;         /* of a stage that has `ready`; else NULL */
     struct flow_aside aside;        /* records that are not to be tried */
     const struct flow_fatal *fatal; /* of them, the one that is being given up; NULL: none */
+    bool careful;                   /* records go one by one; see engine/careful.h */
     uint64_t serial;                /* of the record in hand, for withdrawing */
     bool in_batch;     /* in process_batch: flow_batch_reject applies the policy itself */
     bool trying_again; /* ... on a single record, after it was refused */

@@ -39,7 +39,7 @@ enum flow_order { FLOW_ORDER_INPUT, FLOW_ORDER_KEY, FLOW_ORDER_NONE };
 enum flow_when_full { FLOW_BLOCK, FLOW_DROP_NEW, FLOW_DROP_OLD, FLOW_FAIL };
 enum flow_pin { FLOW_PIN_NONE, FLOW_PIN_COMPACT, FLOW_PIN_SPREAD };
 enum flow_on_error { FLOW_STOP, FLOW_SKIP, FLOW_ROUTE };
-enum flow_delivery { /* what is demanded of every path */
+enum flow_delivery { /* what is demanded of paths */
                      FLOW_DELIVERY_NONE,
                      FLOW_DELIVERY_AT_MOST,
                      FLOW_DELIVERY_AT_LEAST,
@@ -84,10 +84,12 @@ struct flow_graph_stage {
     size_t cpu_count;
     bool isolate;
     struct flow_restart restart;
-    int64_t timeout_ns;  /* that a callback may take for one record; 0: any */
-    bool fuse_given;     /* by the stage itself, not by `run` */
-    enum flow_fuse fuse; /* with the stage before it */
-    char *description;   /* NULL: none */
+    int64_t timeout_ns;          /* that a callback may take for one record; 0: any */
+    bool delivery_given;         /* by the stage itself, not by `run` */
+    enum flow_delivery delivery; /* of the paths that it begins or ends */
+    bool fuse_given;             /* by the stage itself, not by `run` */
+    enum flow_fuse fuse;         /* with the stage before it */
+    char *description;           /* NULL: none */
 };
 
 struct flow_graph_edge {
@@ -213,6 +215,8 @@ const char *flow_order_name(enum flow_order order);
 const char *flow_pin_name(enum flow_pin pin);
 const char *flow_when_full_name(enum flow_when_full policy);
 const char *flow_on_error_name(enum flow_on_error policy);
+/* Nothing is demanded any more. */
+void flow_graph_forget_delivery(struct flow_graph *graph);
 const char *flow_delivery_name(enum flow_delivery delivery); /* "exactly-once" */
 const char *flow_fuse_name(enum flow_fuse fuse);             /* "auto", "on", "off" */
 

@@ -241,9 +241,7 @@ static void read_run(struct flow_reader *r, const struct flow_node *run)
         read_stall(r, run);
         read_state(r, flow_node_get(run, "state"));
         read_interval(r, flow_node_get(run, "checkpoint"));
-        int delivery = 0;
-        if (flow_field_word(r, flow_node_get(run, "delivery"), &delivery_words, &delivery))
-            r->graph->delivery = (enum flow_delivery)delivery;
+        (void)flow_reader_delivery(r, flow_node_get(run, "delivery"), &r->graph->delivery);
     }
     read_run_options(r);
     read_state_options(r);
@@ -287,6 +285,16 @@ static char *name_of_file(const char *path)
     const char *start = slash != NULL ? slash + 1 : path;
     const char *dot = strrchr(start, '.');
     return flow_strndup(start, dot != NULL && dot != start ? (size_t)(dot - start) : strlen(start));
+}
+
+bool flow_reader_delivery(struct flow_reader *r, const struct flow_node *node,
+                          enum flow_delivery *delivery)
+{
+    int index = 0;
+    if (!flow_field_word(r, node, &delivery_words, &index))
+        return false;
+    *delivery = (enum flow_delivery)index;
+    return true;
 }
 
 static void read_names(struct flow_reader *r)
@@ -363,6 +371,13 @@ void flow_reader_part_head(struct flow_reader *r)
 const char *flow_when_full_name(enum flow_when_full policy)
 {
     return when_full_names[policy];
+}
+
+void flow_graph_forget_delivery(struct flow_graph *graph)
+{
+    graph->delivery = FLOW_DELIVERY_NONE;
+    for (size_t i = 0; i < graph->stage_count; i++)
+        graph->stages[i].delivery_given = false;
 }
 
 const char *flow_delivery_name(enum flow_delivery delivery)

@@ -205,6 +205,9 @@ void flow_reader_cpus(struct flow_reader *r, const struct flow_node *node,
 extern const struct flow_restart flow_restart_default;
 void flow_reader_restart(struct flow_reader *r, const struct flow_node *node,
                          struct flow_restart *restart);
+/* "exactly-once" and the like; false: there is none, or one that is not understood. */
+bool flow_reader_delivery(struct flow_reader *r, const struct flow_node *node,
+                          enum flow_delivery *delivery);
 void flow_reader_timeout(struct flow_reader *r, const struct flow_node *node, int64_t *timeout_ns);
 
 #endif /* FLOW_GRAPH_READER_H */

@@ -124,6 +124,6 @@ bool flow_graph_rig(struct flow_graph *graph, size_t test, const struct flow_rig
         if (!plan->expects[i].consumer)
             done = add_reader(graph, plan, i, rig);
     graph->checkpoints = false;
-    graph->delivery = FLOW_DELIVERY_NONE;
+    flow_graph_forget_delivery(graph);
     return done;
 }

@@ -91,6 +91,7 @@ static const struct part definitions[] = {
                 "      \"backoff\": { \"$ref\": \"#/$defs/duration\" },"
                 "      \"max\": { \"$ref\": \"#/$defs/duration\" } } },"
                 "  { " REFERENCE " } ], \"default\": true }"},
+    {"delivery", ONE_OF("\"none\", \"at-most-once\", \"at-least-once\", \"exactly-once\"", "")},
     {"run",
      "{ \"type\": \"object\", \"additionalProperties\": false, \"properties\": {"
      "    \"pin\": { \"$ref\": \"#/$defs/pin\" },"
@@ -165,6 +166,7 @@ static const char stage_text[] =
                                     "      \"default\": false },"
                                     "    \"fuse\": " FUSE ","
                                     "    \"restart\": { \"$ref\": \"#/$defs/restart\" },"
+                                    "    \"delivery\": { \"$ref\": \"#/$defs/delivery\" },"
                                     "    \"timeout\": { \"$ref\": \"#/$defs/duration\" },"
                                     "    \"description\": { \"type\": \"string\" } },"
                                     "  \"not\": { \"required\": [\"from\", \"inputs\"] } }";

@@ -151,10 +151,19 @@ const char *flow_delivery_words(const struct flow_delivery_path *path)
 
 /* ---- demands ---- */
 
-static enum flow_status check_path(const struct flow_plan *plan,
-                                   const struct flow_delivery_path *path, struct flow_error *err)
+/* What a stage says of its paths itself; NULL: nothing. */
+static const enum flow_delivery *word_of(const struct flow_plan_stage *stage)
 {
-    const enum flow_delivery wanted = plan->graph->delivery;
+    const struct flow_graph_stage *graph = stage->graph;
+    return graph != NULL && graph->delivery_given ? &graph->delivery : NULL;
+}
+
+/* What is demanded of a path by `owner`: a stage, or, NULL, `run`. */
+static enum flow_status check_demand(const struct flow_plan *plan,
+                                     const struct flow_delivery_path *path,
+                                     enum flow_delivery wanted, const char *owner,
+                                     struct flow_error *err)
+{
     const bool may_lose = wanted == FLOW_DELIVERY_NONE || wanted == FLOW_DELIVERY_AT_MOST;
     const bool may_double = wanted == FLOW_DELIVERY_NONE || wanted == FLOW_DELIVERY_AT_LEAST;
     const char *why = path->loses != NULL && !may_lose     ? path->loses
@@ -162,10 +171,42 @@ static enum flow_status check_path(const struct flow_plan *plan,
                                                            : NULL;
     if (why == NULL)
         return FLOW_OK;
-    return flow_fail(err, FLOW_EINVAL,
-                     "run.delivery demands \"%s\", but from '%s' to '%s' it is %s: %s",
-                     flow_delivery_name(wanted), plan->stages[path->from].name,
-                     plan->stages[path->to].name, flow_delivery_words(path), why);
+    return flow_fail(
+        err, FLOW_EINVAL, "%s%s.delivery demands \"%s\", but from '%s' to '%s' it is %s: %s",
+        owner != NULL ? "stages." : "", owner != NULL ? owner : "run", flow_delivery_name(wanted),
+        plan->stages[path->from].name, plan->stages[path->to].name, flow_delivery_words(path), why);
+}
+
+static enum flow_status check_path(const struct flow_plan *plan,
+                                   const struct flow_delivery_path *path, struct flow_error *err)
+{
+    const struct flow_plan_stage *const ends[] = {&plan->stages[path->from],
+                                                  &plan->stages[path->to]};
+    enum flow_status rc = FLOW_OK;
+    bool said = false;
+    for (size_t i = 0; i < 2 && rc == FLOW_OK; i++) {
+        const enum flow_delivery *word = word_of(ends[i]);
+        said = said || word != NULL;
+        if (word != NULL)
+            rc = check_demand(plan, path, *word, ends[i]->name, err);
+    }
+    return said ? rc : check_demand(plan, path, plan->graph->delivery, NULL, err);
+}
+
+enum flow_status flow_delivery_way_back(const struct flow_plan *plan, size_t *stage,
+                                        const char **why, struct flow_error *err)
+{
+    *stage = FLOW_NONE;
+    *why = NULL;
+    enum flow_status rc = FLOW_OK;
+    for (size_t i = 0; i < plan->stage_count && rc == FLOW_OK && *why == NULL; i++) {
+        const enum flow_delivery *word = word_of(&plan->stages[i]);
+        const enum flow_delivery wanted = word != NULL ? *word : plan->graph->delivery;
+        if (!has_input(plan, i) && wanted != FLOW_DELIVERY_AT_MOST)
+            rc = weakness_of(&plan->stages[i], why, err);
+        *stage = *why != NULL ? i : FLOW_NONE;
+    }
+    return rc;
 }
 
 /* Can what the stage knows be saved? */
@@ -194,12 +235,31 @@ static enum flow_status check_stage(const struct flow_plan *plan, size_t index,
     return FLOW_OK;
 }
 
+/* Only an end of paths can speak of them. */
+static enum flow_status check_word(const struct flow_plan *plan, size_t index,
+                                   struct flow_error *err)
+{
+    const struct flow_plan_stage *stage = &plan->stages[index];
+    if (word_of(stage) == NULL || !has_input(plan, index) || !has_output(plan, index))
+        return FLOW_OK;
+    return flow_fail(
+        err, FLOW_EINVAL,
+        "stage '%s' has \"delivery\", but it stands in the middle of its paths: say "
+        "it of the producer that begins them, of the stage that ends them, or in 'run'",
+        stage->name);
+}
+
 enum flow_status flow_delivery_check(const struct flow_plan *plan, struct flow_error *err)
 {
     enum flow_status rc = FLOW_OK;
+    bool demands = plan->graph->delivery != FLOW_DELIVERY_NONE;
     for (size_t i = 0; plan->graph->checkpoints && i < plan->stage_count && rc == FLOW_OK; i++)
         rc = check_stage(plan, i, err);
-    if (rc != FLOW_OK || plan->graph->delivery == FLOW_DELIVERY_NONE)
+    for (size_t i = 0; i < plan->stage_count && rc == FLOW_OK; i++) {
+        demands = demands || word_of(&plan->stages[i]) != NULL;
+        rc = check_word(plan, i, err);
+    }
+    if (rc != FLOW_OK || !demands)
         return rc;
     struct flow_delivery_path *paths = NULL;
     size_t count = 0;

@@ -31,6 +31,14 @@ const char *flow_delivery_words(const struct flow_delivery_path *path);
 FLOW_NODISCARD enum flow_status flow_delivery_check(const struct flow_plan *plan,
                                                     struct flow_error *err);
 
+/*
+ * May a run that takes checkpoints go back to one by itself?  If it would lose records that nobody
+ * has said may be lost, `*stage` is the producer that cannot read them again, and `*why` the
+ * reason; else FLOW_NONE and NULL.  FLOW_ENOMEM.
+ */
+FLOW_NODISCARD enum flow_status flow_delivery_way_back(const struct flow_plan *plan, size_t *stage,
+                                                       const char **why, struct flow_error *err);
+
 /* With its parameters, what a stage's type says against doing its records again; see `weakness` in
  * <flowrun/stage.h>.  FLOW_ENOMEM, or what its parameters are refused for. */
 FLOW_NODISCARD enum flow_status flow_delivery_weakness(const struct flow_graph_stage *stage,

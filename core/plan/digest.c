@@ -34,7 +34,6 @@ static void mix_stage(uint64_t *digest, const struct flow_plan_stage *stage)
     mix_text(digest, stage->name);
     mix(digest, stage->replica_count);
     mix(digest, stage->numbered);
-    mix(digest, stage->recovers);
     mix(digest, stage->graph != NULL);
     if (stage->graph == NULL)
         return;
@@ -116,8 +115,10 @@ uint64_t flow_plan_digest(const struct flow_plan *plan)
     mix(&digest, (uint64_t)plan->graph->drain_ns);
     mix(&digest, plan->mode);
     mix(&digest, plan->stage_count);
-    for (size_t i = 0; i < plan->stage_count; i++)
+    for (size_t i = 0; i < plan->stage_count; i++) {
         mix_stage(&digest, &plan->stages[i]);
+        mix(&digest, plan->stages[i].recovers); /* as the mode, no matter to a checkpoint */
+    }
     mix(&digest, plan->edge_count);
     for (size_t i = 0; i < plan->edge_count; i++)
         mix_edge(&digest, &plan->edges[i]);

@@ -119,6 +119,37 @@ static bool can_sequence(const struct survey *s)
 }
 
 /*
+ * What checkpoints speak of are the replicas of a plan, sequencers among them, and a run may go on
+ * in the other mode, in which nothing is replaced: so no stage gets a sequencer for being replaced
+ * alone.
+ */
+static bool is_worth_it(const struct flow_graph *graph, const struct survey *s)
+{
+    return can_sequence(s) && (!graph->checkpoints || (s->numbered && s->writers > 1));
+}
+
+/* Would the edge be cut only since its writer is replaced? */
+static bool is_cut_for(const struct survey *from, const struct survey *to,
+                       const struct flow_graph_edge *edge)
+{
+    struct survey stays = *from;
+    struct survey reads = *to;
+    stays.recovers = false;
+    reads.sequenced = to->numbered && to->writers > 1;
+    return from->recovers && is_cut(from, &reads, edge) && !is_cut(&stays, &reads, edge);
+}
+
+static void leave_out_writers(const struct flow_graph *graph, struct survey *surveys)
+{
+    find_holders(graph, surveys);
+    for (size_t i = 0; i < graph->edge_count && graph->checkpoints; i++) {
+        const struct flow_graph_edge *edge = &graph->edges[i];
+        if (is_cut_for(&surveys[edge->from], &surveys[edge->to], edge))
+            surveys[edge->from].recovers = false;
+    }
+}
+
+/*
  * A stage that cannot have the sequencer that it needs is not replaced; that may spare others
  * theirs.
  */
@@ -127,12 +158,14 @@ static void choose_recovering(const struct flow_graph *graph, struct survey_all 
     bool changed = all->recovers != NULL;
     for (size_t i = 0; i < graph->stage_count && all->recovers != NULL; i++)
         all->stages[i].recovers = all->recovers[i];
+    if (changed)
+        leave_out_writers(graph, all->stages);
     while (changed) {
         changed = false;
         find_holders(graph, all->stages);
         for (size_t i = 0; i < graph->stage_count; i++) {
             struct survey *s = &all->stages[i];
-            if (s->sequenced && !can_sequence(s)) {
+            if (s->sequenced && !is_worth_it(graph, s)) {
                 s->recovers = false;
                 changed = true;
             }

@@ -256,14 +256,16 @@ static void add_memory(const struct flow_plan *plan, struct flow_str *out)
 /* What becomes of each stage when one of its processes dies. */
 static void add_restarts(const struct flow_plan *plan, struct flow_str *out)
 {
-    if (!plan->recovers)
+    const bool back = plan->graph->checkpoints && plan->groups[plan->group_count - 1].spawned;
+    if (!plan->recovers && !back)
         return;
     struct flow_str cells = {0};
     flow_str_add(&cells, "STAGE\tWHEN ITS PROCESS DIES\n");
-    for (size_t i = 0; i < plan->stage_count; i++)
-        flow_str_addf(&cells, "%s\t%s%s\n", plan->stages[i].name,
-                      plan->stages[i].recovers ? "it is replaced" : "the run ends: ",
-                      plan->stages[i].recovers ? "" : flow_plan_loss_words(plan, i));
+    for (size_t i = 0; i < plan->stage_count; i++) {
+        flow_str_addf(&cells, "%s\t", plan->stages[i].name);
+        flow_plan_death_words(plan, i, &cells);
+        flow_str_add(&cells, "\n");
+    }
     flow_columns(&cells, out);
     flow_str_clear(&cells);
 }

@@ -38,14 +38,14 @@ const char *flow_plan_obstacle(const struct flow_plan *plan, const struct flow_g
     const struct flow_stage_type *type = stage->type;
     if (plan->mode != FLOW_PROCESSES && !stage->isolate)
         return "it is a thread of a process with others";
-    if (plan->graph->checkpoints)
-        return "the run goes on from its last checkpoint instead";
     if (!stage->restart.on)
         return "its \"restart\" is false";
     if (type->role == FLOW_PRODUCER || type->role == FLOW_CONSUMER)
         return type->role == FLOW_PRODUCER ? "it is a producer" : "it is a consumer";
     if ((type->traits & FLOW_STATEFUL) != 0 || type->finish != NULL)
         return "it keeps state";
+    if (plan->graph->checkpoints && (type->save != NULL || type->commit != NULL))
+        return "it saves something at checkpoints";
     if ((type->traits & FLOW_OUTSIDE) != 0 && stage->errors.then != FLOW_STOP)
         return "what it refuses once it may take the next time";
     const char *weakness = NULL;

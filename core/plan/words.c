@@ -2,6 +2,7 @@
 #include "plan/words.h"
 
 #include "base/units.h"
+#include "plan/delivery.h"
 #include "plan/recover.h"
 
 /* The lists of a stage's first replica hold at least one link of each edge of the stage. */
@@ -163,6 +164,33 @@ const char *flow_plan_loss_words(const struct flow_plan *plan, size_t stage)
     return obstacle != NULL ? obstacle : "no one replica can hold what it has not acknowledged";
 }
 
+/* Why the death of its process ends a run with checkpoints; NULL: the run goes back to one. */
+static const char *way_back_words(const struct flow_plan *plan, size_t stage)
+{
+    const struct flow_plan_stage *self = &plan->stages[stage];
+    size_t producer;
+    const char *why;
+    if (!plan->groups[plan->replicas[self->first_replica].group].spawned)
+        return "it is a thread of the process that runs the others";
+    if (self->graph != NULL && !self->graph->restart.on)
+        return "its \"restart\" is false";
+    if (flow_delivery_way_back(plan, &producer, &why, NULL) != FLOW_OK)
+        return "there is no memory to go back";
+    return why;
+}
+
+void flow_plan_death_words(const struct flow_plan *plan, size_t stage, struct flow_str *out)
+{
+    const bool back = plan->graph->checkpoints;
+    const char *end = back ? way_back_words(plan, stage) : flow_plan_loss_words(plan, stage);
+    if (plan->stages[stage].recovers)
+        flow_str_add(out, "it is replaced");
+    else if (end == NULL)
+        flow_str_add(out, "the run goes back to its last checkpoint");
+    else
+        flow_str_addf(out, "the run ends%s: %s", back ? " and can be gone on with" : "", end);
+}
+
 /* The same where a run takes checkpoints. */
 static const char *const *resumable_words(const struct flow_plan *plan)
 {
@@ -172,8 +200,8 @@ static const char *const *resumable_words(const struct flow_plan *plan)
         NULL,
     };
     static const char *const processes[] = {
-        "A process that dies ends the run, with its stage, its pid and its signal in the message.",
-        "With --resume it goes on from its last checkpoint.",
+        "A process is replaced, or the run goes back to its last checkpoint, as the table says.",
+        "If it ends, or all of it dies, it goes on from there with --resume.",
         NULL,
     };
     return plan->group_count > 1 || plan->mode == FLOW_PROCESSES ? processes : threads;

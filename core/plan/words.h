@@ -32,6 +32,9 @@ void flow_plan_task_words(const struct flow_plan *plan, size_t task, struct flow
 /* Why a stage is not replaced when its process dies: "it keeps state" and its like. */
 const char *flow_plan_loss_words(const struct flow_plan *plan, size_t stage);
 
+/* What is done when a process of a stage dies, appended: "it is replaced", "the run ends: ..." */
+void flow_plan_death_words(const struct flow_plan *plan, size_t stage, struct flow_str *out);
+
 /* What a crash loses, a sentence each; NULL ends the list. */
 const char *const *flow_plan_crash_words(const struct flow_plan *plan);
 

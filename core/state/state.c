@@ -29,10 +29,13 @@ static void manifest_name(uint64_t epoch, char name[FLOW_BLOB_NAME])
     (void)snprintf(name, FLOW_BLOB_NAME, "checkpoint-%" PRIu64 ".json", epoch);
 }
 
-void flow_state_blob_name(uint64_t epoch, size_t replica, bool finished, char name[FLOW_BLOB_NAME])
+void flow_state_blob_name(uint64_t epoch, size_t replica, bool finished, unsigned incarnation,
+                          char name[FLOW_BLOB_NAME])
 {
-    (void)snprintf(name, FLOW_BLOB_NAME, "%s-%" PRIu64 "-%zu", finished ? "end" : "state", epoch,
-                   replica);
+    const int used = snprintf(name, FLOW_BLOB_NAME, "%s-%" PRIu64 "-%zu",
+                              finished ? "end" : "state", epoch, replica);
+    if (incarnation > 0)
+        (void)snprintf(name + used, FLOW_BLOB_NAME - (size_t)used, "-%u", incarnation);
 }
 
 /* ---- the folder and its locks ---- */
@@ -102,7 +105,7 @@ static enum flow_status take_lock(struct flow_state *state, struct flow_error *e
     return FLOW_OK;
 }
 
-static enum flow_status wait_for_members(const struct flow_state *state, struct flow_error *err)
+enum flow_status flow_state_wait(const struct flow_state *state, struct flow_error *err)
 {
     const int fd = open_lock(state, MEMBERS, err);
     if (fd < 0)
@@ -149,7 +152,7 @@ enum flow_status flow_state_open(const char *path, const struct flow_disk *disk,
     enum flow_status rc = take_lock(state, err);
     if (rc == FLOW_OK)
         rc = keep_name(state, err);
-    return rc == FLOW_OK ? wait_for_members(state, err) : rc;
+    return rc == FLOW_OK ? flow_state_wait(state, err) : rc;
 }
 
 void flow_state_close(struct flow_state *state)

@@ -42,6 +42,10 @@ FLOW_NODISCARD enum flow_status flow_state_open(const char *path, const struct f
                                                 struct flow_state *state, struct flow_error *err);
 void flow_state_close(struct flow_state *state);
 
+/* Wait until no process of the run, or of one that has died, is there any more.  FLOW_EIO. */
+FLOW_NODISCARD enum flow_status flow_state_wait(const struct flow_state *state,
+                                                struct flow_error *err);
+
 /*
  * In a process of the run: hold the folder as long as the process lives, so that nobody goes on
  * while it might still write.  The descriptor of the folder goes to `fd`.  FLOW_EIO.
@@ -71,7 +75,12 @@ FLOW_NODISCARD enum flow_status flow_state_commit(struct flow_state *state,
 /* Remove all checkpoints: the run begins anew. */
 FLOW_NODISCARD enum flow_status flow_state_reset(struct flow_state *state, struct flow_error *err);
 
-/* The name of a replica's blob; `finished` ones are named by the session. */
-void flow_state_blob_name(uint64_t epoch, size_t replica, bool finished, char name[FLOW_BLOB_NAME]);
+/*
+ * The name of a replica's blob; `finished` ones are named by the session.  Each process that takes
+ * another's place has names of its own: what the former one has saved may be in a checkpoint
+ * already.
+ */
+void flow_state_blob_name(uint64_t epoch, size_t replica, bool finished, unsigned incarnation,
+                          char name[FLOW_BLOB_NAME]);
 
 #endif /* FLOW_STATE_STATE_H */

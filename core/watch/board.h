@@ -70,6 +70,14 @@ struct flow_board_replica {
     flow_counter hand_record; /* the number of the record; FLOW_WHOLE_BATCH: not known */
     flow_counter kept_turn;   /* how often batches were acknowledged */
     flow_counter kept_batch;  /* the sequence of the first one that is not; 0: none ever was */
+    /* For a run that goes back to a checkpoint, see watch/cut.h: */
+    flow_counter cut[2][FLOW_KEPT]; /* the counts at its moment in an epoch, by its parity */
+    flow_counter passed_epoch;   /* the last one whose barrier it has passed */
+    flow_counter base_out;       /* records emitted before the counts above began */
+    flow_counter final_epoch;    /* from this one on they are those of its end; 0: not yet */
+    flow_counter deaths;         /* so often it died and the run went back */
+    flow_counter careful_until;  /* go record by record up to so many taken in; 0: no need */
+    flow_counter hand_print;     /* then, what the record in hand looks like; 0: not known */
 };
 
 #define FLOW_WHOLE_BATCH UINT64_MAX
@@ -82,12 +90,20 @@ struct flow_board_link {
     flow_counter dropped;     /* records that the edge's queue policy dropped */
     flow_counter redelivered; /* records sent once more, to a process that took another's place */
     /* While the writer waits for room on this link: */
-    flow_counter full_batches;          /* under way then: sent and not reported as done */
-    flow_counter full_records;          /* ... in them */
+    flow_counter full_batches; /* under way then: sent and not reported as done */
+    flow_counter full_records; /* ... in them */
+    flow_counter cut_sent[2];  /* see the replica's `cut` */
+    flow_counter cut_sent_batches[2];
+    flow_counter cut_sent_bytes[2];
+    flow_counter cut_dropped[2];
+    flow_counter base_number; /* of the edge: what numbers are beyond what is counted as sent */
+    flow_counter base_port;   /* the same of the port, if this is its first edge */
     _Alignas(64) flow_counter received; /* records taken from the link by its reader */
     flow_counter received_batches;
     flow_counter closed; /* the last result that is complete here, and 1 more */
     flow_counter ended;  /* 1: the reader needs nothing more of the writer, not even to stay */
+    flow_counter cut_received[2];
+    flow_counter cut_received_batches[2];
 };
 
 /* A record that is not to be tried again, since it has killed its worker. */
@@ -95,6 +111,10 @@ struct flow_board_aside {
     flow_counter number; /* of the record, and 1 more; 0: the entry is free */
     flow_counter tries;
     flow_counter cause; /* the signal of the last death; or FLOW_CAUSE_TIMEOUT and the like */
+    /* Numbers may be others when a run goes back, so there it is known by what it looks like: */
+    flow_counter print; /* 0: by its number */
+    flow_counter stage; /* ... and in which of the plan's stages */
+    flow_counter epoch; /* the first one that has it behind it; 0: it has not been met again */
 };
 
 #define FLOW_CAUSE_TIMEOUT 1000u
@@ -106,6 +126,7 @@ struct flow_board_group {
     _Alignas(64) flow_counter peak_bytes;
     flow_counter pid;
     _Alignas(64) flow_counter restarts; /* how often its process was replaced: the incarnation */
+    flow_counter former;                /* the same, before the run last went back */
     flow_counter careful; /* hand out the records of this batch one by one; see hand_batch */
     struct flow_board_aside aside[FLOW_ASIDE_MOST];
 };

@@ -137,9 +137,11 @@ static struct flow_figures_stage sum_stage(const struct flow_plan *plan,
         const int64_t ended = end_of(counts);
         add_counts(&sum, counts);
         sum.out -= flow_count_routed(stage, counts);
+        sum.restarts += flow_read(&counts->deaths);
+        const struct flow_board_group *group =
+            &board->groups[plan->replicas[stage->first_replica + i].group];
         if (stage->recovers)
-            sum.restarts +=
-                flow_read(&board->groups[plan->replicas[stage->first_replica + i].group].restarts);
+            sum.restarts += flow_read(&group->restarts) + flow_read(&group->former);
         add_shares(&sum, counts, elapsed_ns);
         if (started != 0 && started < start)
             start = started;

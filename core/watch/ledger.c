@@ -97,7 +97,8 @@ static enum flow_status check_link(const struct books *books, size_t index)
 
     /* What a process that was replaced had not sent yet was cut into batches anew. */
     const size_t group = books->plan->replicas[link->from].group;
-    if (flow_read(&books->board->groups[group].restarts) > 0)
+    const struct flow_board_group *counts_of = &books->board->groups[group];
+    if (flow_read(&counts_of->restarts) + flow_read(&counts_of->former) > 0)
         return FLOW_OK;
     const uint64_t sent_batches = flow_read(&counts->sent_batches);
     const uint64_t received_batches = flow_read(&counts->received_batches);

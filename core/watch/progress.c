@@ -105,7 +105,7 @@ void flow_sampler_take(struct flow_sampler *sampler, int64_t now_ns, struct flow
     }
 
     const int64_t passed = now_ns - sampler->last_ns;
-    if (passed > 0)
+    if (passed > 0 && now.records_done > sampler->last_done) /* less: the run went back */
         now.rate = (double)(now.records_done - sampler->last_done) * 1e9 / (double)passed;
     now.slowest = slowest(sampler, now_ns);
     sampler->last_ns = now_ns;

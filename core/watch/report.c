@@ -119,6 +119,9 @@ static void print_head(struct flow_str *out, const struct flow_plan *plan,
                       flow_format_duration(info->elapsed_ns, elapsed, sizeof(elapsed)));
     flow_str_addf(out, ", in %s on %u %s\n", plan->mode == FLOW_THREADS ? "threads" : "processes",
                   plan->cpus, plan->cpus == 1 ? "CPU" : "CPUs");
+    if (info->went_back > 0)
+        flow_str_addf(out, "went back to its last checkpoint %u time%s\n", info->went_back,
+                      info->went_back == 1 ? "" : "s");
 }
 
 static void print_memory(struct flow_str *out, const struct flow_plan *plan,

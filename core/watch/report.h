@@ -40,6 +40,7 @@ struct flow_report_info {
     int64_t elapsed_ns;  /* from the start of the first stage to the end of the last; 0: none was */
     const char *status;  /* one word: "done", "failed", "stopped" (drained), "aborted" */
     const char *message; /* why it failed, one line; NULL: it did not */
+    unsigned went_back;  /* so often it went back to its last checkpoint */
 };
 
 /* The report for people, several lines, the last one ends with a newline; NULL: no memory. */

@@ -165,7 +165,8 @@ static bool set_head(json_t *report, const struct flow_plan *plan,
            set(report, "mode", json_string(plan->mode == FLOW_THREADS ? "threads" : "processes")) &&
            set(report, "cpus", json_integer(plan->cpus)) &&
            set(report, "cpus_used", json_real(figures->cpus_used)) &&
-           set(report, "elapsed", json_real((double)info->elapsed_ns / 1e9));
+           set(report, "elapsed", json_real((double)info->elapsed_ns / 1e9)) &&
+           set(report, "went_back", json_integer(info->went_back));
 }
 
 char *flow_report_json(const struct flow_plan *plan, const struct flow_board *board,

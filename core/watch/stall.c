@@ -56,3 +56,10 @@ void flow_stall_look(struct flow_stall *stall, int64_t now_ns)
         stall->moved_ns = now_ns;
     }
 }
+
+void flow_stall_touch(struct flow_stall *stall, int64_t now_ns)
+{
+    stall->moved_ns = now_ns;
+    for (size_t i = 0; i < stall->plan->replica_count; i++)
+        stall->replicas[i].moved_ns = now_ns;
+}

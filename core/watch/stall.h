@@ -19,7 +19,7 @@
 #include "watch/board.h"
 
 struct flow_stall_replica {
-    uint64_t sum; /* of its counters, which only grow */
+    uint64_t sum; /* of its counters, which grow, or are set back with the run */
     int64_t moved_ns;
 };
 
@@ -37,5 +37,8 @@ bool flow_stall_init(struct flow_stall *stall, const struct flow_plan *plan,
 void flow_stall_clear(struct flow_stall *stall);
 
 void flow_stall_look(struct flow_stall *stall, int64_t now_ns);
+
+/* Everything counts as moved at `now_ns`. */
+void flow_stall_touch(struct flow_stall *stall, int64_t now_ns);
 
 #endif /* FLOW_WATCH_STALL_H */

@@ -214,6 +214,10 @@ bool flow_why_find(const struct flow_why_input *input, struct flow_why *why)
     if (why->culprits == NULL)
         return false;
 
+    if (input->back != NULL) {
+        why->kind = FLOW_WHY_BACK;
+        return true;
+    }
     const size_t live = first_live(input);
     if (live == FLOW_NONE)
         why->kind = FLOW_WHY_ENDED;
@@ -245,6 +249,7 @@ const char *flow_why_kind_name(enum flow_why_kind kind)
         [FLOW_WHY_GONE] = "gone",         [FLOW_WHY_OPENING] = "opening",
         [FLOW_WHY_CALLBACK] = "callback", [FLOW_WHY_OUTSIDE] = "outside",
         [FLOW_WHY_ASLEEP] = "asleep",     [FLOW_WHY_DEADLOCK] = "deadlock",
+        [FLOW_WHY_BACK] = "back",
     };
     return names[kind];
 }

@@ -35,6 +35,7 @@
 enum flow_why_kind {
     FLOW_WHY_MOVING,   /* something has moved since the last look */
     FLOW_WHY_HANGING,  /* the same, but a stage has not come back from a callback for long */
+    FLOW_WHY_BACK,     /* the run is going back to its last checkpoint */
     FLOW_WHY_ENDED,    /* no replica is left */
     FLOW_WHY_STOPPED,  /* a thread is stopped by a signal or a debugger */
     FLOW_WHY_GONE,     /* a process is gone or about to be */
@@ -61,6 +62,7 @@ struct flow_why_input {
     const struct flow_stall_replica *moved; /* when each replica did; NULL: not known */
     int64_t hang_ns;                        /* not for so long, while others have, is a hang */
     const struct flow_why_thread *threads;  /* by replica; NULL: not known */
+    const char *back;                       /* where the run goes back to; NULL: it does not */
 };
 
 struct flow_why {

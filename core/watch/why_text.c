@@ -242,6 +242,10 @@ static void add_cause(const struct flow_why_input *input, const struct flow_why 
 void flow_why_headline(const struct flow_why_input *input, const struct flow_why *why,
                        struct flow_str *out)
 {
+    if (why->kind == FLOW_WHY_BACK) {
+        flow_str_add(out, input->back);
+        return;
+    }
     if (why->kind == FLOW_WHY_ENDED || why->kind == FLOW_WHY_MOVING) {
         flow_str_add(out,
                      why->kind == FLOW_WHY_ENDED ? "all stages have ended" : "records are moving");

@@ -223,6 +223,33 @@ TEST(epochs_go_on_from_the_one_that_the_run_goes_on_from)
     teardown(&f);
 }
 
+/* Replicas 0 to 2 of one stage; `recovers` as the plan says. */
+TEST(a_process_that_took_anothers_place_may_save_again_what_that_one_had_saved)
+{
+    struct fixture f;
+    struct flow_round round;
+    struct flow_plan_stage stage = {.recovers = true};
+    struct flow_plan_replica replicas[REPLICAS] = {{0}};
+    const struct flow_plan plan = {.stages = &stage, .replicas = replicas};
+    setup(&f);
+    flow_rounds_free(f.rounds);
+    const struct flow_rounds_options options = {
+        .state = &f.state, .head = &f.head, .plan = &plan, .interval_ns = INTERVAL};
+    assert_int_equal(flow_rounds_new(&options, &f.rounds, NULL), FLOW_OK);
+    assert_int_equal(flow_rounds_begin(f.rounds), 1);
+    tell_quietly(&f, 0, 1, false, 'a');
+    tell_quietly(&f, 0, 1, false, 'x'); /* the first one stands */
+    tell_quietly(&f, 1, 1, true, 'B');
+    tell_quietly(&f, 1, 1, true, 'x');
+    assert_int_equal(tell(&f, 2, 1, false, 'c', &round), FLOW_OK);
+    assert_int_equal(round.committed, 1);
+    assert_manifest(&f, 1, "aBc");
+    tell_quietly(&f, 2, 1, false, 'x'); /* late */
+    stage.recovers = false;
+    assert_int_equal(tell(&f, 2, 1, false, 'x', &round), FLOW_EPROTO);
+    teardown(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -234,6 +261,7 @@ int main(void)
         cmocka_unit_test(a_stop_while_none_is_under_way_makes_one_at_once),
         cmocka_unit_test(what_was_not_asked_for_is_refused),
         cmocka_unit_test(epochs_go_on_from_the_one_that_the_run_goes_on_from),
+        cmocka_unit_test(a_process_that_took_anothers_place_may_save_again_what_that_one_had_saved),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -161,6 +161,94 @@ static const struct flow_stage_type sink = {.name = "t.keeper",
                                             .restore = sink_restore,
                                             .commit = sink_commit};
 
+/* ---- a stage with records in flight ---- */
+
+#define PARKED 7 /* which bursts of numbers are no multiple of */
+
+static atomic_size_t flushed; /* records that were in flight when a checkpoint, or the end, came */
+static atomic_bool saved_early; /* a state was saved with records in flight */
+
+struct park {
+    struct flow_token *tokens[PARKED];
+    size_t count;
+    uint64_t taken;
+};
+
+/* The newest first: that they come out in order is the engine's business. */
+static enum flow_status answer_all(struct park *park, struct flow_stage *stage)
+{
+    enum flow_status rc = FLOW_OK;
+    while (rc == FLOW_OK && park->count > 0) {
+        struct flow_token *token = park->tokens[--park->count];
+        rc = flow_resume(stage, token);
+        if (rc == FLOW_OK)
+            rc = flow_emit(stage, token->record.data, token->record.size);
+        rc = flow_done(stage, token, rc);
+    }
+    return rc;
+}
+
+static enum flow_status park_one(void *self, struct flow_stage *stage,
+                                 const struct flow_record *record)
+{
+    struct park *park = self;
+    park->taken++;
+    park->tokens[park->count] = flow_hold(stage, record);
+    if (park->tokens[park->count] == NULL)
+        return FLOW_EABORT;
+    park->count++;
+    return park->count == PARKED ? answer_all(park, stage) : FLOW_OK;
+}
+
+/* Nothing that it waits for ever happens: only a full group and a flush bring records out. */
+static enum flow_status park_ready(void *self, struct flow_stage *stage, uint64_t tag,
+                                   unsigned events)
+{
+    (void)tag;
+    (void)events;
+    return answer_all(self, stage);
+}
+
+static enum flow_status park_flush(void *self, struct flow_stage *stage)
+{
+    struct park *park = self;
+    atomic_fetch_add(&flushed, park->count);
+    return answer_all(park, stage);
+}
+
+static enum flow_status park_end(void *self, struct flow_stage *stage)
+{
+    const struct park *park = self;
+    return emit_number(stage, park->taken);
+}
+
+static enum flow_status park_save(void *self, struct flow_stage *stage, struct flow_saver *to)
+{
+    const struct park *park = self;
+    (void)stage;
+    if (park->count > 0)
+        atomic_store(&saved_early, true);
+    return flow_save_number(to, park->taken);
+}
+
+static enum flow_status park_restore(void *self, struct flow_stage *stage, struct flow_loader *from)
+{
+    struct park *park = self;
+    (void)stage;
+    return flow_load_number(from, &park->taken);
+}
+
+static const struct flow_stage_type parker = {.name = "t.park",
+                                              .role = FLOW_WORKER,
+                                              .traits = FLOW_STATEFUL,
+                                              .state_size = sizeof(struct park),
+                                              .process = park_one,
+                                              .ready = park_ready,
+                                              .flush = park_flush,
+                                              .finish = park_end,
+                                              .save = park_save,
+                                              .restore = park_restore};
+
 /* ---- runs in sessions ---- */
 
 static void release(struct group_run *run)
@@ -176,8 +264,10 @@ static void release(struct group_run *run)
 static bool run_session(struct hand *h, struct flow_manifest *from, uint64_t most)
 {
     struct group_run run;
-    struct flow_checkpoints options = {
-        .folder = -1, .disk = &flow_disk_real, .from = from->epoch != 0 ? from : NULL};
+    struct flow_checkpoints options = {.folder = -1,
+                                       .disk = &flow_disk_real,
+                                       .from = from->epoch != 0 ? from : NULL,
+                                       .session = from->epoch};
     group_checkpoints = &options;
     group_start(&run, h, FLOW_OK);
     group_keeps = true;
@@ -302,6 +392,19 @@ TEST(a_pipeline_goes_on_where_it_was)
     (void)hand_edge(h, from, work);
     (void)hand_edge(h, work, to);
     check(h, true);
+}
+
+TEST(a_checkpoint_waits_for_records_in_flight_and_knows_of_no_half_done_one)
+{
+    struct hand *h = hand_new();
+    const size_t from = hand_stage(h, "numbers", &source, 1);
+    const size_t work = hand_stage(h, "park", &parker, 1);
+    const size_t to = hand_stage(h, "sink", &sink, 1);
+    (void)hand_edge(h, from, work);
+    (void)hand_edge(h, work, to);
+    check(h, true);
+    assert_true(atomic_load(&flushed) > 0);
+    assert_false(atomic_load(&saved_early));
 }
 
 TEST(fused_stages_pass_barriers_by_calls_also_around_a_diamond)
@@ -529,7 +632,8 @@ TEST(a_state_that_is_not_what_the_type_saves_is_refused)
         flow_checksum_add(FLOW_CHECKSUM_START, manifest.replicas[0].blob.bytes,
                           (size_t)manifest.replicas[0].blob.size);
     struct group_run run;
-    struct flow_checkpoints options = {.folder = -1, .disk = &flow_disk_real, .from = &manifest};
+    struct flow_checkpoints options = {
+        .folder = -1, .disk = &flow_disk_real, .from = &manifest, .session = manifest.epoch};
     group_checkpoints = &options;
     group_start(&run, h, FLOW_EPROTO);
     assert_string_equal(run.error.text, "stage 'numbers': what the checkpoint holds of its state "
@@ -544,6 +648,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_pipeline_goes_on_where_it_was, set_up),
+        cmocka_unit_test_setup(
+            a_checkpoint_waits_for_records_in_flight_and_knows_of_no_half_done_one, set_up),
         cmocka_unit_test_setup(fused_stages_pass_barriers_by_calls_also_around_a_diamond, set_up),
         cmocka_unit_test_setup(results_of_parallel_workers_keep_their_order_across_a_checkpoint,
                                set_up),

@@ -42,6 +42,7 @@ static void set_up(struct fixture *f)
     f->port = (struct flow_port_out){.edges = &f->edge, .edge_count = 1};
     f->output = (struct flow_output){.ports = &f->port, .port_count = 1};
     assert_int_equal(flow_keep_init(&f->keep, &f->host, &f->output), FLOW_OK);
+    flow_keep_base(&f->keep);
 }
 
 static void tear_down(struct fixture *f)
@@ -73,6 +74,29 @@ TEST(a_successor_of_one_that_had_done_nothing_begins_at_the_beginning)
     succeed(&f);
     assert_int_equal(f.keep.from, 0);
     assert_int_equal(flow_read(&f.host.slot->records_in), 0);
+    tear_down(&f);
+}
+
+TEST(in_a_run_that_went_back_such_a_one_begins_with_the_counts_of_the_checkpoint)
+{
+    struct fixture f;
+    set_up(&f);
+    flow_set(&f.host.slot->records_in, 70);
+    flow_set(&f.out->sent, 21);
+    flow_set(&f.out->received, 21);
+    flow_keep_base(&f.keep); /* by the first process of the attempt */
+    flow_count(&f.host.slot->records_in, 4);
+    succeed(&f);
+    assert_int_equal(f.keep.from, 0);
+    assert_int_equal(flow_read(&f.host.slot->records_in), 70);
+    assert_int_equal(flow_read(&f.in->received), 70);
+    assert_int_equal(flow_read(&f.out->sent), 21);
+
+    process(&f, 0, 5);
+    flow_set(&f.out->received, 24);
+    succeed(&f);
+    assert_int_equal(f.keep.from, 6);
+    assert_int_equal(flow_read(&f.host.slot->records_in), 80);
     tear_down(&f);
 }
 
@@ -133,7 +157,7 @@ TEST(half_a_row_is_none)
     process(&f, 0, 0);
     process(&f, 1, 1);
     const struct flow_rows rows = flow_rows_of(f.plan, &f.board, 1);
-    flow_set(&rows.words[2 * rows.stride + FLOW_ROW_STAMP], 0);
+    flow_set(&rows.words[3 * rows.stride + FLOW_ROW_STAMP], 0); /* the first is not of a batch */
     flow_set(&f.out->received, 6);
     succeed(&f);
     assert_int_equal(f.keep.from, 1);
@@ -196,6 +220,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_successor_of_one_that_had_done_nothing_begins_at_the_beginning),
+        cmocka_unit_test(
+            in_a_run_that_went_back_such_a_one_begins_with_the_counts_of_the_checkpoint),
         cmocka_unit_test(a_successor_begins_behind_the_last_batch_of_which_everything_has_arrived),
         cmocka_unit_test(a_reader_that_had_the_end_has_had_everything),
         cmocka_unit_test(a_result_that_is_read_by_number_has_arrived_when_it_is_complete),

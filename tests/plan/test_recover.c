@@ -16,6 +16,17 @@ static enum flow_status finish(void *self, struct flow_stage *stage)
 static const struct flow_stage_type hand_last = {
     .name = "text.last", .role = FLOW_WORKER, .finish = finish};
 
+static enum flow_status hand_save(void *self, struct flow_stage *stage, struct flow_saver *to)
+{
+    (void)self;
+    (void)stage;
+    (void)to;
+    return FLOW_OK;
+}
+
+static const struct flow_stage_type saved_source = {
+    .name = "lines.read", .role = FLOW_PRODUCER, .save = hand_save};
+
 static struct hand *processes(void)
 {
     struct hand *h = hand_new();
@@ -125,6 +136,36 @@ TEST(what_keeps_state_or_may_lose_its_input_is_not_replaced)
     hand_free(h);
 }
 
+/* So a run goes on from a checkpoint in threads too, where nothing is replaced. */
+TEST(beside_checkpoints_nothing_gets_a_sequencer_for_being_replaced_alone)
+{
+    static const struct flow_stage_type keeper = {
+        .name = "text.keep", .role = FLOW_WORKER, .save = hand_save};
+    struct hand *h = processes();
+    h->graph.checkpoints = true;
+    const size_t read = hand_stage(h, "read", &saved_source, 1);
+    const size_t one = worker(h, "one", 1);
+    (void)hand_edge(h, read, one);
+    const size_t two = worker(h, "two", 2);
+    struct flow_graph_edge *edge = hand_edge(h, one, two);
+    (void)hand_edge(h, two, hand_stage(h, "print", &hand_sink, 1));
+    assert_string_equal(stages_of(h), "read one two* print "); /* one deals, so it is not */
+    h->stages[two].workers = 1;
+    assert_string_equal(stages_of(h), "read one* two print ");
+    h->stages[one].workers = h->stages[two].workers = 2; /* between them stands one anyway */
+    assert_string_equal(stages_of(h), "read one* two.order two* print ");
+    h->graph.checkpoints = false;
+    h->stages[one].workers = h->stages[two].workers = 1;
+    assert_string_equal(stages_of(h), "read one* two.order two* print ");
+    h->graph.checkpoints = true;
+    edge->queue.when_full = FLOW_DROP_OLD;
+    assert_string_equal(stages_of(h), "read one two print ");
+    h->stages[one].type = &keeper;
+    edge->queue.when_full = FLOW_BLOCK;
+    assert_string_equal(stages_of(h), "read one two* print ");
+    hand_free(h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -136,6 +177,7 @@ int main(void)
         cmocka_unit_test(
             input_by_key_from_several_replicas_cannot_be_sequenced_for_several_workers),
         cmocka_unit_test(what_keeps_state_or_may_lose_its_input_is_not_replaced),
+        cmocka_unit_test(beside_checkpoints_nothing_gets_a_sequencer_for_being_replaced_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define ORPHANS_S 5 /* that nobody collects, to be gone */
+#define KILL_WITHIN_MS 150
 
 extern char **environ;
 
@@ -96,6 +97,37 @@ static bool leaves_orphans(pid_t group, const sigset_t *child)
     return true;
 }
 
+/* One of the processes that the run has started; 0: it has none. */
+static pid_t pick_child(pid_t pid, uint64_t chance)
+{
+    char path[64];
+    long children[256];
+    size_t count = 0;
+    (void)snprintf(path, sizeof(path), "/proc/%ld/task/%ld/children", (long)pid, (long)pid);
+    FILE *file = fopen(path, "re");
+    while (file != NULL && count < 256 && fscanf(file, "%ld", &children[count]) == 1)
+        count++;
+    if (file != NULL)
+        fclose(file);
+    return count > 0 ? (pid_t)children[chance % count] : 0;
+}
+
+/* Kill some of its processes, each some time after the one before. */
+static unsigned kill_children(const struct rt_launch *launch, pid_t pid)
+{
+    uint64_t moment = launch->moment;
+    unsigned killed = 0;
+    for (unsigned i = 0; i < launch->kills; i++) {
+        moment = moment * UINT64_C(6364136223846793005) + 1442695040888963407u;
+        if (ends_within(pid, (int)((moment >> 33) % KILL_WITHIN_MS)))
+            break;
+        const pid_t child = pick_child(pid, moment >> 40);
+        if (child != 0 && kill(child, SIGKILL) == 0)
+            killed++;
+    }
+    return killed;
+}
+
 bool rt_launch(const struct rt_launch *launch, struct rt_outcome *outcome)
 {
     *outcome = (struct rt_outcome){.exit_code = -1};
@@ -108,6 +140,7 @@ bool rt_launch(const struct rt_launch *launch, struct rt_outcome *outcome)
     errno = spawn(launch, &pid);
     if (errno != 0)
         return false;
+    outcome->killed = kill_children(launch, pid);
     outcome->hung = !ends_within(pid, launch->timeout_ms);
     if (outcome->hung)
         kill(-pid, SIGKILL);

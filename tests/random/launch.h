@@ -3,6 +3,7 @@
 #define RANDOM_LAUNCH_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* One run of the flowrun program. */
 struct rt_launch {
@@ -15,13 +16,16 @@ struct rt_launch {
     const char *state;  /* take checkpoints and keep them there; NULL: none */
     bool resumes;       /* go on from the last one */
     int timeout_ms;     /* after which it is killed */
+    unsigned kills;     /* so many of its processes are killed, at moments that `moment` gives */
+    uint64_t moment;
 };
 
 struct rt_outcome {
-    bool hung;     /* killed for taking too long */
-    int exit_code; /* -1: ended by a signal */
-    int signal;    /* the signal, or 0 */
-    bool left;     /* processes of its group outlived it */
+    bool hung;       /* killed for taking too long */
+    int exit_code;   /* -1: ended by a signal */
+    int signal;      /* the signal, or 0 */
+    unsigned killed; /* so many of its processes were */
+    bool left;       /* processes of its group outlived it */
 };
 
 /* Start it in a process group of its own and wait for its end.  False: see errno. */

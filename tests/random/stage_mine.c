@@ -3,13 +3,16 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <unistd.h>
 
-/* rt.mine, rt.mines: forward records, but for some that end their process, or never return. */
+/* rt.mine, rt.mines: forward records, but for some that end their process, or never return;
+ * rt.keep: the same with state, it numbers those that it lets through. */
 
 enum how { SEGV, ABORT, EXIT, HANG };
 
 struct mine {
+    uint64_t count; /* let through */
     int how;
     int64_t every; /* one record of so many, by the number that it is as text; 0: none */
     int64_t at;
@@ -79,6 +82,44 @@ static enum flow_status mines_process(void *state, struct flow_stage *stage,
         step_on(state, &c.record);
     return flow_forward_batch(stage, 0, batch);
 }
+
+static enum flow_status keep_process(void *state, struct flow_stage *stage,
+                                     const struct flow_record *record)
+{
+    struct mine *self = state;
+    char text[64];
+    step_on(self, record);
+    const int size = snprintf(text, sizeof(text), "%llu %lld", (unsigned long long)++self->count,
+                              (long long)value_of(record));
+    return flow_emit(stage, text, (size_t)size);
+}
+
+static enum flow_status keep_save(void *state, struct flow_stage *stage, struct flow_saver *to)
+{
+    const struct mine *self = state;
+    (void)stage;
+    return flow_save_number(to, self->count);
+}
+
+static enum flow_status keep_restore(void *state, struct flow_stage *stage,
+                                     struct flow_loader *from)
+{
+    struct mine *self = state;
+    (void)stage;
+    return flow_load_number(from, &self->count);
+}
+
+const struct flow_stage_type rt_keep_type = {
+    .name = "rt.keep",
+    .help = "numbers records, some of which end the process",
+    .role = FLOW_WORKER,
+    .traits = FLOW_STATEFUL,
+    .params = mine_params,
+    .state_size = sizeof(struct mine),
+    .process = keep_process,
+    .save = keep_save,
+    .restore = keep_restore,
+};
 
 const struct flow_stage_type rt_mine_type = {
     .name = "rt.mine",

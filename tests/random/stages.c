@@ -11,4 +11,4 @@
 FLOW_PLUGIN(&rt_source_type, &rt_map_type, &rt_hold_type, &rt_fail_type, &rt_reserve_type,
             &rt_batch_type, &rt_expand_type, &rt_filter_type, &rt_runs_type, &rt_split_type,
             &rt_forward_type, &rt_forward_batch_type, &rt_join2_type, &rt_count_type, &rt_sink_type,
-            &rt_sinkn_type, &rt_mine_type, &rt_mines_type, &rt_stamp_type);
+            &rt_sinkn_type, &rt_mine_type, &rt_mines_type, &rt_stamp_type, &rt_keep_type);

@@ -51,6 +51,7 @@ extern const struct flow_stage_type rt_forward_batch_type;
 extern const struct flow_stage_type rt_mine_type;
 extern const struct flow_stage_type rt_mines_type;
 extern const struct flow_stage_type rt_stamp_type;
+extern const struct flow_stage_type rt_keep_type;
 extern const struct flow_stage_type rt_join2_type;
 extern const struct flow_stage_type rt_count_type;
 extern const struct flow_stage_type rt_sink_type;

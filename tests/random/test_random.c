@@ -29,6 +29,7 @@
 #define MOST_FAILURES 10
 #define DEATHS_MOST 4
 #define LIFE_MOST_MS 120
+#define KILLS 3 /* "restart" allows 5 of each stage */
 #define MOST_TEXT ((size_t)4 << 20)
 
 struct options {
@@ -44,7 +45,8 @@ struct way {
     const char *name; /* for files */
     const char *mode;
     const char *fuse;
-    bool dies; /* killed some times, and gone on with */
+    bool dies;      /* killed some times, and gone on with */
+    bool goes_back; /* some of its processes are killed, and it goes back by itself */
 };
 
 struct trial {
@@ -177,7 +179,9 @@ static bool run_graph(const struct trial *trial, struct rt_verdict *verdict)
         .fuse = trial->way->fuse,
         .folder = folder,
         .err = err,
-        .state = trial->way->dies ? state : NULL,
+        .state = trial->way->dies || trial->way->goes_back ? state : NULL,
+        .kills = trial->way->goes_back ? KILLS : 0,
+        .moment = trial->options->seed * 1000003 + trial->graph->index,
         .timeout_ms = trial->options->timeout_ms,
     };
     const bool ok = run_in(trial, &launch, verdict);
@@ -233,12 +237,13 @@ static void write_graph(const struct rt_graph *graph, const char *folder)
 static unsigned try_graph(const struct options *options, uint64_t index, const char *base)
 {
     static const struct way ways[] = {
-        {"threads", "threads", "off", false},
-        {"threads-fused", "threads", "on", false},
-        {"processes", "processes", "auto", false},
-        {"processes-fused", "processes", "on", false},
-        {"threads-killed", "threads", "auto", true},
-        {"processes-killed", "processes", "auto", true},
+        {"threads", "threads", "off", false, false},
+        {"threads-fused", "threads", "on", false, false},
+        {"processes", "processes", "auto", false, false},
+        {"processes-fused", "processes", "on", false, false},
+        {"threads-killed", "threads", "auto", true, false},
+        {"processes-killed", "processes", "auto", true, false},
+        {"processes-back", "processes", "auto", false, true},
     };
     static struct rt_graph graph; /* large, and one at a time */
     struct rt_expected expected;
@@ -251,7 +256,8 @@ static unsigned try_graph(const struct options *options, uint64_t index, const c
         const struct trial trial = {options, &graph, &expected, folder, &ways[i]};
         struct rt_verdict verdict = {0};
         if (i == skipped || (ways[i].dies && index % 4 != (i - 4) * 2) ||
-            !wants(options, ways[i].mode) || run_graph(&trial, &verdict))
+            (ways[i].goes_back && index % 2 == 0) || !wants(options, ways[i].mode) ||
+            run_graph(&trial, &verdict))
             continue;
         report(&trial, &verdict);
         failures++;

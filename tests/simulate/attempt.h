@@ -14,6 +14,7 @@ struct sim_attempt {
     const struct flow_plan *plan;
     const char *state; /* the state folder; NULL: no checkpoints */
     bool resumes;
+    unsigned number; /* among those of its trial */
     char folder[32];
     struct flow_board board; /* outlives the run */
     struct flow_memory memory;

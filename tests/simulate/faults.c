@@ -9,6 +9,8 @@
 #define STOP_MOST_MS 3000 /* for which a process is stopped */
 #define FULL_MOST_MS 50   /* for which there is no room on the disk */
 #define CRASHES_MOST 2    /* deaths by SIGSEGV */
+#define REPLACED 85       /* percent of those that are struck can be replaced ... */
+#define REPLACED_SAVED 40 /* ... and in a run that can go back */
 #define ORPHAN_STEPS 2000 /* that a process may outlive its coordinator */
 
 static bool is_victim(const struct sim_world *world, const struct sim_process *process,
@@ -44,7 +46,8 @@ static void kill_others(struct sim_world *world)
 
 static bool strike_one(struct sim_world *world, enum sim_fault_kind kind)
 {
-    struct sim_process *process = pick_process(world, sim_percent(&world->chance, 85));
+    const unsigned percent = world->state != NULL ? REPLACED_SAVED : REPLACED;
+    struct sim_process *process = pick_process(world, sim_percent(&world->chance, percent));
     if (process == NULL)
         return false;
     if (kind == SIM_STOP) {

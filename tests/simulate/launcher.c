@@ -36,13 +36,17 @@ static enum flow_status join_state(const struct body *body, struct held *held,
 {
     if (body->launch.checkpoints == NULL)
         return FLOW_OK;
+    /* As in control/worker.c: who takes another's place goes on from where that was. */
+    const bool restores =
+        body->session != 0 && flow_read(&body->launch.board->groups[body->group].restarts) == 0;
     enum flow_status rc = flow_state_join(sim_world->state, &held->state_fd, err);
-    if (rc == FLOW_OK && body->session != 0)
+    if (rc == FLOW_OK && restores)
         rc = flow_state_read(held->state_fd, body->session, &held->from, err);
     held->checkpoints = (struct flow_checkpoints){
         .folder = held->state_fd,
         .disk = &flow_disk_real,
-        .from = body->session != 0 ? &held->from : NULL,
+        .from = restores ? &held->from : NULL,
+        .session = body->session,
     };
     return rc;
 }

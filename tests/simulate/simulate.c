@@ -114,6 +114,7 @@ static void print_figures(const struct account *account, double seconds)
     for (unsigned i = 0; i < SIM_FAULTS; i++)
         printf("  %-26s  %" PRIu64 "\n", names[i], figures->struck[i]);
     printf("processes replaced  %" PRIu64 "\n", figures->replaced);
+    printf("runs gone back      %" PRIu64 "\n", figures->returns);
     printf("runs gone on with   %" PRIu64 "\n", figures->resumes);
     printf("ended with a reason %" PRIu64 "\n", figures->ended);
     printf("seconds             %.1f (%.0f seeds a second)\n", seconds,
@@ -176,6 +177,7 @@ static void add(struct account *all, const struct account *one)
     sum->steps += one->figures.steps;
     sum->resumes += one->figures.resumes;
     sum->replaced += one->figures.replaced;
+    sum->returns += one->figures.returns;
     sum->ended += one->figures.ended;
     for (unsigned i = 0; i < SIM_FAULTS; i++)
         sum->struck[i] += one->figures.struck[i];

@@ -204,8 +204,20 @@ struct course {
     const struct sim_loaded *loaded;
     struct sim_attempt attempts[ATTEMPTS];
     unsigned count;
-    uint64_t struck; /* faults before this attempt */
+    uint64_t struck;  /* faults before this attempt */
+    uint64_t full;    /* ... and of those, disks without room */
+    uint64_t drains;  /* ... wishes that it stop */
+    unsigned crashes; /* ... deaths by SIGSEGV */
 };
+
+/* With checkpoints nothing ends a run but the disk, a crash while a stage is opened, and a second
+ * wish that it stop. */
+static bool may_fail_saved(const struct course *course)
+{
+    const struct sim_world *world = course->trials->world;
+    return course->way == SIM_THREADS_SAVED || world->struck[SIM_FULL] > course->full ||
+           world->struck[SIM_DRAIN] > course->drains + 1 || world->crashes > course->crashes;
+}
 
 /* Had a death to end the run, or may it have? */
 static bool may_fail(const struct course *course, const struct sim_attempt *attempt)
@@ -213,6 +225,8 @@ static bool may_fail(const struct course *course, const struct sim_attempt *atte
     const struct sim_world *world = course->trials->world;
     if (faults_struck(world) == course->struck)
         return false;
+    if (course->way >= SIM_PROCESSES_SAVED)
+        return may_fail_saved(course);
     if (course->way != SIM_PROCESSES || attempt->outcome.elapsed_ns == 0)
         return true;
     for (const struct sim_process *p = world->processes; p != NULL; p = p->next) {
@@ -336,6 +350,9 @@ static enum next attempt_once(struct course *course, bool faulty, struct rt_verd
     if (faulty)
         deal_faults(world, course->way, course->loaded);
     course->struck = faults_struck(world);
+    course->full = world->struck[SIM_FULL];
+    course->drains = world->struck[SIM_DRAIN];
+    course->crashes = world->crashes;
     course->count++;
     world->limit = world->steps + 20000000;
     sim_attempt_run(world, attempt, course->count);
@@ -371,7 +388,9 @@ static bool run_course(struct course *course, uint64_t seed, bool faulty,
     for (unsigned i = 0; i < course->count; i++) {
         const struct flow_board *board = &course->attempts[i].board;
         for (size_t g = 0; g < board->group_count; g++)
-            course->trials->figures.replaced += flow_read(&board->groups[g].restarts);
+            course->trials->figures.replaced +=
+                flow_read(&board->groups[g].restarts) + flow_read(&board->groups[g].former);
+        course->trials->figures.returns += course->attempts[i].outcome.went_back;
     }
     sim_world_clear(world);
     for (unsigned i = 0; i < course->count; i++)

@@ -43,6 +43,7 @@ struct sim_figures {
     uint64_t struck[SIM_FAULTS];
     uint64_t resumes;  /* runs that went on from a checkpoint, or began anew after a crash */
     uint64_t replaced; /* processes that took the place of another */
+    uint64_t returns;  /* runs that went back to a checkpoint by themselves, each time */
     uint64_t ended;    /* runs that had to end with a message, and did */
 };
 

@@ -1,12 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# kill_workers.sh BUILD [TIMES] [RECORDS] [MS]: workers that are killed at any moment are replaced,
-# and the output is the same to the byte.  TIMES kills for each graph, about MS apart.
+# kill_workers.sh BUILD [TIMES] [RECORDS] [MS] [INTERVAL]: workers that are killed at any moment are
+# replaced, and the output is the same to the byte.  TIMES kills for each graph, about MS apart; with
+# INTERVAL beside checkpoints, where the run goes back to one for those that would need a sequencer.
 . "$(dirname "$0")/common.sh"
 TIMES=${1:-1000}
 RECORDS=${2:-100000000}
 MS=${3:-20}
+CHECKPOINT=${4:+--checkpoint $4 --state $WORK/state}
 TOTAL=0
+BACK=0
 GREP='"use": "text.grep", "with": { "pattern": "[0-46-9]$" }'
 RESTART='"restart": { "tries": 1000000, "backoff": "1ms", "max": "50ms" }'
 NUMBERS='"numbers": { "use": "gen.sequence", "with": { "count": '$RECORDS' } }'
@@ -39,18 +42,24 @@ compare() {
     what=$1 kind=$2 files=$3
     shift 3
     for file in $files; do rm -f "$WORK/$file"; done
-    run processes
+    # shellcheck disable=SC2086
+    run processes $CHECKPOINT
+    rm -rf "$WORK/state"
     calm=$(field elapsed)
     for file in $files; do
         digest "$WORK/$file" "$kind" >"$WORK/$file.truth"
         rm -f "$WORK/$file"
     done
     rm -f "$WORK/begun"
+    # shellcheck disable=SC2086
     "$TOOL" hail "$WORK/hail" "$WORK/begun" "$TIMES" "$MS" "$@" -- \
-        "$FLOWRUN" "$GRAPH" --mode processes --report json >"$WORK/out" 2>"$WORK/err"
+        "$FLOWRUN" "$GRAPH" --mode processes $CHECKPOINT --report json >"$WORK/out" 2>"$WORK/err"
+    rm -rf "$WORK/state"
     . "$WORK/hail"
     [ "$EXIT" = 0 ] || fail "$what: exit code $EXIT, after $KILLED kills"
     [ "$HUNG$LEFT" = 00 ] || fail "$what: hung $HUNG, $LEFT processes left"
+    back=$(field went_back)
+    BACK=$((BACK + back))
     TOTAL=$((TOTAL + KILLED))
     for file in $files; do
         digest "$WORK/$file" "$kind" >"$WORK/$file.got"
@@ -58,7 +67,7 @@ compare() {
         rm -f "$WORK/$file"
     done
     nothing_left "$what"
-    echo "$what: $KILLED kills, the same; $calm s undisturbed, $(field elapsed) s so"
+    echo "$what: $KILLED kills, went back $back times, the same; $calm s undisturbed, $(field elapsed) s so"
 }
 
 graph "$NUMBERS, \"work\": { $GREP, \"from\": \"numbers\", \"workers\": 2, $RESTART }, $(write out work)"
@@ -103,4 +112,5 @@ compare "with records in flight" any "out errors" 'work[0]' 'work[1]'
 graph "$NUMBERS, \"work\": { $HOLD, \"from\": \"numbers\", $RESTART }, $(write out work), $(write errors work.errors)"
 compare "with records in flight, one worker" exact "out errors" work
 
+holds "$BACK <= $TOTAL / 2" "it hardly replaced anything: went back $BACK times"
 holds "$TOTAL >= $TIMES / 4" "hardly anything was killed: $TOTAL times in all"

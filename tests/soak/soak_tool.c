@@ -14,9 +14,11 @@
  *         those labels, one by chance TIMES times, at intervals of 0 to 2 * MS
  *     soak_tool field FILE KEY...
  *         prints a value of the JSON object that begins a line of FILE; KEY in an array is a "name"
+ *     soak_tool counts FILE
+ *         prints what every stage and edge has counted, of such an object that is a report
  *
- * The first two write shell variables to OUT.  They end with 0 if they could do their work, however
- * the command has ended.
+ * The first three write shell variables to OUT.  They end with 0 if they could do their work,
+ * however the command has ended.
  */
 
 #include <errno.h>
@@ -312,6 +314,35 @@ static int field(int argc, char **argv)
     return value != NULL ? 0 : 1;
 }
 
+/* counts */
+
+static void print_counts(const json_t *list, const char *const *keys)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *entry = json_array_get(list, i);
+        printf("%s", json_string_value(json_object_get(entry, "name")));
+        for (size_t k = 0; keys[k] != NULL; k++)
+            printf(" %s=%lld", keys[k],
+                   (long long)json_integer_value(json_object_get(entry, keys[k])));
+        putchar('\n');
+    }
+}
+
+static int counts(int argc, char **argv)
+{
+    static const char *const of_stages[] = {"in",       "out",     "bytes_in", "bytes_out",
+                                            "filtered", "skipped", "routed",   "failed",
+                                            "unkeyed",  "dropped", "unread",   NULL};
+    static const char *const of_edges[] = {"sent", "received", "dropped", "bytes", NULL};
+    json_t *report = argc > 2 ? load_report(argv[2]) : NULL;
+    if (report == NULL)
+        return complain("counts");
+    print_counts(json_object_get(report, "stages"), of_stages);
+    print_counts(json_object_get(report, "edges"), of_edges);
+    json_decref(report);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     const char *verb = argc > 1 ? argv[1] : "";
@@ -323,6 +354,8 @@ int main(int argc, char **argv)
         return hail(argc, argv);
     if (strcmp(verb, "field") == 0)
         return field(argc, argv);
-    fputs("usage: soak_tool watch|strike|hail|field ...\n", stderr);
+    if (strcmp(verb, "counts") == 0)
+        return counts(argc, argv);
+    fputs("usage: soak_tool watch|strike|hail|field|counts ...\n", stderr);
     return 2;
 }

@@ -145,7 +145,7 @@ static enum flow_status save(const struct fixture *f, uint64_t epoch, size_t i, 
     struct flow_blob_writer writer;
     struct flow_error err = {0};
     saved->finished = finished;
-    flow_state_blob_name(epoch, i, finished, name);
+    flow_state_blob_name(epoch, i, finished, 0, name);
     memset(bytes, (int)(epoch * 10 + i), sizeof(bytes));
     enum flow_status rc =
         flow_blob_begin(&writer, &bad_disk, f->state.fd, name, &saved->blob, &err);

@@ -120,6 +120,7 @@ struct flow_run_result {
     char *report_json;   /* one JSON object, a newline after it; NULL likewise */
     bool stopped;        /* drained or aborted at somebody's wish */
     uint64_t checkpoint; /* the newest that the run has made or gone on from; 0: none */
+    unsigned went_back;  /* so often the run went back to its last checkpoint by itself */
     bool stuck;          /* threads of this process are stuck in a stage: leave with _exit */
 };
 
