@@ -22,6 +22,7 @@ struct exec {
     struct child child;
     char **argv, **environment;
     struct buffer send, got, said;
+    size_t searched;         /* so many bytes of `got` have no end of a record among them */
     struct flow_token **out; /* a ring: given to the program and not answered */
     size_t out_first, out_count;
     int epoll;          /* its pipes, for waiting in `process` */
