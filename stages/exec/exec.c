@@ -87,8 +87,9 @@ static enum flow_status exec_ready(void *self, struct flow_stage *stage, uint64_
     }
     if ((int)tag == e->child.in)
         return program_tell(e, stage);
-    return (int)tag == e->child.out || (int)tag == e->child.err ? program_listen(e, stage)
-                                                                : FLOW_OK;
+    if ((int)tag == e->child.err)
+        return program_hear_errors(e, stage);
+    return (int)tag == e->child.out ? program_listen(e, stage) : FLOW_OK;
 }
 
 /* Write all of it, and read meanwhile, as the program may wait for that. */

@@ -14,7 +14,7 @@
 
 #include "shared/marks.h"
 
-#define STEP ((size_t)256 << 10) /* read or written at a time */
+#define STEP ((size_t)32 << 10) /* read or written at a time: more falls out of the cache */
 
 enum framing { LINES, NUL, LENGTH }; /* "\n" or 0 behind each; u32, little end first, before it */
 

@@ -88,8 +88,7 @@ static void describe(int status, char *text, size_t size)
 
 /* ---- what it says ---- */
 
-/* Its errors, line by line, for the operator. */
-static enum flow_status hear_errors(struct exec *e, struct flow_stage *stage)
+enum flow_status program_hear_errors(struct exec *e, struct flow_stage *stage)
 {
     for (;;) {
         uint8_t *room = buffer_room(&e->said, 4096);
@@ -299,7 +298,7 @@ static enum flow_status begin_again(struct exec *e, struct flow_stage *stage, in
 static enum flow_status end(struct exec *e, struct flow_stage *stage)
 {
     int status = 0;
-    (void)hear_errors(e, stage);
+    (void)program_hear_errors(e, stage);
     program_leave(e, stage);
     if (!child_wait(&e->child, (int)(e->end_within / 1000000), &status)) {
         child_kill(&e->child);
@@ -319,7 +318,7 @@ static enum flow_status end(struct exec *e, struct flow_stage *stage)
 enum flow_status program_listen(struct exec *e, struct flow_stage *stage)
 {
     bool closed = false;
-    enum flow_status rc = e->child.err >= 0 ? hear_errors(e, stage) : FLOW_OK;
+    enum flow_status rc = e->child.err >= 0 ? program_hear_errors(e, stage) : FLOW_OK;
     if (rc == FLOW_OK && e->child.out >= 0)
         rc = hear(e, stage, &closed);
     return rc == FLOW_OK && closed ? end(e, stage) : rc;

@@ -45,7 +45,10 @@ bool program_take(struct exec *e, const struct flow_record *record);
 /* Write what goes out at once. */
 enum flow_status program_tell(struct exec *e, struct flow_stage *stage);
 
-/* Take what it has written, and see to its end. */
+/* What it has written to its errors, line by line, for the operator. */
+enum flow_status program_hear_errors(struct exec *e, struct flow_stage *stage);
+
+/* Take what it has written, there and to its output, and see to its end. */
 enum flow_status program_listen(struct exec *e, struct flow_stage *stage);
 
 /* Close one of its pipes, or all. */
