@@ -88,6 +88,7 @@ struct flow_hold {
     bool in_order;       /* records have turns */
     bool finishing;      /* no more records come until nothing is in flight */
     bool ended;          /* nothing is in flight any more, and nothing comes */
+    bool by_batch;       /* the stage holds nothing, and takes whole batches */
     size_t most;         /* records with the stage */
     size_t waiting;      /* ... now, and those to be tried again */
     size_t count;        /* tokens */

@@ -82,13 +82,13 @@ static enum flow_status call_forward(struct flow_stage *stage, unsigned port,
     return keep(replica, port, &piece);
 }
 
-static enum flow_status refuse_batch(struct flow_stage *stage, unsigned port,
-                                     const struct flow_batch *batch)
+static enum flow_status call_forward_batch(struct flow_stage *stage, unsigned port,
+                                           const struct flow_batch *batch)
 {
-    (void)port;
-    (void)batch;
+    if (replica_of(stage)->in_batch)
+        return flow_replica_calls.forward_batch(stage, port, batch);
     return flow_replica_fail(replica_of(stage), FLOW_EINVAL, NULL,
-                             "forwards a batch, but its type takes records one by one");
+                             "forwards a batch, but was handed a record");
 }
 
 static void *refuse_edit(struct flow_stage *stage, const struct flow_record *record)
@@ -100,7 +100,9 @@ static void *refuse_edit(struct flow_stage *stage, const struct flow_record *rec
 
 static uint8_t *refuse_edit_batch(struct flow_stage *stage, const struct flow_batch *batch)
 {
-    (void)refuse_batch(stage, 0, batch);
+    (void)batch;
+    (void)flow_replica_fail(replica_of(stage), FLOW_EINVAL, NULL,
+                            "edits a batch in place, which a type with 'ready' cannot");
     return NULL;
 }
 
@@ -179,9 +181,19 @@ static enum flow_status call_done(struct flow_stage *stage, struct flow_token *t
     return flow_hold_done(replica_of(stage), (struct flow_held *)token, status);
 }
 
+/* Only where nobody could tell: what is tried again, made once more or put in order is so record by
+ * record. */
+static bool may_take_batches(const struct flow_replica *replica)
+{
+    return replica->type->process_batch != NULL && !replica->output.numbered &&
+           replica->input.keep == NULL && replica->policy->retries == 0;
+}
+
 static void call_hold_most(struct flow_stage *stage, size_t count)
 {
-    replica_of(stage)->hold->most = count > 0 ? count : 1;
+    struct flow_replica *replica = replica_of(stage);
+    replica->hold->most = count > 0 ? count : 1;
+    replica->hold->by_batch = count == 0 && may_take_batches(replica);
 }
 
 static enum flow_status call_watch(struct flow_stage *stage, int fd, unsigned events, uint64_t tag)
@@ -206,7 +218,7 @@ const struct flow_calls flow_hold_calls = {
     .abi = FLOW_ABI,
     .emit = call_emit,
     .forward = call_forward,
-    .forward_batch = refuse_batch,
+    .forward_batch = call_forward_batch,
     .edit = refuse_edit,
     .edit_batch = refuse_edit_batch,
     .reserve = call_reserve,

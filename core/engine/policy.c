@@ -426,6 +426,13 @@ static enum flow_status process_each(struct flow_replica *replica)
     return rc;
 }
 
+/* Of a stage that waits: its descriptors and timers have their turn after each batch. */
+static enum flow_status process_beside(struct flow_replica *replica)
+{
+    const enum flow_status rc = process_whole(replica);
+    return rc == FLOW_OK ? flow_waiting_look(replica) : rc;
+}
+
 static bool must_be_careful(const struct flow_replica *replica)
 {
     const struct flow_aside *aside = &replica->aside;
@@ -439,8 +446,10 @@ enum flow_status flow_policy_process(struct flow_replica *replica)
     if (replica->batch.count == 0)
         return FLOW_OK;
     enum flow_status rc;
-    if (replica->hold != NULL)
+    if (replica->hold != NULL && !replica->hold->by_batch)
         rc = flow_waiting_process(replica);
+    else if (replica->hold != NULL)
+        rc = process_beside(replica);
     else if (replica->type->process != NULL)
         rc = process_records(replica);
     else

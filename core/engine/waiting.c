@@ -118,8 +118,7 @@ static enum flow_status wait_for_place(struct flow_replica *replica)
     return rc;
 }
 
-/* While records keep coming: those in flight have their turn, and what is done goes on. */
-static enum flow_status look_around(struct flow_replica *replica)
+enum flow_status flow_waiting_look(struct flow_replica *replica)
 {
     bool any = false;
     enum flow_status rc = flow_watch_dispatch(replica, &any);
@@ -151,7 +150,7 @@ enum flow_status flow_waiting_process(struct flow_replica *replica)
         (void)flow_batch_next(cursor);
         rc = hand_over(replica, &cursor->record);
         if (rc == FLOW_OK && (n % LOOK_EVERY == 0 || cursor->left == 0))
-            rc = look_around(replica);
+            rc = flow_waiting_look(replica);
     }
     return rc == FLOW_OK ? flow_output_settle_runs(&replica->output) : rc;
 }

@@ -14,6 +14,9 @@
 /* Hand the batch in hand to the stage, which may have some of it in flight afterwards. */
 FLOW_NODISCARD enum flow_status flow_waiting_process(struct flow_replica *replica);
 
+/* While records keep coming: those in flight have their turn, and what is done goes on. */
+FLOW_NODISCARD enum flow_status flow_waiting_look(struct flow_replica *replica);
+
 /*
  * The input pauses, or has ended (`last`): have the stage flush, and wait until nothing is in
  * flight.  Nothing happens if the stage has no `ready`.

@@ -52,7 +52,7 @@ const char *flow_plan_obstacle(const struct flow_plan *plan, const struct flow_g
     if (flow_delivery_weakness(stage, &weakness, NULL) == FLOW_OK && weakness != NULL)
         return weakness;
     /* What is made once more must come in the same order, also when records are tried alone. */
-    if (type->process_batch != NULL && stage->errors.retries > 0)
+    if (type->process == NULL && stage->errors.retries > 0)
         return "what it refuses is tried again behind the rest of its batch";
     const size_t index = (size_t)(stage - plan->graph->stages);
     if (!is_read(plan->graph, index))

@@ -30,13 +30,14 @@ static bool is_line(const char *text)
            flow_utf8_valid(text, strlen(text));
 }
 
-/* What is held is a record that `process` was handed. */
+/* What is held is a record that `process` was handed; whole batches are for stages that hold none.
+ */
 static enum flow_status check_waiting(const struct flow_stage_type *type, struct flow_error *err)
 {
     if (type->ready != NULL && type->process == NULL)
         return flow_fail(err, FLOW_EINVAL,
-                         "a stage with 'ready' takes records one by one, with 'process' instead "
-                         "of 'process_batch'");
+                         "a stage with 'ready' takes records one by one, with 'process'; "
+                         "'process_batch' may stand beside it, not instead of it");
     if (type->ready != NULL && (type->traits & FLOW_LIGHT) != 0)
         return flow_fail(err, FLOW_EINVAL,
                          "it has 'ready', so it waits, and FLOW_LIGHT says that it never does");
@@ -68,7 +69,7 @@ static enum flow_status check_callbacks(const struct flow_stage_type *type, stru
         return flow_fail(err, FLOW_EINVAL, "only a producer has the callback 'produce'");
     if (!takes)
         return flow_fail(err, FLOW_EINVAL, "it needs the callback 'process' or 'process_batch'");
-    if (type->process != NULL && type->process_batch != NULL)
+    if (type->process != NULL && type->process_batch != NULL && type->ready == NULL)
         return flow_fail(err, FLOW_EINVAL,
                          "it has both 'process' and 'process_batch'; one of them is enough");
     return check_waiting(type, err);

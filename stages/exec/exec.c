@@ -87,8 +87,9 @@ static enum flow_status exec_ready(void *self, struct flow_stage *stage, uint64_
     }
     if ((int)tag == e->child.in)
         return program_tell(e, stage);
-    return (int)tag == e->child.out || (int)tag == e->child.err ? program_listen(e, stage)
-                                                                : FLOW_OK;
+    if ((int)tag == e->child.err)
+        return program_hear_errors(e, stage);
+    return (int)tag == e->child.out ? program_listen(e, stage) : FLOW_OK;
 }
 
 /* Write all of it, and read meanwhile, as the program may wait for that. */
@@ -108,17 +109,58 @@ static enum flow_status tell_all(struct exec *e, struct flow_stage *stage)
     return rc;
 }
 
-static enum flow_status check_record(const struct exec *e, struct flow_stage *stage,
-                                     const struct flow_record *record)
+/* Without a window: little is collected for a moment. */
+static enum flow_status tell_if_much(struct exec *e, struct flow_stage *stage)
+{
+    if (e->send.size - e->send.first >= STEP)
+        return tell_all(e, stage);
+    if (e->gathers)
+        return FLOW_OK;
+    e->gathers = true;
+    return flow_timer(stage, TIMER_SEND, GATHER_NS);
+}
+
+/* Why the program cannot be given the record; NULL: it can. */
+static const char *trouble_with(const struct exec *e, const struct flow_record *record)
 {
     if (e->framing == LENGTH)
-        return record->size <= UINT32_MAX ? FLOW_OK : flow_reject(stage, "it is too large");
-    if (memchr(record->data, e->framing == LINES ? '\n' : '\0', record->size) == NULL)
-        return FLOW_OK;
-    return flow_reject(stage, "it has %s in it, which ends a record for the program; %s",
-                       e->framing == LINES ? "a line end" : "a byte 0",
-                       e->framing == LINES ? "\"framing\": \"nul\" or \"length\" lets it"
-                                           : "\"framing\": \"length\" lets it");
+        return record->size <= UINT32_MAX ? NULL : "it is too large";
+    if (memchr(record->data, frame_mark(e->framing), record->size) == NULL)
+        return NULL;
+    return e->framing == LINES ? "it has a line end in it, which ends a record for the program; "
+                                 "\"framing\": \"nul\" or \"length\" lets it"
+                               : "it has a byte 0 in it, which ends a record for the program; "
+                                 "\"framing\": \"length\" lets it";
+}
+
+/* Nobody knows what came of a record: it only has to be one for the program. */
+static enum flow_status take_each(struct exec *e, struct flow_stage *stage,
+                                  const struct flow_batch *batch)
+{
+    uint32_t index = 0;
+    for (struct flow_cursor c = flow_batch_begin(batch); flow_batch_next(&c); index++) {
+        enum flow_status rc = FLOW_OK;
+        const char *trouble = trouble_with(e, &c.record);
+        if (trouble != NULL)
+            rc = flow_batch_reject(stage, index, "%s", trouble);
+        else if (!e->deaf && !program_take(e, &c.record))
+            rc = program_no_memory(stage);
+        if (rc != FLOW_OK)
+            return rc;
+    }
+    return FLOW_OK;
+}
+
+/* Almost always nothing is wrong with any of them, which is seen at a glance. */
+static enum flow_status take_all(struct exec *e, struct flow_stage *stage,
+                                 const struct flow_batch *batch)
+{
+    size_t size = 0;
+    const uint8_t *bytes = batch->keyed || e->framing == LENGTH ? NULL : frame_span(batch, &size);
+    if (bytes == NULL || memchr(bytes, frame_mark(e->framing), size) != NULL)
+        return take_each(e, stage, batch);
+    return e->deaf || frame_add_all(&e->send, e->framing, batch) ? FLOW_OK
+                                                                 : program_no_memory(stage);
 }
 
 static enum flow_status process_windowed(struct exec *e, struct flow_stage *stage,
@@ -147,7 +189,8 @@ static enum flow_status exec_process(void *self, struct flow_stage *stage,
                                      const struct flow_record *record)
 {
     struct exec *e = self;
-    enum flow_status rc = check_record(e, stage, record);
+    const char *trouble = trouble_with(e, record);
+    enum flow_status rc = trouble == NULL ? FLOW_OK : flow_reject(stage, "%s", trouble);
     e->flushing = false;
     if (rc == FLOW_OK && e->child.pid == 0 && (e->window > 0 || !e->deaf))
         rc = program_go_on(e, stage);
@@ -155,14 +198,21 @@ static enum flow_status exec_process(void *self, struct flow_stage *stage,
         return rc;
     if (e->window > 0)
         return process_windowed(e, stage, record);
-    if (!program_take(e, record))
-        return program_no_memory(stage);
-    if (e->send.size - e->send.first >= STEP)
-        return tell_all(e, stage);
-    if (e->gathers)
-        return FLOW_OK;
-    e->gathers = true;
-    return flow_timer(stage, TIMER_SEND, GATHER_NS);
+    return program_take(e, record) ? tell_if_much(e, stage) : program_no_memory(stage);
+}
+
+/* Freely; with a window records are taken one by one. */
+static enum flow_status exec_process_batch(void *self, struct flow_stage *stage,
+                                           const struct flow_batch *batch)
+{
+    struct exec *e = self;
+    enum flow_status rc = FLOW_OK;
+    e->flushing = false;
+    if (e->child.pid == 0 && !e->deaf)
+        rc = program_go_on(e, stage);
+    if (rc == FLOW_OK)
+        rc = take_all(e, stage, batch);
+    return rc == FLOW_OK && !e->deaf ? tell_if_much(e, stage) : rc;
 }
 
 /* Its input ends: read the rest, until it has ended. */
@@ -254,8 +304,8 @@ static enum flow_status exec_open(void *self, struct flow_stage *stage)
         e->out = calloc((size_t)e->window, sizeof(struct flow_token *));
         if (e->out == NULL)
             return program_no_memory(stage);
-        flow_hold_most(stage, (size_t)e->window);
     }
+    flow_hold_most(stage, (size_t)e->window);
     const enum flow_status rc = make_command(e, stage);
     return rc == FLOW_OK ? program_start(e, stage) : rc;
 }
@@ -311,6 +361,7 @@ static const struct flow_stage_type exec = {
     .state_size = sizeof(struct exec),
     .open = exec_open,
     .process = exec_process,
+    .process_batch = exec_process_batch,
     .ready = exec_ready,
     .drop = exec_drop,
     .flush = exec_flush,

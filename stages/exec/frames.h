@@ -8,13 +8,13 @@
  * Threads: one owner.
  */
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
+#include <flowrun/stage.h>
 
-#define STEP ((size_t)256 << 10) /* read or written at a time */
+#include <stdlib.h>
+
+#include "shared/marks.h"
+
+#define STEP ((size_t)32 << 10) /* read or written at a time: more falls out of the cache */
 
 enum framing { LINES, NUL, LENGTH }; /* "\n" or 0 behind each; u32, little end first, before it */
 
@@ -46,6 +46,12 @@ static inline uint8_t *buffer_room(struct buffer *buffer, size_t size)
     return buffer->bytes + buffer->size;
 }
 
+/* What ends a record, where something does. */
+static inline uint8_t frame_mark(int framing)
+{
+    return framing == LINES ? '\n' : '\0';
+}
+
 /* Add a record.  False: no memory. */
 static inline bool frame_add(struct buffer *to, int framing, const void *data, size_t size)
 {
@@ -60,7 +66,41 @@ static inline bool frame_add(struct buffer *to, int framing, const void *data, s
     }
     memcpy(at, data, size);
     if (framing != LENGTH)
-        to->bytes[to->size++] = framing == LINES ? '\n' : '\0';
+        to->bytes[to->size++] = frame_mark(framing);
+    return true;
+}
+
+/* The bytes of all records of a batch without keys, one after the other. */
+static inline const uint8_t *frame_span(const struct flow_batch *batch, size_t *size)
+{
+    const struct flow_record first = flow_batch_record(batch, 0);
+    const struct flow_record last = flow_batch_record(batch, batch->count - 1);
+    const uint8_t *bytes = (const uint8_t *)first.data;
+    *size = (size_t)((const uint8_t *)last.data + last.size - bytes);
+    return bytes;
+}
+
+/* Add the records of a batch without keys, each with a mark behind it.  False: no memory. */
+static inline bool frame_add_all(struct buffer *to, int framing, const struct flow_batch *batch)
+{
+    enum { SHORT = 32 }; /* what is copied of a record that has less, if there is so much */
+    const uint8_t mark = frame_mark(framing);
+    size_t size;
+    const uint8_t *end = frame_span(batch, &size);
+    end += size;
+    uint8_t *at = buffer_room(to, size + batch->count + SHORT);
+    if (at == NULL)
+        return false;
+    to->size += size + batch->count;
+    for (struct flow_cursor c = flow_batch_begin(batch); flow_batch_next(&c);) {
+        const uint8_t *data = (const uint8_t *)c.record.data;
+        if (c.record.size <= SHORT && end - data >= SHORT)
+            memcpy(at, data, SHORT);
+        else
+            memcpy(at, data, c.record.size);
+        at += c.record.size;
+        *at++ = mark;
+    }
     return true;
 }
 
@@ -70,7 +110,7 @@ static inline bool frame_next(struct buffer *from, int framing, const uint8_t **
     const uint8_t *at = from->bytes + from->first;
     const size_t left = from->size - from->first;
     if (framing != LENGTH) {
-        const uint8_t *end = left > 0 ? memchr(at, framing == LINES ? '\n' : '\0', left) : NULL;
+        const uint8_t *end = left > 0 ? memchr(at, frame_mark(framing), left) : NULL;
         *data = at;
         *size = end != NULL ? (size_t)(end - at) : left;
         from->first += end != NULL ? *size + 1 : 0;

@@ -46,7 +46,7 @@ enum flow_status program_start(struct exec *e, struct flow_stage *stage)
         return flow_stage_fail(stage, FLOW_EIO, "cannot run '%s'%s%s: %s", e->argv[0],
                                e->cwd != NULL ? " in " : "", e->cwd != NULL ? e->cwd : "",
                                strerror(error));
-    e->send.first = e->send.size = e->got.first = e->got.size = 0;
+    e->send.first = e->send.size = e->got.first = e->got.size = e->searched = 0;
     e->waits_to_send = e->deaf = e->warned = false;
     e->heard_ns = program_now_ns();
     enum flow_status rc = add_watch(e, stage, e->child.out, EPOLLIN);
@@ -88,8 +88,7 @@ static void describe(int status, char *text, size_t size)
 
 /* ---- what it says ---- */
 
-/* Its errors, line by line, for the operator. */
-static enum flow_status hear_errors(struct exec *e, struct flow_stage *stage)
+enum flow_status program_hear_errors(struct exec *e, struct flow_stage *stage)
 {
     for (;;) {
         uint8_t *room = buffer_room(&e->said, 4096);
@@ -143,28 +142,60 @@ static enum flow_status take_answer(struct exec *e, struct flow_stage *stage, co
     return rc;
 }
 
+/* Emit the records that end with a mark; `*size`: what is behind the last mark. */
+static enum flow_status emit_marked(struct exec *e, struct flow_stage *stage, size_t *size)
+{
+    const uint8_t *at = e->got.bytes + e->got.first;
+    struct flow_marks marks = flow_marks_begin(
+        at + e->searched, e->got.size - e->got.first - e->searched, frame_mark(e->framing));
+    struct flow_writer writer = flow_writer_begin(stage, 0);
+    enum flow_status rc = FLOW_OK;
+    for (const uint8_t *end; rc == FLOW_OK && (end = flow_marks_next(&marks)) != NULL;) {
+        rc = flow_writer_emit(&writer, at, (size_t)(end - at));
+        at = end + 1;
+    }
+    flow_writer_end(&writer);
+    e->got.first = (size_t)(at - e->got.bytes);
+    *size = e->searched = e->got.size - e->got.first;
+    return rc;
+}
+
+static enum flow_status emit_sized(struct exec *e, struct flow_stage *stage, size_t *size)
+{
+    const uint8_t *data = NULL;
+    enum flow_status rc = FLOW_OK;
+    struct flow_writer writer = flow_writer_begin(stage, 0);
+    while (rc == FLOW_OK && frame_next(&e->got, e->framing, &data, size))
+        rc = flow_writer_emit(&writer, data, *size);
+    flow_writer_end(&writer);
+    return rc;
+}
+
+static enum flow_status emit_answers(struct exec *e, struct flow_stage *stage, size_t *size)
+{
+    const uint8_t *data = NULL;
+    enum flow_status rc = FLOW_OK;
+    while (rc == FLOW_OK && frame_next(&e->got, e->framing, &data, size))
+        rc = take_answer(e, stage, data, *size);
+    return rc;
+}
+
 /* Emit the records that are complete; `rest`: what is left is one too. */
 static enum flow_status take_answers(struct exec *e, struct flow_stage *stage, bool rest)
 {
-    const uint8_t *data = NULL;
     size_t size = 0;
-    enum flow_status rc = FLOW_OK;
-    if (e->window > 0) {
-        while (rc == FLOW_OK && frame_next(&e->got, e->framing, &data, &size))
-            rc = take_answer(e, stage, data, size);
-    } else {
-        struct flow_writer writer = flow_writer_begin(stage, 0);
-        while (rc == FLOW_OK && frame_next(&e->got, e->framing, &data, &size))
-            rc = flow_writer_emit(&writer, data, size);
-        flow_writer_end(&writer);
-    }
+    const enum flow_status rc = e->window > 0          ? emit_answers(e, stage, &size)
+                                : e->framing == LENGTH ? emit_sized(e, stage, &size)
+                                                       : emit_marked(e, stage, &size);
     if (rc == FLOW_OK && size > e->max_size)
         return too_large(e, stage, size);
     if (rc != FLOW_OK || !rest || e->got.first == e->got.size)
         return rc;
     if (e->framing == LENGTH || e->window > 0)
         return FLOW_OK; /* torn: its death says so */
+    const uint8_t *data = e->got.bytes + e->got.first;
     e->got.first = e->got.size;
+    e->searched = 0;
     return flow_emit(stage, data, size);
 }
 
@@ -267,7 +298,7 @@ static enum flow_status begin_again(struct exec *e, struct flow_stage *stage, in
 static enum flow_status end(struct exec *e, struct flow_stage *stage)
 {
     int status = 0;
-    (void)hear_errors(e, stage);
+    (void)program_hear_errors(e, stage);
     program_leave(e, stage);
     if (!child_wait(&e->child, (int)(e->end_within / 1000000), &status)) {
         child_kill(&e->child);
@@ -287,7 +318,7 @@ static enum flow_status end(struct exec *e, struct flow_stage *stage)
 enum flow_status program_listen(struct exec *e, struct flow_stage *stage)
 {
     bool closed = false;
-    enum flow_status rc = e->child.err >= 0 ? hear_errors(e, stage) : FLOW_OK;
+    enum flow_status rc = e->child.err >= 0 ? program_hear_errors(e, stage) : FLOW_OK;
     if (rc == FLOW_OK && e->child.out >= 0)
         rc = hear(e, stage, &closed);
     return rc == FLOW_OK && closed ? end(e, stage) : rc;

@@ -22,6 +22,7 @@ struct exec {
     struct child child;
     char **argv, **environment;
     struct buffer send, got, said;
+    size_t searched;         /* so many bytes of `got` have no end of a record among them */
     struct flow_token **out; /* a ring: given to the program and not answered */
     size_t out_first, out_count;
     int epoll;          /* its pipes, for waiting in `process` */
@@ -44,7 +45,10 @@ bool program_take(struct exec *e, const struct flow_record *record);
 /* Write what goes out at once. */
 enum flow_status program_tell(struct exec *e, struct flow_stage *stage);
 
-/* Take what it has written, and see to its end. */
+/* What it has written to its errors, line by line, for the operator. */
+enum flow_status program_hear_errors(struct exec *e, struct flow_stage *stage);
+
+/* Take what it has written, there and to its output, and see to its end. */
 enum flow_status program_listen(struct exec *e, struct flow_stage *stage);
 
 /* Close one of its pipes, or all. */

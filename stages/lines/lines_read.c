@@ -16,6 +16,7 @@
 #include "lines/follow.h"
 #include "lines/input.h"
 #include "shared/file.h"
+#include "shared/marks.h"
 #include "shared/paths.h"
 #include "shared/saved.h"
 
@@ -156,9 +157,9 @@ static enum flow_status record_fail(const struct reader *r, struct flow_stage *s
 }
 
 /* Emit the `size` bytes of a record, the last `end_size` of which are its end. */
-static enum flow_status emit_one(struct reader *r, struct flow_stage *stage,
-                                 struct flow_writer *writer, const char *line, size_t size,
-                                 size_t end_size)
+static inline enum flow_status emit_one(struct reader *r, struct flow_stage *stage,
+                                        struct flow_writer *writer, const char *line, size_t size,
+                                        size_t end_size)
 {
     if (size - end_size > r->max_line)
         return record_fail(r, stage);
@@ -172,11 +173,12 @@ static enum flow_status emit_ended(struct reader *r, struct flow_stage *stage,
 {
     const bool lines = r->framing == FRAMING_LINES;
     const char *line = *at;
-    const char *from = line + r->searched;
     const char *stop = r->buf + r->end;
+    struct flow_marks ends =
+        flow_marks_begin(line + r->searched, (size_t)(stop - line) - r->searched, lines ? '\n' : 0);
     enum flow_status rc = FLOW_OK;
     for (int left = BURST; rc == FLOW_OK && left > 0; left--) {
-        const char *end = memchr(from, lines ? '\n' : '\0', (size_t)(stop - from));
+        const char *end = flow_marks_next(&ends);
         r->more = end != NULL;
         if (end == NULL)
             break;
@@ -186,7 +188,7 @@ static enum flow_status emit_ended(struct reader *r, struct flow_stage *stage,
         }
         const size_t size = (size_t)(end - line) + 1;
         rc = emit_one(r, stage, writer, line, size, lines && size >= 2 && end[-1] == '\r' ? 2 : 1);
-        line = from = end + 1;
+        line = end + 1;
     }
     *at = line;
     r->searched = r->more ? 0 : (size_t)(stop - line);

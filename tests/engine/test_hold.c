@@ -384,6 +384,81 @@ static void a_run_is_aborted_with_records_in_flight(void **state)
     finish(&run, h);
 }
 
+/* ---- whole batches ---- */
+
+static atomic_size_t batches_taken, records_taken;
+
+static enum flow_status whole_open(void *self, struct flow_stage *stage)
+{
+    (void)self;
+    flow_hold_most(stage, 0);
+    return FLOW_OK;
+}
+
+static enum flow_status whole_process(void *self, struct flow_stage *stage,
+                                      const struct flow_record *record)
+{
+    (void)self;
+    atomic_fetch_add(&records_taken, 1);
+    if (number_of(record) % 10 == 0)
+        return flow_reject(stage, "%lld is a multiple of 10", number_of(record));
+    return flow_forward(stage, 0, record);
+}
+
+static enum flow_status whole_process_batch(void *self, struct flow_stage *stage,
+                                            const struct flow_batch *batch)
+{
+    (void)self;
+    atomic_fetch_add(&batches_taken, 1);
+    enum flow_status rc = FLOW_OK;
+    for (uint32_t i = 0; rc == FLOW_OK && i < batch->count; i++) {
+        struct flow_batch one = *batch;
+        one.first += i;
+        one.count = 1;
+        const struct flow_record record = flow_batch_record(batch, i);
+        rc = number_of(&record) % 10 == 0
+                 ? flow_batch_reject(stage, i, "%lld is a multiple of 10", number_of(&record))
+                 : flow_forward_batch(stage, 0, &one);
+    }
+    return rc;
+}
+
+static const struct flow_stage_type wholes = {.name = "t.wholes",
+                                              .role = FLOW_WORKER,
+                                              .open = whole_open,
+                                              .process = whole_process,
+                                              .process_batch = whole_process_batch,
+                                              .ready = no_call};
+
+static void a_stage_that_holds_nothing_takes_whole_batches_where_nobody_can_tell(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned workers;
+        unsigned retries;
+        bool whole;
+    } cases[] = {{1, 0, true}, {2, 0, false}, {1, 1, false}};
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct group_run run;
+        const struct flow_error_policy policy = {
+            .then = FLOW_ROUTE, .retries = cases[i].retries, .backoff_ns = 1000};
+        atomic_store(&batches_taken, 0);
+        atomic_store(&records_taken, 0);
+        struct hand *h = chain(&wholes, cases[i].workers, FLOW_ORDER_INPUT, &policy);
+        run_well(&run, h);
+        assert_ascending(&group_kept[0], 900);
+        assert_int_equal(group_kept[1].count, 100);
+        if (cases[i].retries == 0)
+            assert_string_equal(group_kept[1].records[1] +
+                                    strlen("{\"stage\":\"work\",\"replica\":0"),
+                                ",\"record\":10,\"reason\":\"10 is a multiple of "
+                                "10\",\"tries\":1,\"text\":\"10\"}");
+        assert_int_equal(atomic_load(&batches_taken) > 0, cases[i].whole);
+        assert_int_equal(atomic_load(&records_taken) == 0, cases[i].whole);
+        finish(&run, h);
+    }
+}
+
 /* ---- what is refused ---- */
 
 static enum flow_status hold_anyway(void *self, struct flow_stage *stage,
@@ -497,6 +572,8 @@ int main(void)
             a_record_in_flight_for_too_long_is_dropped_and_the_others_stay_in_order, set_up),
         cmocka_unit_test_setup(what_cannot_be_dropped_cannot_have_a_time_limit, set_up),
         cmocka_unit_test_setup(a_run_is_aborted_with_records_in_flight, set_up),
+        cmocka_unit_test_setup(a_stage_that_holds_nothing_takes_whole_batches_where_nobody_can_tell,
+                               set_up),
         cmocka_unit_test_setup(what_a_stage_may_not_do_ends_the_run_with_a_message, set_up),
         cmocka_unit_test_setup(a_stage_that_holds_records_is_not_called_by_another, set_up),
         cmocka_unit_test_setup(stages_behind_one_that_holds_records_may_be_called, set_up),

@@ -121,8 +121,8 @@ static const struct {
      "stage type 'a.b': its traits are 0x10; only FLOW_STATEFUL, FLOW_SINGLE, FLOW_LIGHT and "
      "FLOW_OUTSIDE are known"},
     {{.name = "a.b", .help = "h", .role = FLOW_WORKER, .process_batch = take_batch, .ready = wake},
-     "stage type 'a.b': a stage with 'ready' takes records one by one, with 'process' instead "
-     "of 'process_batch'"},
+     "stage type 'a.b': a stage with 'ready' takes records one by one, with 'process'; "
+     "'process_batch' may stand beside it, not instead of it"},
     {{.name = "a.b",
       .help = "h",
       .role = FLOW_WORKER,

@@ -57,6 +57,40 @@ TEST(more_goes_through_than_pipes_hold_in_either_direction)
     flow_harness_free(h);
 }
 
+TEST(records_of_every_size_come_back_as_they_went_in_however_they_are_batched)
+{
+    static const size_t batches[] = {0, 1, 7};
+    char line[300];
+    for (size_t i = 0; i < sizeof(line); i++)
+        line[i] = (char)('!' + i % 90);
+    for (size_t b = 0; b < COUNT(batches); b++) {
+        struct flow_harness *h = flow_harness_new(
+            harness_builtin("exec"),
+            &(struct flow_harness_options){.with = "{\"command\": \"cat\"}", .batch = batches[b]});
+        for (size_t i = 0; i < 2 * sizeof(line); i++)
+            flow_harness_feed_bytes(h, line, i * 7 % sizeof(line));
+        assert_int_equal(flow_harness_run(h), FLOW_OK);
+        assert_int_equal(flow_harness_count(h, 0), 2 * sizeof(line));
+        for (size_t i = 0; i < 2 * sizeof(line); i++) {
+            const struct flow_harness_record *record = flow_harness_record(h, 0, i);
+            assert_int_equal(record->size, i * 7 % sizeof(line));
+            assert_memory_equal(record->data, line, record->size);
+        }
+        flow_harness_free(h);
+    }
+}
+
+TEST(records_with_keys_go_through_without_them)
+{
+    struct flow_harness *h = new_exec("{\"command\": \"cat\"}");
+    flow_harness_feed_keyed(h, "k", "one");
+    flow_harness_feed_keyed(h, "key\n", "two");
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_string_equal(flow_harness_text(h, 0), "one\ntwo\n");
+    assert_null(flow_harness_record(h, 0, 1)->key);
+    flow_harness_free(h);
+}
+
 TEST(a_program_that_wants_no_more_ends_well)
 {
     struct flow_harness *h = new_exec("{\"command\": \"head -n 5\"}");
@@ -92,12 +126,13 @@ TEST(any_bytes_go_through_with_a_length_before_each_record)
 TEST(what_would_be_two_records_for_the_program_is_refused)
 {
     struct flow_harness *h = new_exec("{\"command\": \"cat\"}");
-    flow_harness_feed(h, "a\nb");
     flow_harness_feed(h, "c");
+    flow_harness_feed(h, "a\nb");
+    flow_harness_feed(h, "d");
     assert_int_equal(flow_harness_run(h), FLOW_OK);
-    assert_string_equal(flow_harness_text(h, 0), "c\n");
+    assert_string_equal(flow_harness_text(h, 0), "c\nd\n");
     assert_string_equal(flow_harness_reject(h, 0),
-                        "0: it has a line end in it, which ends a record for the program; "
+                        "1: it has a line end in it, which ends a record for the program; "
                         "\"framing\": \"nul\" or \"length\" lets it");
     flow_harness_free(h);
 }
@@ -252,6 +287,8 @@ int main(void)
         cmocka_unit_test(records_go_through_a_program_and_come_out_as_it_writes_them),
         cmocka_unit_test(one_string_is_a_line_for_the_shell_with_folder_and_environment),
         cmocka_unit_test(more_goes_through_than_pipes_hold_in_either_direction),
+        cmocka_unit_test(records_of_every_size_come_back_as_they_went_in_however_they_are_batched),
+        cmocka_unit_test(records_with_keys_go_through_without_them),
         cmocka_unit_test(a_program_that_wants_no_more_ends_well),
         cmocka_unit_test(any_bytes_go_through_with_a_length_before_each_record),
         cmocka_unit_test(what_would_be_two_records_for_the_program_is_refused),

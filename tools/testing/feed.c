@@ -132,13 +132,13 @@ enum flow_status flow_harness_give(struct flow_harness *h)
     h->given += count;
     const struct flow_batch batch = pack(h, first, count);
     enum flow_status rc = FLOW_OK;
-    if (h->type->process_batch != NULL) {
+    if (h->by_batch) {
         h->in_hand = batch.count;
         rc = h->type->process_batch(h->state, &h->stage, &batch);
         flow_harness_require(h, rc != FLOW_EBAD,
                              "process_batch returns FLOW_EBAD; after flow_batch_reject go on");
     }
-    for (uint32_t i = 0; h->type->process != NULL && rc == FLOW_OK && i < batch.count; i++) {
+    for (uint32_t i = 0; !h->by_batch && rc == FLOW_OK && i < batch.count; i++) {
         const struct flow_record record = flow_batch_record(&batch, i);
         while (rc == FLOW_OK && h->flight_count >= h->most)
             rc = flow_harness_turn(h);

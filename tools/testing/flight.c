@@ -72,8 +72,10 @@ enum flow_status flow_harness_on_done(struct flow_stage *stage, struct flow_toke
 void flow_harness_on_hold_most(struct flow_stage *stage, size_t count)
 {
     struct flow_harness *h = flow_harness_of(stage);
-    flow_harness_require(h, count > 0, "it says that it holds no records at all");
-    h->most = count;
+    flow_harness_require(h, count > 0 || h->type->process_batch != NULL,
+                         "it says that it holds no records at all");
+    h->most = count > 0 ? count : 1;
+    h->by_batch = count == 0 && !h->info.numbered;
 }
 
 static size_t find_watched(const struct flow_harness *h, int fd)

@@ -173,12 +173,12 @@ static enum flow_status on_fail(struct flow_stage *stage, enum flow_status statu
     flow_harness_require(h, index < h->in_hand || h->resumed != NULL,
                          "it rejects record %u of %u: %s", (unsigned)index, (unsigned)h->in_hand,
                          text);
-    if (h->type->ready != NULL)
+    if (h->type->ready != NULL && !h->by_batch)
         index = h->resumed != NULL ? h->resumed->index : h->taken_index;
     char line[sizeof(text) + 16];
     (void)snprintf(line, sizeof(line), "%u: %s", (unsigned)index, text);
     add_text(&h->rejects, &h->reject_count, line);
-    return h->type->process_batch != NULL ? FLOW_OK : FLOW_EBAD;
+    return h->by_batch ? FLOW_OK : FLOW_EBAD;
 }
 
 static enum flow_status on_wait(struct flow_stage *stage, int fd, short events, int64_t timeout_ns)
@@ -295,6 +295,7 @@ static struct flow_harness *make(const struct flow_stage_type *type,
     h->options = *options;
     h->type = type;
     h->most = 1000;
+    h->by_batch = type->process == NULL;
     h->info = make_info(type, options);
     h->rooms[0] = &h->no_room;
     h->stage = (struct flow_stage){.calls = &calls, .info = &h->info, .rooms = h->rooms};

@@ -145,7 +145,8 @@ struct flow_stage_type {
 
     /*
      * Instead of `process`, for hot stages: take a whole batch.  Refuse single records with
-     * flow_batch_reject and go on.
+     * flow_batch_reject and go on.  A type that has `ready` may have it beside `process`, for
+     * stages that hold no records (flow_hold_most).
      */
     enum flow_status (*process_batch)(void *self, struct flow_stage *stage,
                                       const struct flow_batch *batch);
@@ -656,7 +657,12 @@ static inline enum flow_status flow_done(struct flow_stage *stage, struct flow_t
     return stage->calls->done(stage, token, status);
 }
 
-/* In open: how many records may be in flight.  With so many the stage is given no others. */
+/*
+ * In open: how many records may be in flight.  With so many the stage is given no others.  0: it
+ * holds none, and if its type has `process_batch` beside `process` it is handed whole batches
+ * wherever that makes no difference: where its results have no numbers, what it refuses is not
+ * tried again, and its process is not replaced.  Elsewhere it is handed records.
+ */
 static inline void flow_hold_most(struct flow_stage *stage, size_t count)
 {
     stage->calls->hold_most(stage, count);
