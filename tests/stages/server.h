@@ -16,6 +16,7 @@ struct server {
     char address[256];
     pid_t pid;
     int input; /* it stops when this end of its input is closed */
+    FILE *said;
 };
 
 /* Run a program that prints its address and stops when its input ends. */
@@ -41,13 +42,21 @@ static inline struct server server_run(const char *program, const char *argument
     (void)close(in[0]);
     (void)close(out[1]);
     server.input = in[1];
-    FILE *said = fdopen(out[0], "r");
-    assert_non_null(said);
-    if (fgets(server.address, sizeof(server.address), said) == NULL)
+    server.said = fdopen(out[0], "r");
+    assert_non_null(server.said);
+    if (fgets(server.address, sizeof(server.address), server.said) == NULL)
         fail_msg("%s %s does not start", program, argument);
     server.address[strcspn(server.address, "\n")] = '\0';
-    (void)fclose(said);
     return server;
+}
+
+/* Give a line to a program that answers each by one of its own. */
+static inline void server_tell(const struct server *server, const char *line)
+{
+    char answer[64];
+    const size_t size = strlen(line);
+    assert_int_equal(write(server->input, line, size), (ssize_t)size);
+    assert_non_null(fgets(answer, sizeof(answer), server->said));
 }
 
 /* Redis or PostgreSQL. */
@@ -62,6 +71,7 @@ static inline void server_stop(struct server *server)
         return;
     (void)close(server->input);
     (void)waitpid(server->pid, NULL, 0);
+    (void)fclose(server->said);
     server->pid = -1;
 }
 
