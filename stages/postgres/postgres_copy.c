@@ -143,6 +143,20 @@ static char *make_copy(struct writer *w)
     return end_sql(&sql);
 }
 
+/*
+ * Be the only writer of that name.  One that was killed may have sent a commit that the server has
+ * not got to: its session, and so its lock, ends behind it.
+ */
+static enum flow_status lock(struct writer *w, struct flow_stage *stage)
+{
+    char sql[WRITER_SIZE + 64];
+    int64_t none;
+    (void)snprintf(sql, sizeof(sql), "SELECT pg_advisory_lock(hashtextextended('%s', 0))", w->name);
+    return pg_number(&w->pg, sql, &none)
+               ? FLOW_OK
+               : pg_fail(&w->pg, stage, "wait for the end of the run before");
+}
+
 /* The table of checkpoints; a run that begins anew is a new writer in it. */
 static enum flow_status prepare_checkpoints(struct writer *w, struct flow_stage *stage)
 {
@@ -160,9 +174,11 @@ static enum flow_status prepare_checkpoints(struct writer *w, struct flow_stage 
     (void)snprintf(w->name, sizeof(w->name), "%.80s-%016" PRIx64, info->name, chance);
     for (char *c = w->name; *c != '\0'; c++)
         *c = *c == '\'' || *c == '\\' ? '_' : *c; /* it is put between quotes */
-    return run(w, stage,
-               "CREATE TABLE IF NOT EXISTS _flowrun (writer text PRIMARY KEY, "
-               "checkpoint bigint NOT NULL, at timestamptz NOT NULL DEFAULT now())");
+    const enum flow_status rc =
+        run(w, stage,
+            "CREATE TABLE IF NOT EXISTS _flowrun (writer text PRIMARY KEY, "
+            "checkpoint bigint NOT NULL, at timestamptz NOT NULL DEFAULT now())");
+    return rc == FLOW_OK ? lock(w, stage) : rc;
 }
 
 static enum flow_status writer_open(void *self, struct flow_stage *stage)
@@ -392,6 +408,8 @@ static enum flow_status writer_restore(void *self, struct flow_stage *stage,
     if (rc == FLOW_OK)
         rc = flow_load_text(from, &log, &size);
     w->name[sizeof(w->name) - 1] = '\0';
+    if (rc == FLOW_OK)
+        rc = lock(w, stage);
     if (rc == FLOW_OK)
         rc = find_number(w, stage, &w->base);
     if (rc != FLOW_OK)

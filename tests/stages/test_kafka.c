@@ -189,6 +189,23 @@ TEST(a_run_goes_on_where_its_checkpoint_stands)
     free(saved.bytes);
 }
 
+TEST(messages_that_are_gone_are_not_passed_over)
+{
+    uint64_t numbers[] = {0, 1, 0, 999999}; /* none yet; one partition: 0, at this offset */
+    const struct flow_harness_saved saved = {.bytes = (uint8_t *)numbers, .size = sizeof(numbers)};
+    struct flow_harness *h =
+        make("kafka.in", "one", ", \"idle\": \"20s\"",
+             (struct flow_harness_options){.checkpoints = true, .resumes = true});
+    assert_int_equal(flow_harness_open(h), FLOW_OK);
+    assert_int_equal(flow_harness_restore(h, &saved), FLOW_OK);
+    enum flow_status rc = FLOW_OK;
+    while (rc == FLOW_OK)
+        rc = flow_harness_step(h);
+    assert_int_equal(rc, FLOW_EIO);
+    assert_non_null(strstr(flow_harness_failure(h), "topic 'one': partition 0 at offset 999999: "));
+    flow_harness_free(h);
+}
+
 TEST(a_group_keeps_the_offsets_for_the_next_run)
 {
     static const char rest[] = ", \"until_end\": true, \"group\": \"g\"";
@@ -325,6 +342,7 @@ int main(void)
         cmocka_unit_test(reading_ends_by_count_by_idleness_and_at_the_end),
         cmocka_unit_test(several_workers_share_the_partitions),
         cmocka_unit_test(a_run_goes_on_where_its_checkpoint_stands),
+        cmocka_unit_test(messages_that_are_gone_are_not_passed_over),
         cmocka_unit_test(a_group_keeps_the_offsets_for_the_next_run),
         cmocka_unit_test(large_messages_pass_and_those_that_are_too_large_are_refused),
         cmocka_unit_test(what_the_brokers_refuse_is_refused),
