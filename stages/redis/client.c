@@ -176,7 +176,7 @@ bool redis_connect(struct redis_client *client, const struct redis_settings *set
         (void)snprintf(said, sizeof(said), "%s", client->context->errstr);
         return redis_lose(client, "cannot connect: %s", said);
     }
-    redisReaderSetPrivdata(client->reader, client);
+    client->reader->privdata = client;
     const int flags = fcntl(client->context->fd, F_GETFL);
     if (flags < 0 || fcntl(client->context->fd, F_SETFL, flags | O_NONBLOCK) < 0)
         return redis_lose(client, "cannot connect: %s", strerror(errno));

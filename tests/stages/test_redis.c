@@ -343,13 +343,13 @@ TEST(what_the_server_refuses_is_refused_by_record)
     (void)ask("SET k2 text");
     struct flow_harness *h = out(", \"verb\": \"rpush\"");
     flow_harness_feed_keyed(h, "k1", "one");
-    flow_harness_feed_keyed(h, "k2", "two");
     flow_harness_feed(h, "no key");
+    flow_harness_feed_keyed(h, "k2", "two");
     flow_harness_feed_keyed(h, "k1", "four");
     runs(h);
     assert_int_equal(flow_harness_reject_count(h), 2);
     assert_non_null(strstr(flow_harness_reject(h, 0), "no key, which 'key' asks for"));
-    assert_non_null(strstr(flow_harness_reject(h, 1), "1: WRONGTYPE"));
+    assert_non_null(strstr(flow_harness_reject(h, 1), "2: WRONGTYPE"));
     assert_non_null(strstr(flow_harness_reject(h, 1), ": \"two\""));
     flow_harness_free(h);
     assert_string_equal(ask("LRANGE k1 0 -1"), "one four");
