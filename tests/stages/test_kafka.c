@@ -105,7 +105,7 @@ TEST(reading_ends_by_count_by_idleness_and_at_the_end)
         {", \"count\": 3", 3},
         {", \"count\": 2500", 2500},
         {", \"until_end\": true", 3000},
-        {", \"idle\": \"300ms\"", 3000},
+        {", \"idle\": \"3s\"", 3000},
         {", \"idle\": \"300ms\", \"from\": \"new\"", 0},
         {", \"until_end\": true, \"from\": \"new\"", 0},
     };

@@ -49,7 +49,9 @@ static void obey(rd_kafka_mock_cluster_t *brokers)
 int main(int count, char **arguments)
 {
     char why[256];
-    rd_kafka_t *handle = rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), why, sizeof(why));
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    (void)rd_kafka_conf_set(conf, "log_level", "3", NULL, 0); /* it has no brokers: that is meant */
+    rd_kafka_t *handle = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof(why));
     rd_kafka_mock_cluster_t *brokers = handle != NULL ? rd_kafka_mock_cluster_new(handle, 2) : NULL;
     if (brokers == NULL || count != 2 || !make_topics(brokers, arguments[1])) {
         (void)fprintf(stderr, "usage: kafka_mock TOPIC:PARTITIONS,...\n");
