@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FLOW_TESTS_STAGES_SERVER_H
+#define FLOW_TESTS_STAGES_SERVER_H
+
+/* A real server for the tests of a program: it stops when the program ends, however it does. */
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "support/check.h"
+
+struct server {
+    char address[256];
+    pid_t pid;
+    int input; /* it stops when this end of its input is closed */
+    FILE *said;
+};
+
+/* Run a program that prints its address and stops when its input ends. */
+static inline struct server server_run(const char *program, const char *argument)
+{
+    struct server server = {.pid = -1};
+    int in[2];
+    int out[2];
+    assert_int_equal(pipe(in), 0);
+    assert_int_equal(pipe(out), 0);
+    server.pid = fork();
+    if (server.pid == 0) {
+        (void)dup2(in[0], 0);
+        (void)dup2(out[1], 1);
+        (void)close(in[0]);
+        (void)close(in[1]);
+        (void)close(out[0]);
+        (void)close(out[1]);
+        (void)execl(program, program, argument, (char *)NULL);
+        _exit(127);
+    }
+    assert_true(server.pid > 0);
+    (void)close(in[0]);
+    (void)close(out[1]);
+    server.input = in[1];
+    server.said = fdopen(out[0], "r");
+    assert_non_null(server.said);
+    if (fgets(server.address, sizeof(server.address), server.said) == NULL)
+        fail_msg("%s %s does not start", program, argument);
+    server.address[strcspn(server.address, "\n")] = '\0';
+    return server;
+}
+
+/* Give a line to a program that answers each by one of its own. */
+static inline void server_tell(const struct server *server, const char *line)
+{
+    char answer[64];
+    const size_t size = strlen(line);
+    assert_int_equal(write(server->input, line, size), (ssize_t)size);
+    assert_non_null(fgets(answer, sizeof(answer), server->said));
+}
+
+/* Redis or PostgreSQL. */
+static inline struct server server_start(const char *kind)
+{
+    return server_run(FLOW_SOURCE_DIR "/tests/stages/support/server.sh", kind);
+}
+
+static inline void server_stop(struct server *server)
+{
+    if (server->pid <= 0)
+        return;
+    (void)close(server->input);
+    (void)waitpid(server->pid, NULL, 0);
+    (void)fclose(server->said);
+    server->pid = -1;
+}
+
+#endif /* FLOW_TESTS_STAGES_SERVER_H */
