@@ -24,7 +24,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "engine/task.h"
+#include "engine/tick.h"
 #include "engine/waiting.h"
 
 static const char base64_digits[] =
@@ -260,7 +260,9 @@ static enum flow_status flush_if_slow(struct flow_replica *replica, uint32_t *st
         return FLOW_OK;
     replica->flushed_ns = now;
     bool arrived;
-    const enum flow_status rc = flow_task_pump(replica->task, &arrived);
+    enum flow_status rc = flow_task_pump(replica->task, &arrived);
+    if (rc == FLOW_OK && flow_tick_is_due(replica->task, now))
+        rc = flow_tick_call(replica->task, replica->place + 1);
     return rc == FLOW_OK ? flow_task_flush(replica, true) : rc;
 }
 

@@ -244,6 +244,21 @@ static enum flow_status end_file(struct writer *w, struct flow_stage *stage)
     return rc;
 }
 
+/* When its time will be over. */
+static enum flow_status set_timer(const struct writer *w, struct flow_stage *stage, int64_t now)
+{
+    const int64_t left = w->rotation.ends - now;
+    if (w->rotation.ends == INT64_MAX)
+        return FLOW_OK;
+    return flow_timer(stage, 0, left > 0 ? left : 0);
+}
+
+static enum flow_status begin_file(struct writer *w, struct flow_stage *stage, int64_t now)
+{
+    const enum flow_status rc = flow_rotation_begin(&w->rotation, stage, &w->file, now);
+    return rc == FLOW_OK ? set_timer(w, stage, now) : rc;
+}
+
 static enum flow_status rotate_put(struct writer *w, struct flow_stage *stage, int64_t now,
                                    const struct flow_record *record)
 {
@@ -252,7 +267,7 @@ static enum flow_status rotate_put(struct writer *w, struct flow_stage *stage, i
     if (w->rotation.size > 0 && w->text > 0 && w->text + more > w->rotation.size)
         rc = end_file(w, stage);
     if (rc == FLOW_OK && !w->file.writing)
-        rc = flow_rotation_begin(&w->rotation, stage, &w->file, now);
+        rc = begin_file(w, stage, now);
     w->text += more;
     return rc == FLOW_OK ? put_record(w, stage, record) : rc;
 }
@@ -289,6 +304,18 @@ static enum flow_status writer_process_batch(void *self, struct flow_stage *stag
     return w->file.target == NULL ? flush(w, stage) : FLOW_OK;
 }
 
+/* Its time is over, or nearly so: two clocks do not agree to the last. */
+static enum flow_status writer_ready(void *self, struct flow_stage *stage, uint64_t tag,
+                                     unsigned events)
+{
+    struct writer *w = self;
+    const int64_t now = flow_rotation_now();
+    (void)tag;
+    (void)events;
+    const enum flow_status rc = end_if_over(w, stage, now);
+    return rc == FLOW_OK && w->file.writing ? set_timer(w, stage, now) : rc;
+}
+
 static enum flow_status writer_finish(void *self, struct flow_stage *stage)
 {
     struct writer *w = self;
@@ -316,6 +343,13 @@ static enum flow_status writer_save(void *self, struct flow_stage *stage, struct
     return rc == FLOW_OK && w->rotates ? flow_rotation_save(&w->rotation, &w->file, to) : rc;
 }
 
+static enum flow_status restore_files(struct writer *w, struct flow_stage *stage,
+                                      struct flow_loader *from)
+{
+    const enum flow_status rc = flow_rotation_restore(&w->rotation, stage, &w->file, from);
+    return rc == FLOW_OK && w->file.writing ? set_timer(w, stage, flow_rotation_now()) : rc;
+}
+
 static enum flow_status writer_restore(void *self, struct flow_stage *stage,
                                        struct flow_loader *from)
 {
@@ -331,7 +365,7 @@ static enum flow_status writer_restore(void *self, struct flow_stage *stage,
     w->text = numbers[2];
     w->empty = w->file.length == 0;
     if (w->rotates)
-        return flow_rotation_restore(&w->rotation, stage, &w->file, from);
+        return restore_files(w, stage, from);
     /* It may have got its name already. */
     if (w->finished && access(w->file.temporary, F_OK) != 0 && errno == ENOENT &&
         access(w->file.target, F_OK) == 0)
@@ -385,6 +419,7 @@ static const struct flow_stage_type writer = {
     .state_size = sizeof(struct writer),
     .open = writer_open,
     .process_batch = writer_process_batch,
+    .ready = writer_ready,
     .finish = writer_finish,
     .close = writer_close,
     .save = writer_save,

@@ -173,7 +173,7 @@ static enum flow_status on_fail(struct flow_stage *stage, enum flow_status statu
     flow_harness_require(h, index < h->in_hand || h->resumed != NULL,
                          "it rejects record %u of %u: %s", (unsigned)index, (unsigned)h->in_hand,
                          text);
-    if (h->type->ready != NULL)
+    if (h->type->ready != NULL && h->type->process != NULL)
         index = h->resumed != NULL ? h->resumed->index : h->taken_index;
     char line[sizeof(text) + 16];
     (void)snprintf(line, sizeof(line), "%u: %s", (unsigned)index, text);
