@@ -24,6 +24,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "engine/fault.h"
 #include "engine/tick.h"
 #include "engine/waiting.h"
 
@@ -201,8 +202,10 @@ static enum flow_status try_record(struct flow_replica *replica, uint32_t index,
     replica->has_reason = false;
     replica->stage.in_hand = ++replica->serial;
     take_in_hand(replica, record->number);
-    enum flow_status rc;
-    if (type->process == NULL) {
+    enum flow_status rc = flow_fault_any(replica) ? flow_fault_meet(replica, record) : FLOW_OK;
+    if (rc != FLOW_OK) {
+        undo(replica);
+    } else if (type->process == NULL) {
         rc = try_alone(replica, index);
     } else {
         rc = type->process(replica->self, &replica->stage, record);
@@ -428,6 +431,8 @@ enum flow_status flow_policy_process(struct flow_replica *replica)
     enum flow_status rc;
     if (replica->hold != NULL)
         rc = flow_waiting_process(replica);
+    else if (flow_fault_any(replica))
+        rc = process_each(replica);
     else if (replica->type->process != NULL)
         rc = process_records(replica);
     else

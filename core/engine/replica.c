@@ -149,6 +149,7 @@ static void describe(struct flow_replica *replica, const struct flow_replica_wai
     };
     replica->type = stage->type != NULL ? stage->type : &flow_sequencer_type;
     replica->policy = stage->graph != NULL ? &stage->graph->errors : &stop_policy;
+    replica->faults = stage->graph != NULL ? stage->graph->faults : NULL;
     replica->may_undo = replica->policy->then != FLOW_STOP || replica->policy->retries > 0;
     replica->host = (struct flow_host){
         .plan = plan,

@@ -66,9 +66,10 @@ struct flow_replica {
     struct flow_batch batch;   /* ... as the callback sees it */
     struct flow_cursor cursor; /* ... where `process` goes through it */
     struct flow_edit edit;
-    struct flow_hold *hold;         /* of a stage that may hold records; else NULL */
-    struct flow_timers timers;      /* of one that has `ready` and may not; see engine/tick.h */
-    struct flow_aside aside;        /* records that are not to be tried */
+    struct flow_hold *hold;    /* of a stage that may hold records; else NULL */
+    struct flow_timers timers; /* of one that has `ready` and may not; see engine/tick.h */
+    const struct flow_graph_fault *const *faults; /* of a test; else NULL: see engine/fault.h */
+    struct flow_aside aside;                      /* records that are not to be tried */
     const struct flow_fatal *fatal; /* of them, the one that is being given up; NULL: none */
     uint64_t serial;                /* of the record in hand, for withdrawing */
     bool in_batch;     /* in process_batch: flow_batch_reject applies the policy itself */
