@@ -109,6 +109,45 @@ for mode in threads processes; do
         "late.json:11: the run failed: stage 'wait'" "1 passed, 2 failed"
 done
 
+cat >faults.json <<'END'
+{
+  "flowrun": 1,
+  "stages": {
+    "read":  { "use": "lines.read", "with": { "path": "in.txt" } },
+    "work": { "use": "sleep", "with": { "delay": "1us" }, "from": "read", "workers": 2, "errors": { "retry": 1, "then": "route" } },
+    "print": { "use": "lines.write", "from": "work" },
+    "bad":   { "use": "lines.write", "from": "work.errors", "with": { "path": "bad.txt" } }
+  },
+  "tests": [
+    { "name": "a failure that passes costs nothing",
+      "feed": { "read": ["a", "b", "c"] },
+      "faults": [{ "stage": "work", "record": 1, "do": "fail" }],
+      "expect": { "print": ["a", "b", "c"], "bad": [] } },
+    { "name": "one that stays is set aside",
+      "feed": { "read": ["a", "b", "c"] },
+      "faults": [{ "stage": "work", "record": 1, "do": "fail", "times": 2, "reason": "no server" }],
+      "expect": { "print": ["a", "c"], "bad": { "count": 1, "matches": ["no server", "\"text\":\"b\""] } } },
+    { "name": "a worker that dies is replaced",
+      "feed": { "read": ["a", "b", "c"] },
+      "faults": [{ "stage": "work", "record": 1, "do": "kill" }],
+      "expect": { "print": ["a", "b", "c"], "bad": [] } },
+    { "name": "a record that kills three times is set aside",
+      "feed": { "read": ["a", "b", "c"] },
+      "faults": [{ "stage": "work", "record": 2, "do": "kill", "times": 3 },
+                 { "stage": "work", "record": 0, "do": "delay", "for": "10ms" }],
+      "expect": { "print": ["a", "b"], "bad": { "count": 1, "matches": "\"text\":\"c\"" } } }
+  ]
+}
+END
+for mode in threads processes; do
+    try test faults.json --mode $mode
+    holds "records fail, workers die and take their time as a test says, in $mode" said 0 "4 passed, 0 failed"
+    sed 's/"times": 2, "reason"/"times": 1, "reason"/; s/"times": 3/"times": 2/' faults.json >fewer.json
+    try test fewer.json --mode $mode
+    holds "so often and no more, in $mode" said 1 "FAILED one that stays" \
+        "FAILED a record that kills three times" "2 passed, 2 failed"
+done
+
 printf '{ "flowrun": 1, "stages": { "a": { "use": "gen.sequence", "with": { "count": 1 } }, "b": { "use": "null", "from": "a" } } }' >none.json
 try test none.json
 holds "a graph without tests is told so" sh -c '[ '"$code"' -eq 3 ] && grep -qF "has no tests" err'

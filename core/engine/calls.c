@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "engine/barrier.h"
+#include "engine/tick.h"
 
 /* What a callback may call; the functions of flowrun/stage.h end here. */
 
@@ -193,10 +194,18 @@ static enum flow_status wait_step(struct flow_replica *replica, struct pollfd *f
     const enum flow_status rc = flow_task_pump(replica->task, &arrived);
     if (rc != FLOW_OK || arrived)
         return rc;
+    left = flow_tick_limit(replica->task, replica->place + 1, left);
     struct flow_board_replica *slot = replica->host.slot;
     flow_set(&slot->wait_fd, (uint64_t)(fds[0].fd + 1));
     flow_set(&slot->wait_until_ns, left >= 0 ? (uint64_t)(flow_now_ns() + left) : 0);
     return flow_task_sleep(replica, FLOW_STATE_WAIT_SELF, fds, count, left);
+}
+
+/* Timers of those behind it, while it waits; what they emit goes out at once. */
+static enum flow_status tick(struct flow_replica *replica)
+{
+    const enum flow_status rc = flow_tick_call(replica->task, replica->place + 1);
+    return rc == FLOW_OK ? flow_task_flush(replica, false) : rc;
 }
 
 static enum flow_status call_wait(struct flow_stage *stage, int fd, short events,
@@ -220,6 +229,9 @@ static enum flow_status call_wait(struct flow_stage *stage, int fd, short events
         if (timeout_ns >= 0 && left <= 0)
             left = 0;
         rc = wait_step(replica, fds, 2, left);
+        rc = rc == FLOW_EAGAIN ? FLOW_OK : rc; /* it may be a timer's time that is up */
+        if (rc == FLOW_OK && fds[0].revents == 0 && flow_tick_is_due(replica->task, flow_now_ns()))
+            rc = tick(replica);
         if (rc == FLOW_OK && fds[0].revents != 0)
             return FLOW_OK;
         if (rc == FLOW_OK && timeout_ns >= 0 && flow_now_ns() >= until)
@@ -260,7 +272,8 @@ static void call_log(struct flow_stage *stage, const char *fmt, va_list args)
 static enum flow_status refuse_waiting(struct flow_stage *stage)
 {
     return flow_replica_fail(replica_of(stage), FLOW_EINVAL, NULL,
-                             "holds records or watches descriptors, but its type has no 'ready'");
+                             "holds records or watches descriptors, but its type has no 'ready', "
+                             "or takes batches");
 }
 
 static struct flow_token *refuse_hold(struct flow_stage *stage, const struct flow_record *record)
@@ -305,11 +318,20 @@ static void refuse_unwatch(struct flow_stage *stage, int fd)
     (void)refuse_waiting(stage);
 }
 
-static enum flow_status refuse_timer(struct flow_stage *stage, uint64_t tag, int64_t after_ns)
+/* Which a stage that takes batches may do, too. */
+static enum flow_status call_timer(struct flow_stage *stage, uint64_t tag, int64_t after_ns)
 {
-    (void)tag;
-    (void)after_ns;
-    return refuse_waiting(stage);
+    struct flow_replica *replica = replica_of(stage);
+    if (replica->type->ready == NULL)
+        return flow_replica_fail(replica, FLOW_EINVAL, NULL,
+                                 "sets a timer, but its type has no 'ready'");
+    if (replica->output.numbered)
+        return flow_replica_fail(replica, FLOW_EINVAL, NULL,
+                                 "sets a timer, but results of several workers are put in the "
+                                 "order of the input: \"order\": \"none\" or one worker lets it");
+    if (flow_tick_set(replica, tag, after_ns))
+        return FLOW_OK;
+    return flow_replica_fail(replica, FLOW_ENOMEM, NULL, "out of memory for a timer");
 }
 
 const struct flow_calls flow_replica_calls = {
@@ -331,7 +353,7 @@ const struct flow_calls flow_replica_calls = {
     .hold_most = refuse_hold_most,
     .watch = refuse_watch,
     .unwatch = refuse_unwatch,
-    .timer = refuse_timer,
+    .timer = call_timer,
     .log = call_log,
 };
 

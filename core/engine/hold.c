@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "engine/fault.h"
 #include "engine/turn.h"
 
 #define FIRST_BATCHES 16u
@@ -182,9 +183,11 @@ enum flow_status flow_hold_process(struct flow_replica *replica, const struct fl
     if (own != NULL)
         own->state = FLOW_HELD_IN_HAND;
     begin_hand(replica, own, hold->own_sequence);
+    enum flow_status rc = flow_fault_any(replica) ? flow_fault_meet(replica, record) : FLOW_OK;
     /* Its own copy has the same bytes, but `forward` knows the record of the batch by address. */
-    enum flow_status rc = replica->type->process(replica->self, &replica->stage,
-                                                 held != NULL ? hold->own_record : record);
+    if (rc == FLOW_OK)
+        rc = replica->type->process(replica->self, &replica->stage,
+                                    held != NULL ? hold->own_record : record);
     hold->processing = false;
     if (hold->hand.active && (hold->own_done || hold->hand.held != hold->own)) {
         end_hand(replica); /* another one was left in hand */

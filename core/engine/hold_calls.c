@@ -2,6 +2,7 @@
 #include "engine/hold.h"
 
 #include "base/clock.h"
+#include "engine/fault.h"
 #include "engine/replica.h"
 #include "engine/turn.h"
 #include "engine/waiting.h"
@@ -182,11 +183,12 @@ static enum flow_status call_done(struct flow_stage *stage, struct flow_token *t
 }
 
 /* Only where nobody could tell: what is tried again, made once more or put in order is so record by
- * record. */
+ * record, and so is what a test wants to fail. */
 static bool may_take_batches(const struct flow_replica *replica)
 {
     return replica->type->process_batch != NULL && !replica->output.numbered &&
-           replica->input.keep == NULL && replica->policy->retries == 0;
+           replica->input.keep == NULL && replica->policy->retries == 0 &&
+           !flow_fault_any(replica);
 }
 
 static void call_hold_most(struct flow_stage *stage, size_t count)

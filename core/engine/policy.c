@@ -25,7 +25,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "engine/careful.h"
-#include "engine/task.h"
+#include "engine/fault.h"
+#include "engine/tick.h"
 #include "engine/waiting.h"
 
 static const char base64_digits[] =
@@ -202,8 +203,10 @@ static enum flow_status try_record(struct flow_replica *replica, uint32_t index,
     replica->has_reason = false;
     replica->stage.in_hand = ++replica->serial;
     take_in_hand(replica, record->number);
-    enum flow_status rc;
-    if (type->process == NULL) {
+    enum flow_status rc = flow_fault_any(replica) ? flow_fault_meet(replica, record) : FLOW_OK;
+    if (rc != FLOW_OK) {
+        undo(replica);
+    } else if (type->process == NULL) {
         rc = try_alone(replica, index);
     } else {
         rc = type->process(replica->self, &replica->stage, record);
@@ -261,7 +264,9 @@ static enum flow_status flush_if_slow(struct flow_replica *replica, uint32_t *st
         return FLOW_OK;
     replica->flushed_ns = now;
     bool arrived;
-    const enum flow_status rc = flow_task_pump(replica->task, &arrived);
+    enum flow_status rc = flow_task_pump(replica->task, &arrived);
+    if (rc == FLOW_OK && flow_tick_is_due(replica->task, now))
+        rc = flow_tick_call(replica->task, replica->place + 1);
     return rc == FLOW_OK ? flow_task_flush(replica, true) : rc;
 }
 
@@ -450,6 +455,8 @@ enum flow_status flow_policy_process(struct flow_replica *replica)
         rc = flow_waiting_process(replica);
     else if (replica->hold != NULL)
         rc = process_beside(replica);
+    else if (flow_fault_any(replica))
+        rc = process_each(replica);
     else if (replica->type->process != NULL)
         rc = process_records(replica);
     else

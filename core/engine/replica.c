@@ -14,6 +14,7 @@
 #include "engine/waiting.h"
 #include "param/param.h"
 #include "record/arena.h"
+#include "stage/type.h"
 
 enum flow_status flow_replica_fail(struct flow_replica *replica, enum flow_status status,
                                    const uint64_t *number, const char *fmt, ...)
@@ -149,6 +150,7 @@ static void describe(struct flow_replica *replica, const struct flow_replica_wai
     };
     replica->type = stage->type != NULL ? stage->type : &flow_sequencer_type;
     replica->policy = stage->graph != NULL ? &stage->graph->errors : &stop_policy;
+    replica->faults = stage->graph != NULL ? stage->graph->faults : NULL;
     replica->may_undo = replica->policy->then != FLOW_STOP || replica->policy->retries > 0;
     replica->host = (struct flow_host){
         .plan = plan,
@@ -219,6 +221,7 @@ void flow_replica_free(struct flow_replica *replica)
     flow_replica_let_go(replica);
     flow_edit_clear(&replica->edit);
     flow_hold_free(replica->hold);
+    flow_timers_clear(&replica->timers);
     flow_pool_free(replica->host.pool);
     free(replica->refused);
     free(replica);
@@ -296,7 +299,7 @@ enum flow_status flow_replica_open(struct flow_replica *replica)
     replica->stage.room_count = outputs;
     for (size_t i = 0; i < outputs && rc == FLOW_OK; i++)
         replica->emits = replica->emits || flow_output_is_connected(&replica->output, i);
-    if (rc == FLOW_OK && replica->type->ready != NULL)
+    if (rc == FLOW_OK && flow_type_holds(replica->type))
         rc = flow_hold_init(replica);
     if (rc == FLOW_OK)
         rc = open_stage(replica);

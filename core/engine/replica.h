@@ -18,6 +18,7 @@
 #include "engine/input.h"
 #include "engine/keep.h"
 #include "engine/output.h"
+#include "engine/timers.h"
 #include "flowrun/stage.h"
 
 struct flow_replica_env {
@@ -65,8 +66,10 @@ struct flow_replica {
     struct flow_batch batch;   /* ... as the callback sees it */
     struct flow_cursor cursor; /* ... where `process` goes through it */
     struct flow_edit edit;
-    struct flow_hold *hold;         /* of a stage that has `ready`; else NULL */
-    struct flow_aside aside;        /* records that are not to be tried */
+    struct flow_hold *hold;    /* of a stage that may hold records; else NULL */
+    struct flow_timers timers; /* of one that has `ready` and may not; see engine/tick.h */
+    const struct flow_graph_fault *const *faults; /* of a test; else NULL: see engine/fault.h */
+    struct flow_aside aside;                      /* records that are not to be tried */
     const struct flow_fatal *fatal; /* of them, the one that is being given up; NULL: none */
     bool careful;                   /* records go one by one; see engine/careful.h */
     uint64_t serial;                /* of the record in hand, for withdrawing */

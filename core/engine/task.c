@@ -7,6 +7,7 @@
 #include "engine/barrier.h"
 #include "engine/notice.h"
 #include "engine/rejoin.h"
+#include "engine/tick.h"
 #include "engine/waiting.h"
 
 #define SLOW_PRODUCE_NS 1000000 /* after a call this long, what it emitted is sent at once */
@@ -293,9 +294,12 @@ static enum flow_status idle(struct flow_task *task)
         return check_missing(task);
     /* The last look found the inbox empty, also if flushing had to wait for room. */
     task->woken = true;
+    if (flow_tick_limit(task, 0, -1) == 0)
+        return flow_tick_call(task, 0);
     if (first->hold != NULL)
         return flow_waiting_sleep(first);
-    return flow_task_sleep(first, FLOW_STATE_WAIT_IN, NULL, 0, -1);
+    rc = flow_task_sleep(first, FLOW_STATE_WAIT_IN, NULL, 0, flow_tick_limit(task, 0, -1));
+    return rc == FLOW_EAGAIN ? FLOW_OK : rc;
 }
 
 /* One writer may have to hear of a batch while others keep us from ever being idle. */
@@ -318,6 +322,8 @@ static enum flow_status process_next(struct flow_task *task)
      */
     if (rc == FLOW_OK && task->woken && few)
         rc = flow_task_flush(first, true);
+    if (rc == FLOW_OK && flow_tick_is_due(task, first->ended_ns))
+        rc = flow_tick_call(task, 0);
     task->woken = false;
     return rc == FLOW_OK && task->culprit != NULL ? FLOW_EABORT : rc;
 }
@@ -357,7 +363,10 @@ static enum flow_status produce_some(struct flow_task *task)
     struct flow_replica *first = first_of(task);
     const int64_t start = flow_now_ns();
     enum flow_status rc = flow_replica_produce(first);
-    if (rc == FLOW_OK && flow_now_ns() - start > SLOW_PRODUCE_NS)
+    const int64_t now = flow_now_ns();
+    if (rc == FLOW_OK && flow_tick_is_due(task, now))
+        rc = flow_tick_call(task, 1);
+    if (rc == FLOW_OK && now - start > SLOW_PRODUCE_NS)
         rc = flow_task_flush(first, false);
     if (rc == FLOW_OK && flow_barrier_is_due(task))
         rc = flow_barrier_begin(task);

@@ -39,6 +39,7 @@ struct flow_task {
     struct flow_replica *culprit; /* the member that failed first; NULL: none has */
     enum flow_status failure;     /* what it returned */
     int64_t told_ns;              /* when writers were last told how far we are */
+    int64_t due_ns;               /* when the next timer of a member comes; see engine/tick.h */
     bool woken;                   /* it has slept for want of input and taken nothing since */
     int notice_fd;                /* an eventfd: there is news of checkpoints; -1: there are none */
     uint64_t epoch;               /* a producer's: the last barrier that it has sent */

@@ -53,6 +53,7 @@ enum flow_status flow_task_new(const struct flow_replica_env *env, size_t id,
         return flow_fail(err, FLOW_ENOMEM, "out of memory for a task");
     made->env = env;
     made->id = id;
+    made->due_ns = INT64_MAX;
     enum flow_status rc = flow_notice_open(made, err);
     if (rc == FLOW_OK)
         rc = make_members(made, err);

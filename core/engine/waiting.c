@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "engine/barrier.h"
-#include "engine/task.h"
+#include "engine/tick.h"
 #include "engine/turn.h"
 
 #define USUAL_MOST 1000u              /* records in flight, if the stage does not say */
@@ -87,7 +87,7 @@ enum flow_status flow_waiting_sleep(struct flow_replica *replica)
     flow_set(&replica->host.slot->wait_fd, 0);
     flow_set(&replica->host.slot->wait_until_ns, 0);
     rc = flow_task_sleep(replica, only ? FLOW_STATE_WAIT_SELF : FLOW_STATE_WAIT_IN, fds, 1,
-                         flow_watch_timeout(hold));
+                         flow_tick_limit(replica->task, replica->place, flow_watch_timeout(hold)));
     return rc == FLOW_EAGAIN ? FLOW_OK : rc;
 }
 
@@ -102,6 +102,8 @@ static enum flow_status rest(struct flow_replica *replica)
     rc = flow_watch_dispatch(replica, &some);
     if (rc != FLOW_OK || some)
         return rc;
+    if (flow_tick_limit(task, replica->place + 1, -1) == 0)
+        return flow_tick_call(task, replica->place + 1);
     rc = flow_task_flush(replica, false);
     if (rc == FLOW_OK)
         rc = flow_task_tell(task);
@@ -127,6 +129,8 @@ enum flow_status flow_waiting_look(struct flow_replica *replica)
         return rc;
     replica->flushed_ns = now;
     rc = flow_task_pump(replica->task, &any);
+    if (rc == FLOW_OK && flow_tick_is_due(replica->task, now))
+        rc = flow_tick_call(replica->task, replica->place + 1);
     return rc == FLOW_OK ? flow_task_flush(replica, true) : rc;
 }
 

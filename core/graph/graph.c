@@ -189,8 +189,14 @@ static void clear_test(struct flow_graph_test *test)
         json_decref(expect->contains);
         json_decref(expect->matches);
     }
+    for (size_t i = 0; i < test->fault_count; i++) {
+        free(test->faults[i].reason);
+        free(test->faults[i].mark);
+    }
     free(test->feeds);
     free(test->expects);
+    free(test->faults);
+    free(test->by_stage);
     free(test->name);
     json_decref(test->env);
 }

@@ -73,6 +73,19 @@ struct flow_restart {
     int64_t backoff_max_ns;
 };
 
+enum flow_fault_kind { FLOW_FAULT_FAIL, FLOW_FAULT_KILL, FLOW_FAULT_DELAY };
+
+/* What a test has happen to a stage when it is handed a record. */
+struct flow_graph_fault {
+    size_t stage;
+    uint64_t record; /* its number */
+    enum flow_fault_kind kind;
+    uint64_t times;   /* that the record is handed over: then all is well */
+    int64_t delay_ns; /* FLOW_FAULT_DELAY */
+    char *reason;     /* FLOW_FAULT_FAIL: NULL: the usual one */
+    char *mark;       /* a path: what is noted there of how often it happened outlives processes */
+};
+
 struct flow_graph_stage {
     char *name;
     const struct flow_stage_type *type; /* borrowed from the catalogue */
@@ -90,6 +103,7 @@ struct flow_graph_stage {
     bool fuse_given;             /* by the stage itself, not by `run` */
     enum flow_fuse fuse;         /* with the stage before it */
     char *description;           /* NULL: none */
+    const struct flow_graph_fault *const *faults; /* a list; NULL, mostly: none */
 };
 
 struct flow_graph_edge {
@@ -133,6 +147,9 @@ struct flow_graph_test {
     size_t feed_count;
     struct flow_graph_expect *expects;
     size_t expect_count;
+    struct flow_graph_fault *faults;
+    size_t fault_count;
+    const struct flow_graph_fault **by_stage; /* lists of them, each up to a NULL; see rig.h */
 };
 
 struct flow_graph {

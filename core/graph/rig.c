@@ -97,6 +97,36 @@ static bool add_reader(struct flow_graph *graph, const struct flow_graph_test *t
     return done;
 }
 
+/* The test's faults by stage, in lists that end with NULL.  A stage that dies does so alone. */
+static bool put_faults(struct flow_graph *graph, struct flow_graph_test *test,
+                       const struct flow_rig *rig)
+{
+    const size_t stage_count = graph->stage_count;
+    size_t used = 0;
+    test->by_stage =
+        flow_calloc(test->fault_count + stage_count + 1, sizeof(const struct flow_graph_fault *));
+    bool done = test->by_stage != NULL;
+    for (size_t i = 0; done && i < test->fault_count; i++) {
+        struct flow_str mark = {0};
+        flow_str_addf(&mark, "%s/fault-%zu", rig->folder, i);
+        test->faults[i].mark = flow_str_take(&mark);
+        done = test->faults[i].mark != NULL;
+        if (test->faults[i].kind == FLOW_FAULT_KILL)
+            graph->stages[test->faults[i].stage].isolate = true;
+    }
+    for (size_t s = 0; done && test->fault_count > 0 && s < stage_count; s++) {
+        graph->stages[s].faults = test->by_stage + used;
+        for (size_t i = 0; i < test->fault_count; i++)
+            if (test->faults[i].stage == s)
+                test->by_stage[used++] = &test->faults[i];
+        if (graph->stages[s].faults == test->by_stage + used)
+            graph->stages[s].faults = NULL;
+        else
+            test->by_stage[used++] = NULL;
+    }
+    return done;
+}
+
 static bool make_room(struct flow_graph *graph, size_t more)
 {
     struct flow_graph_stage *stages =
@@ -112,9 +142,9 @@ static bool make_room(struct flow_graph *graph, size_t more)
 
 bool flow_graph_rig(struct flow_graph *graph, size_t test, const struct flow_rig *rig)
 {
-    const struct flow_graph_test *plan = &graph->tests[test];
+    struct flow_graph_test *plan = &graph->tests[test];
     const size_t stage_count = graph->stage_count;
-    bool done = make_room(graph, plan->expect_count + 1);
+    bool done = make_room(graph, plan->expect_count + 1) && put_faults(graph, plan, rig);
     for (size_t i = 0; done && i < plan->feed_count; i++)
         done = put_feed(graph, plan, i, rig);
     for (size_t i = 0; done && i < stage_count; i++)

@@ -139,7 +139,17 @@ static const struct part definitions[] = {
      "  \"feed\": { \"type\": \"object\", \"additionalProperties\": { \"type\": \"array\" } },"
      "  \"expect\": { \"type\": \"object\","
      "    \"additionalProperties\": { \"$ref\": \"#/$defs/expect\" } },"
+     "  \"faults\": { \"type\": \"array\", \"items\": { \"$ref\": \"#/$defs/fault\" } },"
      "  \"within\": { \"$ref\": \"#/$defs/duration\" } } }"},
+    {"fault", "{ \"type\": \"object\", \"required\": [\"stage\", \"record\", \"do\"],"
+              "  \"additionalProperties\": false, \"patternProperties\": { \"^x-\": {} },"
+              "  \"properties\": {"
+              "  \"stage\": { \"type\": \"string\" },"
+              "  \"record\": { \"type\": \"integer\", \"minimum\": 0 },"
+              "  \"do\": { \"enum\": [\"fail\", \"kill\", \"delay\"] },"
+              "  \"times\": { \"type\": \"integer\", \"minimum\": 1, \"maximum\": 1000 },"
+              "  \"for\": { \"$ref\": \"#/$defs/duration\" },"
+              "  \"reason\": { \"type\": \"string\" } } }"},
     {"defaults", "{ \"type\": \"object\", \"additionalProperties\": false, \"properties\": {"
                  "    \"queue\": { \"$ref\": \"#/$defs/queue\" },"
                  "    \"errors\": { \"$ref\": \"#/$defs/errors\" } } }"},

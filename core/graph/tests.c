@@ -223,6 +223,96 @@ static void read_expects(struct flow_reader *r, const struct flow_node *node,
         read_expect(r, &node->items[i], test);
 }
 
+/* ---- faults ---- */
+
+static void read_fault_kind(struct flow_reader *r, const struct flow_node *node,
+                            struct flow_graph_fault *fault)
+{
+    static const char *const kinds[] = {"fail", "kill", "delay", NULL};
+    static const struct flow_words words = {kinds, NULL};
+    const struct flow_node *kind = flow_node_get(node, "do");
+    const struct flow_node *time = flow_node_get(node, "for");
+    const struct flow_node *reason = flow_node_get(node, "reason");
+    int which = 0;
+    if (kind == NULL)
+        flow_diag_add(r->diag, FLOW_AT(node), "fail, kill or delay", "this fault has no 'do'");
+    else if (!flow_field_word(r, kind, &words, &which))
+        return;
+    fault->kind = (enum flow_fault_kind)which;
+    (void)flow_field_duration(r, time, &fault->delay_ns);
+    flow_field_copy(r, reason, &fault->reason);
+    if (time == NULL && fault->kind == FLOW_FAULT_DELAY)
+        flow_diag_add(r->diag, FLOW_AT(node), NULL, "a delay needs 'for', how long");
+    if (time != NULL && fault->kind != FLOW_FAULT_DELAY)
+        flow_diag_add(r->diag, FLOW_AT_KEY(time), NULL, "'for' goes with \"do\": \"delay\" only");
+    if (reason != NULL && fault->kind != FLOW_FAULT_FAIL)
+        flow_diag_add(r->diag, FLOW_AT_KEY(reason), NULL,
+                      "'reason' goes with \"do\": \"fail\" only");
+}
+
+static void read_fault_stage(struct flow_reader *r, const struct flow_node *node,
+                             struct flow_graph_fault *fault)
+{
+    const char *name = NULL;
+    const struct flow_node *stage = flow_node_get(node, "stage");
+    if (stage == NULL) {
+        flow_diag_add(r->diag, FLOW_AT(node), NULL, "this fault has no 'stage'");
+        return;
+    }
+    if (!flow_field_string(r, stage, &name))
+        return;
+    fault->stage = find_stage(r, stage, name, strlen(name));
+    if (fault->stage == FLOW_NO_STAGE)
+        return;
+    const struct flow_graph_stage *at = &r->graph->stages[fault->stage];
+    if (at->type != NULL && at->type->role == FLOW_PRODUCER)
+        flow_diag_add(r->diag, FLOW_AT(stage), "name a stage that reads from it",
+                      "stage '%s' (%s) is a producer: it is handed no records", at->name,
+                      at->type->name);
+}
+
+static void read_fault(struct flow_reader *r, const struct flow_node *node,
+                       struct flow_graph_test *test)
+{
+    static const char *const keys[] = {"stage", "record", "do", "times", "for", "reason", NULL};
+    static const struct flow_words words = {keys, NULL};
+    struct flow_graph_fault *fault = &test->faults[test->fault_count++];
+    int64_t record = 0;
+    int64_t times = 1;
+    fault->stage = FLOW_NO_STAGE;
+    if (!flow_field_is_object(r, node))
+        return;
+    (void)flow_field_check_keys(r, node, &words, FLOW_OWN_KEYS);
+    read_fault_stage(r, node, fault);
+    read_fault_kind(r, node, fault);
+    if (flow_node_get(node, "record") == NULL)
+        flow_diag_add(r->diag, FLOW_AT(node), "numbers begin with 0", "this fault has no 'record'");
+    (void)flow_field_int(r, flow_node_get(node, "record"), 0, INT64_MAX, &record);
+    (void)flow_field_int(r, flow_node_get(node, "times"), 1, 1000, &times);
+    fault->record = (uint64_t)record;
+    fault->times = (uint64_t)times;
+}
+
+static void read_faults(struct flow_reader *r, const struct flow_node *node,
+                        struct flow_graph_test *test)
+{
+    if (node == NULL || node->broken)
+        return;
+    if (!json_is_array(node->json)) {
+        flow_diag_add(r->diag, FLOW_AT(node),
+                      "as in [{ \"stage\": \"a\", \"record\": 0, \"do\": \"fail\" }]",
+                      "'faults' must be a list, not %s", flow_show(node).text);
+        return;
+    }
+    test->faults = flow_calloc(node->count + 1, sizeof(*test->faults));
+    if (test->faults == NULL) {
+        (void)flow_reader_no_memory(r);
+        return;
+    }
+    for (size_t i = 0; i < node->count; i++)
+        read_fault(r, &node->items[i], test);
+}
+
 /* ---- a test ---- */
 
 static void read_env(struct flow_reader *r, const struct flow_node *node,
@@ -238,9 +328,9 @@ static void read_env(struct flow_reader *r, const struct flow_node *node,
 
 static void read_test(struct flow_reader *r, const struct flow_node *node)
 {
-    static const char *const keys[] = {"name", "params", "env", "feed", "expect", "within", NULL};
-    static const char *const later[] = {"faults", NULL};
-    static const struct flow_words words = {keys, later};
+    static const char *const keys[] = {"name",   "params", "env",    "feed",
+                                       "expect", "faults", "within", NULL};
+    static const struct flow_words words = {keys, NULL};
 
     struct flow_graph_test *test = &r->graph->tests[r->graph->test_count++];
     test->within_ns = FLOW_TEST_NS;
@@ -258,6 +348,7 @@ static void read_test(struct flow_reader *r, const struct flow_node *node)
     read_env(r, flow_node_get(node, "env"), test);
     read_feeds(r, flow_node_get(node, "feed"), test);
     read_expects(r, flow_node_get(node, "expect"), test);
+    read_faults(r, flow_node_get(node, "faults"), test);
     if (flow_field_duration(r, flow_node_get(node, "within"), &test->within_ns) &&
         test->within_ns == 0)
         flow_diag_add(r->diag, FLOW_AT(flow_node_get(node, "within")), NULL,

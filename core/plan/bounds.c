@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "plan/wire.h"
+#include "stage/type.h"
 
 /* Batches that a link may have outstanding, by what it is for. */
 #define BATCHES_MERGE 256u     /* read by number: a fast worker must not wait for a slow one */
@@ -225,7 +226,7 @@ static uint64_t task_descriptors(const struct flow_plan *plan, const struct flow
     for (size_t i = 0; i < task->replica_count; i++)
         descriptors += of_stage[plan->replicas[task->replicas[i]].stage];
     const struct flow_plan_stage *first = &plan->stages[plan->replicas[task->replicas[0]].stage];
-    descriptors += first->type != NULL && first->type->ready != NULL; /* what it watches with */
+    descriptors += first->type != NULL && flow_type_holds(first->type); /* what it watches with */
     return descriptors;
 }
 

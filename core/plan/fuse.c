@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "stage/type.h"
 
 /* A stage while tasks are being put together. */
 struct part {
@@ -40,7 +41,7 @@ static bool has_queue(const struct flow_plan *plan, const struct flow_plan_edge 
 /* With records in flight it has not dealt with them when a call returns. */
 static bool waits(const struct flow_plan_stage *stage)
 {
-    return stage->type != NULL && stage->type->ready != NULL;
+    return stage->type != NULL && flow_type_holds(stage->type);
 }
 
 /* A thread runs in one place only. */

@@ -7,6 +7,7 @@
 #include "plan/delivery.h"
 #include "plan/expand.h"
 #include "plan/fuse.h"
+#include "stage/type.h"
 
 static const char *input_obstacle(const struct flow_graph *graph, size_t stage)
 {
@@ -46,6 +47,8 @@ const char *flow_plan_obstacle(const struct flow_plan *plan, const struct flow_g
         return "it keeps state";
     if (plan->graph->checkpoints && (type->save != NULL || type->commit != NULL))
         return "it saves something at checkpoints";
+    if (type->ready != NULL && !flow_type_holds(type))
+        return "what it emits by the clock would not come again";
     if ((type->traits & FLOW_OUTSIDE) != 0 && stage->errors.then != FLOW_STOP)
         return "what it refuses once it may take the next time";
     const char *weakness = NULL;

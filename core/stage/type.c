@@ -30,20 +30,17 @@ static bool is_line(const char *text)
            flow_utf8_valid(text, strlen(text));
 }
 
-/* What is held is a record that `process` was handed; whole batches are for stages that hold none.
- */
+/* What is held is a record that `process` was handed; stages that take batches hold none. */
 static enum flow_status check_waiting(const struct flow_stage_type *type, struct flow_error *err)
 {
-    if (type->ready != NULL && type->process == NULL)
-        return flow_fail(err, FLOW_EINVAL,
-                         "a stage with 'ready' takes records one by one, with 'process'; "
-                         "'process_batch' may stand beside it, not instead of it");
-    if (type->ready != NULL && (type->traits & FLOW_LIGHT) != 0)
+    if (flow_type_holds(type) && (type->traits & FLOW_LIGHT) != 0)
         return flow_fail(err, FLOW_EINVAL,
                          "it has 'ready', so it waits, and FLOW_LIGHT says that it never does");
-    if ((type->drop != NULL || type->flush != NULL) && type->ready == NULL)
-        return flow_fail(err, FLOW_EINVAL,
-                         "it has 'drop' or 'flush' without 'ready', so it never holds a record");
+    if ((type->drop != NULL || type->flush != NULL) && !flow_type_holds(type))
+        return flow_fail(
+            err, FLOW_EINVAL,
+            "it has 'drop' or 'flush', but not both 'ready' and 'process', so it never "
+            "holds a record");
     return FLOW_OK;
 }
 

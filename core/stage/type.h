@@ -16,4 +16,10 @@ bool flow_type_name_valid(const char *name);
 FLOW_NODISCARD enum flow_status flow_type_check(const struct flow_stage_type *type,
                                                 struct flow_error *err);
 
+/* May it hold records in flight?  One that takes batches may only set timers. */
+static inline bool flow_type_holds(const struct flow_stage_type *type)
+{
+    return type->ready != NULL && type->process != NULL;
+}
+
 #endif /* FLOW_STAGE_TYPE_H */

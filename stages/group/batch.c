@@ -13,6 +13,7 @@ struct batcher {
     uint64_t bytes;
     int as; /* enum as */
     char *separator;
+    int64_t age;
 
     uint64_t gathered; /* records in the text */
     struct flow_text text;
@@ -25,6 +26,9 @@ static const struct flow_param params[] = {
     FLOW_PARAM_ENUM(struct batcher, as, "lines", "lines|json|strings",
                     "joined by 'separator'; a JSON array of values, or of strings"),
     FLOW_PARAM_STR(struct batcher, separator, "\n", "with lines: stands between two records"),
+    FLOW_PARAM_DURATION(
+        struct batcher, age, "0s", 0, 24 * 3600e9,
+        "emitted so long after its first record at the latest; 0: no matter [time]"),
     FLOW_PARAM_END,
 };
 
@@ -37,6 +41,16 @@ static const struct flow_port outputs[] = {
     {"out", "bytes", "many of them in one, without keys"},
     {NULL, NULL, NULL},
 };
+
+static enum flow_status batcher_open(void *self, struct flow_stage *stage)
+{
+    const struct batcher *b = self;
+    if (b->age == 0 || !flow_stage_info(stage)->numbered)
+        return FLOW_OK;
+    return flow_stage_fail(stage, FLOW_EINVAL,
+                           "'age' emits for no record, but results of several workers are put in "
+                           "the order of the input: \"order\": \"none\" or one worker lets it");
+}
 
 /* Why the record cannot be a part of the array; NULL: it can. */
 static const char *find_fault(const struct batcher *b, const struct flow_record *record)
@@ -102,7 +116,9 @@ static enum flow_status take(struct batcher *b, struct flow_stage *stage, uint32
     if (rc != FLOW_OK)
         return rc;
     add(b, record);
-    return b->gathered >= (uint64_t)b->count ? emit(b, stage) : FLOW_OK;
+    if (b->gathered >= (uint64_t)b->count)
+        return emit(b, stage);
+    return b->gathered == 1 && b->age > 0 ? flow_timer(stage, 0, b->age) : FLOW_OK;
 }
 
 static enum flow_status batcher_process_batch(void *self, struct flow_stage *stage,
@@ -114,6 +130,15 @@ static enum flow_status batcher_process_batch(void *self, struct flow_stage *sta
     for (uint32_t i = 0; rc == FLOW_OK && flow_batch_next(&c); i++)
         rc = take(b, stage, i, &c.record);
     return rc;
+}
+
+/* The first of them is as old as it may be, unless it has gone already. */
+static enum flow_status batcher_ready(void *self, struct flow_stage *stage, uint64_t tag,
+                                      unsigned events)
+{
+    (void)tag;
+    (void)events;
+    return emit(self, stage);
 }
 
 static enum flow_status batcher_finish(void *self, struct flow_stage *stage)
@@ -136,13 +161,14 @@ static enum flow_status batcher_restore(void *self, struct flow_stage *stage,
     struct batcher *b = self;
     const char *text;
     size_t size;
-    (void)stage;
     enum flow_status rc = flow_load_number(from, &b->gathered);
     if (rc == FLOW_OK)
         rc = flow_load_text(from, &text, &size);
     if (rc == FLOW_OK)
         flow_text_add(&b->text, text, size);
-    return rc == FLOW_OK && b->text.failed ? FLOW_ENOMEM : rc;
+    if (rc == FLOW_OK && b->text.failed)
+        return FLOW_ENOMEM;
+    return rc == FLOW_OK && b->gathered > 0 && b->age > 0 ? flow_timer(stage, 0, b->age) : rc;
 }
 
 static void batcher_close(void *self, struct flow_stage *stage)
@@ -161,7 +187,9 @@ static const struct flow_stage_type batcher = {
     .outputs = outputs,
     .params = params,
     .state_size = sizeof(struct batcher),
+    .open = batcher_open,
     .process_batch = batcher_process_batch,
+    .ready = batcher_ready,
     .finish = batcher_finish,
     .close = batcher_close,
     .save = batcher_save,

@@ -2,8 +2,10 @@
 
 /*
  * With `time`, several stretches of time may be open at once, the oldest first; one is emitted when
- * a record has come whose time lies `lateness` behind its end, for all keys.  Without it there is
- * one stretch, which ends for a key after `count` records, and for all when the input does.
+ * a record has come whose time lies `lateness` behind its end, for all keys.  With `every` a
+ * record's time is that at which it comes, so one is open at most, and a timer ends it.  Without
+ * both there is one stretch, which ends for a key after `count` records, and for all when the input
+ * does.
  */
 
 #include <flowrun/stage.h>
@@ -13,32 +15,33 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "group/fact.h"
 #include "group/pane.h"
 #include "shared/bytes.h"
-#include "shared/json_field.h"
+#include "shared/pace.h"
 #include "shared/text.h"
 
 enum { PORT_OUT, PORT_LATE };
-enum { FIELD_GROUP, FIELD_VALUE, FIELD_TIME, FIELDS };
-enum unit { UNIT_SECONDS, UNIT_MILLISECONDS };
 
 struct windower {
     char *group;
     char *value;
     int64_t count;
     char *time;
-    int unit; /* enum unit */
+    int64_t every;
+    int unit; /* enum fact_unit */
     int64_t size;
     int64_t lateness;
     struct flow_list quantiles;
 
-    struct flow_json_paths paths; /* of the fields */
-    size_t slots[FIELDS];         /* theirs, of those that are named */
+    struct facts facts;
     double *shares;
     struct pane **panes; /* by their start */
     size_t pane_count, pane_capacity;
     int64_t newest; /* the latest time that has come [ns] */
-    struct flow_text key, text;
+    bool timed;     /* windows are stretches of time */
+    int64_t armed;  /* the start of the one that a timer will end */
+    struct flow_text text;
 };
 
 static const struct flow_param params[] = {
@@ -49,6 +52,8 @@ static const struct flow_param params[] = {
                    "a window is so many [records] of a group; 0: all, or by 'time'"),
     FLOW_PARAM_STR(struct windower, time, NULL,
                    "JSON field with the time: a number, or 2024-02-29T23:59:59Z"),
+    FLOW_PARAM_DURATION(struct windower, every, "0s", 0, 100 * 86400e9,
+                        "a window is so long by the clock of the machine; 0: no clock [time]"),
     FLOW_PARAM_ENUM(struct windower, unit, "s", "s|ms", "of times that are numbers, since 1970"),
     FLOW_PARAM_DURATION(struct windower, size, "1m", 1e6, 100 * 86400e9,
                         "with 'time': a window is so long [time]"),
@@ -77,21 +82,6 @@ static enum flow_status no_memory(struct flow_stage *stage)
 
 /* ---- opening ---- */
 
-static enum flow_status parse_fields(struct windower *w, struct flow_stage *stage)
-{
-    static const char *const names[FIELDS] = {"group", "value", "time"};
-    const char *const fields[FIELDS] = {w->group, w->value, w->time};
-    flow_json_paths_init(&w->paths);
-    for (int i = 0; i < FIELDS; i++) {
-        const char *why = fields[i] != NULL ? flow_json_field_add(&w->paths, fields[i],
-                                                                  strlen(fields[i]), &w->slots[i])
-                                            : NULL;
-        if (why != NULL)
-            return flow_stage_fail(stage, FLOW_EINVAL, "%s '%s': %s", names[i], fields[i], why);
-    }
-    return FLOW_OK;
-}
-
 static enum flow_status parse_quantiles(struct windower *w, struct flow_stage *stage)
 {
     w->shares = calloc(w->quantiles.count + 1, sizeof(*w->shares));
@@ -112,119 +102,24 @@ static enum flow_status windower_open(void *self, struct flow_stage *stage)
 {
     struct windower *w = self;
     w->newest = INT64_MIN;
-    if (w->time != NULL && w->count > 0)
-        return flow_stage_fail(stage, FLOW_EINVAL, "a window is by 'count' or by 'time', not both");
-    const enum flow_status rc = parse_fields(w, stage);
+    w->armed = INT64_MIN;
+    w->timed = w->time != NULL || w->every > 0;
+    if ((w->time != NULL) + (w->count > 0) + (w->every > 0) > 1)
+        return flow_stage_fail(stage, FLOW_EINVAL,
+                               "a window is by 'count', by 'time' or by 'every', not by several");
+    if (w->every > 0 && flow_stage_info(stage)->numbered)
+        return flow_stage_fail(stage, FLOW_EINVAL,
+                               "'every' emits for no record, but results of several workers are "
+                               "put in the order of the input: \"order\": \"none\" or one worker "
+                               "lets it");
+    if (w->every > 0) {
+        w->size = w->every;
+        w->lateness = 0;
+    }
+    w->facts =
+        (struct facts){.fields = {w->group, w->value, w->time}, .unit = (enum fact_unit)w->unit};
+    const enum flow_status rc = facts_init(&w->facts, stage);
     return rc == FLOW_OK ? parse_quantiles(w, stage) : rc;
-}
-
-/* ---- a record ---- */
-
-static bool parse_number(const char *text, size_t size, double *number)
-{
-    char copy[64];
-    char *end = NULL;
-    if (size == 0 || size >= sizeof(copy))
-        return false;
-    memcpy(copy, text, size);
-    copy[size] = '\0';
-    *number = strtod(copy, &end);
-    return *end == '\0' && isfinite(*number);
-}
-
-static bool parse_date(const struct flow_json_value *value, double *seconds)
-{
-    char text[48];
-    struct tm parts = {0};
-    if ((size_t)(value->end - value->at) >= sizeof(text))
-        return false;
-    text[flow_json_put_string(value, text)] = '\0';
-    const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &parts);
-    if (rest == NULL)
-        return false;
-    char *end = NULL;
-    const double part = *rest == '.' ? strtod(rest, &end) : 0;
-    rest = *rest == '.' ? end : rest;
-    *seconds = (double)timegm(&parts) + part;
-    return strcmp(rest, "Z") == 0 || strcmp(rest, "+00:00") == 0;
-}
-
-/* What a record says of itself. */
-struct fact {
-    const char *key;
-    size_t key_size;
-    double number;
-    int64_t time; /* ns */
-};
-
-static bool parse_json_number(const struct flow_json_value *value, double *number)
-{
-    size_t size;
-    const char *raw = flow_json_raw(value, &size);
-    return parse_number(raw, size, number);
-}
-
-/* `values`: by slot, what the record has of the fields. */
-static const char *find_time(const struct windower *w, const struct flow_json_value *values,
-                             struct fact *fact)
-{
-    const struct flow_json_value *value = &values[w->slots[FIELD_TIME]];
-    double seconds = 0;
-    if (w->time == NULL)
-        return NULL;
-    if (value->at == NULL)
-        return "there is no time";
-    const bool date = flow_json_is_text(value);
-    if (!(date ? parse_date(value, &seconds) : parse_json_number(value, &seconds)))
-        return "that is no time";
-    seconds = !date && w->unit == UNIT_MILLISECONDS ? seconds / 1000 : seconds;
-    if (!(fabs(seconds) < 9e9))
-        return "that time is out of reach";
-    fact->time = (int64_t)(seconds * 1e9);
-    return NULL;
-}
-
-static const char *find_group(struct windower *w, const struct flow_record *record,
-                              const struct flow_json_value *values, struct fact *fact)
-{
-    const struct flow_json_value *value = &values[w->slots[FIELD_GROUP]];
-    fact->key = record->key != NULL ? record->key : "";
-    fact->key_size = record->key_size;
-    if (w->group == NULL)
-        return flow_utf8_check(fact->key, fact->key_size) < fact->key_size ? "its key is not UTF-8"
-                                                                           : NULL;
-    if (value->at == NULL)
-        return "there is no group";
-    w->key.size = 0;
-    if (!flow_text_reserve(&w->key, (size_t)(value->end - value->at)))
-        return "there is no memory for its group";
-    fact->key_size = flow_json_put_raw(value, w->key.at);
-    fact->key = w->key.at;
-    return NULL;
-}
-
-static const char *find_number(const struct windower *w, const struct flow_record *record,
-                               const struct flow_json_value *values, struct fact *fact)
-{
-    const struct flow_json_value *value = &values[w->slots[FIELD_VALUE]];
-    if (w->value == NULL)
-        return parse_number(record->data, record->size, &fact->number) ? NULL : "it is no number";
-    if (value->at == NULL || !flow_json_is_number(value))
-        return "there is no number";
-    return parse_json_number(value, &fact->number) ? NULL : "it is no number";
-}
-
-/* What is wrong with the record; NULL: nothing, and `fact` is what it says. */
-static const char *find_fact(struct windower *w, const struct flow_record *record,
-                             struct fact *fact)
-{
-    struct flow_json_value values[FIELDS] = {0};
-    struct flow_json_scan scan;
-    if (w->paths.count > 0 && !flow_json_scan(&scan, &w->paths, record->data, record->size, values))
-        return "it is no JSON";
-    const char *fault = find_time(w, values, fact);
-    fault = fault == NULL ? find_group(w, record, values, fact) : fault;
-    return fault == NULL ? find_number(w, record, values, fact) : fault;
 }
 
 /* ---- windows ---- */
@@ -257,7 +152,7 @@ static enum flow_status emit_sum(struct windower *w, struct flow_stage *stage, i
     w->text.size = 0;
     flow_text_put(&w->text, "{\"key\":");
     flow_text_quote(&w->text, sum->key, sum->key_size);
-    if (w->time != NULL) {
+    if (w->timed) {
         put_time(&w->text, ",\"start\":", start);
         put_time(&w->text, ",\"end\":", start + w->size);
     }
@@ -343,7 +238,7 @@ static enum flow_status emit_over(struct windower *w, struct flow_stage *stage)
 static int64_t find_start(const struct windower *w, int64_t time)
 {
     const int64_t past = time % w->size;
-    return w->time != NULL ? time - (past < 0 ? past + w->size : past) : 0;
+    return w->timed ? time - (past < 0 ? past + w->size : past) : 0;
 }
 
 static enum flow_status take(struct windower *w, struct flow_stage *stage, const struct fact *fact,
@@ -351,7 +246,7 @@ static enum flow_status take(struct windower *w, struct flow_stage *stage, const
 {
     struct pane *pane = NULL;
     const int64_t start = find_start(w, fact->time);
-    if (w->time != NULL && w->newest != INT64_MIN && start + w->size + w->lateness <= w->newest)
+    if (w->timed && w->newest != INT64_MIN && start + w->size + w->lateness <= w->newest)
         return flow_forward(stage, PORT_LATE, record);
     enum flow_status rc = find_pane(w, stage, start, &pane);
     struct sum *sum = rc == FLOW_OK ? pane_find(pane, fact->key, fact->key_size) : NULL;
@@ -362,26 +257,66 @@ static enum flow_status take(struct windower *w, struct flow_stage *stage, const
     sum_add(sum, fact->number);
     if (w->count > 0 && sum->count == (uint64_t)w->count)
         return emit_sum(w, stage, start, sum);
-    if (w->time == NULL || fact->time <= w->newest)
+    if (!w->timed || fact->time <= w->newest)
         return FLOW_OK;
     w->newest = fact->time;
     return emit_over(w, stage);
 }
 
+/* ---- by the clock ---- */
+
+static int64_t clock_now(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * FLOW_SECOND + now.tv_nsec;
+}
+
+/* The time of what comes now: a clock that is set back does not bring back a window. */
+static int64_t time_of_batch(const struct windower *w)
+{
+    const int64_t now = w->every > 0 ? clock_now() : 0;
+    return w->every > 0 && now < w->newest ? w->newest : now;
+}
+
+/* The open window is to end when its time is over, also if nothing comes. */
+static enum flow_status arm(struct windower *w, struct flow_stage *stage)
+{
+    if (w->every == 0 || w->pane_count == 0 || w->panes[0]->start == w->armed)
+        return FLOW_OK;
+    w->armed = w->panes[0]->start;
+    const int64_t left = w->armed + w->size - clock_now();
+    return flow_timer(stage, 0, left > 0 ? left : 0);
+}
+
+static enum flow_status windower_ready(void *self, struct flow_stage *stage, uint64_t tag,
+                                       unsigned events)
+{
+    struct windower *w = self;
+    (void)tag;
+    (void)events;
+    if (w->pane_count > 0 && w->newest < w->panes[0]->start + w->size)
+        w->newest = w->panes[0]->start + w->size;
+    return emit_over(w, stage);
+}
+
+/* ---- callbacks ---- */
+
 static enum flow_status windower_process_batch(void *self, struct flow_stage *stage,
                                                const struct flow_batch *batch)
 {
     struct windower *w = self;
+    const int64_t now = time_of_batch(w);
     enum flow_status rc = FLOW_OK;
     struct flow_cursor c = flow_batch_begin(batch);
     for (uint32_t i = 0; rc == FLOW_OK && flow_batch_next(&c); i++) {
-        struct fact fact = {0};
-        const char *fault = find_fact(w, &c.record, &fact);
+        struct fact fact = {.time = now};
+        const char *fault = facts_find(&w->facts, &c.record, &fact);
         rc = fault == NULL ? take(w, stage, &fact, &c.record)
                            : flow_batch_reject(stage, i, "%s: %s", fault,
                                                flow_bytes_quote(c.record.data, c.record.size).text);
     }
-    return rc;
+    return rc == FLOW_OK ? arm(w, stage) : rc;
 }
 
 static enum flow_status windower_finish(void *self, struct flow_stage *stage)
@@ -420,8 +355,10 @@ static enum flow_status windower_restore(void *self, struct flow_stage *stage,
         if (rc == FLOW_OK)
             rc = insert_pane(w, stage, w->pane_count, pane);
     }
-    w->newest = rc == FLOW_OK ? (int64_t)newest : w->newest;
-    return rc;
+    if (rc != FLOW_OK)
+        return rc;
+    w->newest = (int64_t)newest;
+    return arm(w, stage);
 }
 
 static void windower_close(void *self, struct flow_stage *stage)
@@ -432,8 +369,7 @@ static void windower_close(void *self, struct flow_stage *stage)
         pane_free(w->panes[i]);
     free(w->panes);
     free(w->shares);
-    flow_json_paths_clear(&w->paths);
-    flow_text_clear(&w->key);
+    facts_clear(&w->facts);
     flow_text_clear(&w->text);
 }
 
@@ -448,6 +384,7 @@ static const struct flow_stage_type windower = {
     .state_size = sizeof(struct windower),
     .open = windower_open,
     .process_batch = windower_process_batch,
+    .ready = windower_ready,
     .finish = windower_finish,
     .close = windower_close,
     .save = windower_save,

@@ -1,25 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * A file appears under its name only when it is complete: the records go to NAME.part-PID-N in the
- * same folder, which is renamed when the input has ended, and removed when the run fails.  What
- * cannot be replaced by a rename (standard output, a device, a named pipe) is written as it comes,
- * at the latest when the batch in hand is done.
+ * A file appears under its name only when it is complete (lines/outfile.h).  What cannot be
+ * replaced by a rename (standard output, a device, a named pipe) is written as it comes, at the
+ * latest when the batch in hand is done.  With rotation there is one file after the other, each
+ * begun by its first record (lines/rotation.h).
  *
- * In a run that takes checkpoints it is NAME.part-STAGE, and stays when the run fails.  A
- * checkpoint holds how long it is; a run that goes on cuts it back to that length.  The rename
- * waits for the checkpoint that says that nothing more will come.
+ *     records ──> buf ──> compression, if any ──> packed ──> file
+ *
+ * A checkpoint holds how long the file is; a run that goes on cuts it back to that length.  The
+ * name waits for the checkpoint that says that nothing more will come.  What is compressed ends a
+ * frame at each checkpoint, so that a file that is cut there can be read, and be written on.
  */
 
 #include <flowrun/stage.h>
 
-#include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
+#include <errno.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 
+#include "lines/pack.h"
+#include "lines/rotation.h"
 #include "shared/file.h"
 
 #define BUFFER ((size_t)128 << 10)
@@ -29,19 +30,25 @@ enum on_full { FULL_WAITS, FULL_FAILS };
 struct writer {
     char *path;
     char *newline;
-    int on_full; /* enum on_full */
+    int on_full;     /* enum on_full */
+    int compression; /* enum flow_pack_kind */
+    int64_t level;
+    uint64_t rotate_size;
+    int64_t rotate_every;
+    int64_t keep;
 
-    int fd;
-    bool writing;     /* fd is open */
-    const char *name; /* for messages */
-    char *target;     /* what the temporary file becomes; NULL: written directly */
-    char *temporary;  /* exists as long as this is not NULL */
-    bool finished;    /* nothing more will come */
-    uint64_t length;  /* at the last checkpoint */
-    bool named;       /* the folder holds the temporary file's name for good */
+    struct flow_outfile file;
+    bool rotates;
+    struct flow_rotation rotation;
+    bool finished; /* nothing more will come */
+    uint64_t text; /* bytes of records in the open file, if it is one of several */
     size_t newline_size;
     char *buf;
     size_t used;
+    struct flow_pack pack;
+    char *packed;
+    size_t packed_used;
+    bool empty; /* nothing has been compressed into the open file */
 };
 
 static const struct flow_param params[] = {
@@ -50,6 +57,15 @@ static const struct flow_param params[] = {
     FLOW_PARAM_STR(struct writer, newline, "\n", "written after each record"),
     FLOW_PARAM_ENUM(struct writer, on_full, "wait", "wait|fail",
                     "when the disk is full, wait until there is room, or fail"),
+    FLOW_PARAM_ENUM(struct writer, compression, "none", FLOW_PACK_KINDS, "what to write"),
+    FLOW_PARAM_I64(struct writer, level, "0", 0, FLOW_PACK_LEVEL_MAX,
+                   "of compression; higher is smaller; gz: to 9; 0: the usual one"),
+    FLOW_PARAM_SIZE(struct writer, rotate_size, "0", 0, (uint64_t)1 << 50,
+                    "the next file after so much text; 'path' has {n}; 0: never [bytes]"),
+    FLOW_PARAM_DURATION(struct writer, rotate_every, "0s", 0, 100 * 86400e9,
+                        "the next file after so long; 'path' has {time} or {n}; 0: never [time]"),
+    FLOW_PARAM_I64(struct writer, keep, "0", 0, 1000000000,
+                   "remove the oldest files when there are more; 0: keep all [files]"),
     FLOW_PARAM_END,
 };
 
@@ -58,132 +74,98 @@ static const struct flow_port inputs[] = {
     {NULL, NULL, NULL},
 };
 
-static char *temporary_name(const char *target, unsigned attempt)
+/* By its path it may be a file, and a rename would take away what is in there already. */
+static bool is_standard(const char *path)
 {
-    char *name = NULL;
-    if (asprintf(&name, "%s.part-%ld-%u", target, (long)getpid(), attempt) < 0)
-        return NULL;
-    return name;
+    return strcmp(path, "-") == 0 || strcmp(path, "/dev/stdout") == 0;
 }
 
-/* A new file beside the target, with the permissions of the file that it will replace. */
-static enum flow_status temporary_open(struct writer *w, struct flow_stage *stage,
-                                       const struct stat *old)
+static enum flow_status start_packing(struct writer *w, struct flow_stage *stage)
 {
-    for (unsigned attempt = 0; !w->writing; attempt++) {
-        char *name = temporary_name(w->target, attempt);
-        if (name == NULL)
-            return flow_file_fail(stage, "write", w->name);
-        w->fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (w->fd >= 0) {
-            w->writing = true;
-            w->temporary = name;
-            continue;
-        }
-        free(name);
-        if (errno != EEXIST)
-            return flow_file_fail(stage, "write", w->name);
-    }
-    if (old != NULL && fchmod(w->fd, old->st_mode & 0777) != 0)
-        return flow_file_fail(stage, "write", w->name);
-    return FLOW_OK;
-}
-
-static enum flow_status lock_fail(const struct writer *w, struct flow_stage *stage)
-{
-    if (errno != EWOULDBLOCK)
-        return flow_file_fail(stage, "write", w->temporary);
-    return flow_stage_fail(stage, FLOW_EIO, "cannot write '%s': another run writes to it",
-                           w->temporary);
-}
-
-/* The file that a run with checkpoints writes to, there already or not; errno tells which. */
-static enum flow_status part_open(struct writer *w, struct flow_stage *stage, int flags)
-{
-    w->fd = open(w->temporary, O_WRONLY | O_CLOEXEC | flags, 0666);
-    if (w->fd < 0)
-        return flow_file_fail(stage, "write", w->temporary);
-    w->writing = true;
-    return flock(w->fd, LOCK_EX | LOCK_NB) == 0 ? FLOW_OK : lock_fail(w, stage);
-}
-
-/* As long as `length`, and to be written on from there. */
-static enum flow_status part_cut(struct writer *w, struct flow_stage *stage, uint64_t length)
-{
-    struct stat st;
-    if (fstat(w->fd, &st) != 0)
-        return flow_file_fail(stage, "write", w->temporary);
-    if ((uint64_t)st.st_size < length)
-        return flow_stage_fail(stage, FLOW_EIO,
-                               "'%s' has %" PRIu64 " bytes, at the checkpoint it had %" PRIu64,
-                               w->temporary, (uint64_t)st.st_size, length);
-    if (ftruncate(w->fd, (off_t)length) != 0 || lseek(w->fd, (off_t)length, SEEK_SET) < 0)
-        return flow_file_fail(stage, "write", w->temporary);
-    return FLOW_OK;
-}
-
-/* In a run that goes on the file is opened by restore, which knows whether it must be there. */
-static enum flow_status part_new(struct writer *w, struct flow_stage *stage, const struct stat *old)
-{
-    const struct flow_info *info = flow_stage_info(stage);
-    if (asprintf(&w->temporary, "%s.part-%s", w->target, info->name) < 0) {
-        w->temporary = NULL;
-        return flow_stage_fail(stage, FLOW_ENOMEM, "no memory for a file name");
-    }
-    if (info->resumes)
+    const enum flow_pack_kind kind = (enum flow_pack_kind)w->compression;
+    w->empty = true;
+    if (kind == FLOW_PACK_NONE)
         return FLOW_OK;
-    enum flow_status rc = part_open(w, stage, O_CREAT);
-    if (rc == FLOW_OK)
-        rc = part_cut(w, stage, 0);
-    if (rc == FLOW_OK && old != NULL && fchmod(w->fd, old->st_mode & 0777) != 0)
-        rc = flow_file_fail(stage, "write", w->name);
-    return rc;
+    const char *why = flow_pack_start(&w->pack, kind, (int)w->level);
+    if (why != NULL)
+        return flow_stage_fail(stage, FLOW_EINVAL, "\"compression\": \"%s\", level %d: %s",
+                               kind == FLOW_PACK_GZ ? "gz" : "zst", (int)w->level, why);
+    w->packed = malloc(BUFFER);
+    return w->packed != NULL ? FLOW_OK : flow_file_fail(stage, "write", w->path);
 }
 
-static enum flow_status file_open(struct writer *w, struct flow_stage *stage)
+static enum flow_status start_rotation(struct writer *w, struct flow_stage *stage)
 {
-    struct stat st;
-    const bool exists = stat(w->path, &st) == 0;
-    if (w->path[0] == '\0' || (exists && S_ISDIR(st.st_mode))) {
-        errno = exists ? EISDIR : ENOENT;
-        return flow_file_fail(stage, "write", w->name);
-    }
-    if (exists && !S_ISREG(st.st_mode)) {
-        w->fd = open(w->path, O_WRONLY | O_CLOEXEC);
-        w->writing = w->fd >= 0;
-        return w->writing ? FLOW_OK : flow_file_fail(stage, "write", w->name);
-    }
-    /* The file behind a symbolic link is replaced, not the link. */
-    w->target = exists ? realpath(w->path, NULL) : strdup(w->path);
-    if (w->target == NULL)
-        return flow_file_fail(stage, "write", w->name);
-    return flow_stage_info(stage)->checkpoints ? part_new(w, stage, exists ? &st : NULL)
-                                               : temporary_open(w, stage, exists ? &st : NULL);
+    if (is_standard(w->path))
+        return flow_stage_fail(stage, FLOW_EINVAL,
+                               "standard output cannot be rotated: 'path' is to name a file");
+    w->rotation.size = w->rotate_size;
+    w->rotation.every = w->rotate_every;
+    w->rotation.keep = (uint64_t)w->keep;
+    return flow_rotation_init(&w->rotation, stage, w->path);
 }
 
 static enum flow_status writer_open(void *self, struct flow_stage *stage)
 {
     struct writer *w = self;
-    /* By its path it may be a file, and a rename would take away what is in there already. */
-    const bool standard = strcmp(w->path, "-") == 0 || strcmp(w->path, "/dev/stdout") == 0;
-    w->name = standard ? "standard output" : w->path;
     w->newline_size = strlen(w->newline);
+    w->file.patient = w->on_full == FULL_WAITS;
+    w->rotates = w->rotate_size > 0 || w->rotate_every > 0;
+    if (w->keep > 0 && !w->rotates)
+        return flow_stage_fail(stage, FLOW_EINVAL,
+                               "'keep' needs 'rotate_size' or 'rotate_every': there is one file");
     w->buf = malloc(BUFFER);
     if (w->buf == NULL)
-        return flow_file_fail(stage, "write", w->name);
-    if (!standard)
-        return file_open(w, stage);
-    w->fd = STDOUT_FILENO;
-    w->writing = true;
+        return flow_file_fail(stage, "write", w->path);
+    const enum flow_status rc = start_packing(w, stage);
+    if (rc != FLOW_OK)
+        return rc;
+    if (w->rotates)
+        return start_rotation(w, stage);
+    if (!is_standard(w->path))
+        return flow_outfile_open(&w->file, stage, w->path);
+    w->file.name = "standard output";
+    w->file.fd = STDOUT_FILENO;
+    w->file.writing = true;
     return FLOW_OK;
+}
+
+/* ---- bytes ---- */
+
+static enum flow_status write_packed(struct writer *w, struct flow_stage *stage)
+{
+    const size_t size = w->packed_used;
+    w->packed_used = 0;
+    return flow_outfile_write(&w->file, stage, w->packed, size);
+}
+
+/* Compress; with `end`, end the frame and write it all. */
+static enum flow_status pack(struct writer *w, struct flow_stage *stage, const char *data,
+                             size_t size, bool end)
+{
+    struct flow_pack_step step = {.in = data, .in_size = size};
+    enum flow_status rc = FLOW_OK;
+    w->empty = false;
+    for (bool more = true; rc == FLOW_OK && more;) {
+        step.out = w->packed + w->packed_used;
+        step.out_size = BUFFER - w->packed_used;
+        const char *why = flow_pack_run(&w->pack, &step, end);
+        if (why != NULL)
+            return flow_stage_fail(stage, FLOW_EIO, "cannot compress '%s': %s", w->file.name, why);
+        w->packed_used = BUFFER - step.out_size;
+        more = end ? w->pack.inside : step.in_size > 0;
+        if (w->packed_used == BUFFER)
+            rc = write_packed(w, stage);
+    }
+    return rc == FLOW_OK && end ? write_packed(w, stage) : rc;
 }
 
 static enum flow_status write_out(struct writer *w, struct flow_stage *stage, const char *data,
                                   size_t size)
 {
-    struct flow_file_place place = {
-        .fd = w->fd, .name = w->name, .patient = w->on_full == FULL_WAITS};
-    return flow_file_write_to(stage, &place, data, size);
+    if (w->pack.kind == FLOW_PACK_NONE)
+        return flow_outfile_write(&w->file, stage, data, size);
+    return size > 0 ? pack(w, stage, data, size, false) : FLOW_OK;
 }
 
 static enum flow_status flush(struct writer *w, struct flow_stage *stage)
@@ -191,6 +173,21 @@ static enum flow_status flush(struct writer *w, struct flow_stage *stage)
     const size_t size = w->used;
     w->used = 0;
     return write_out(w, stage, w->buf, size);
+}
+
+/* All that came is in the file, and what is compressed can be read up to here. */
+static enum flow_status round_off(struct writer *w, struct flow_stage *stage)
+{
+    const enum flow_status rc = flush(w, stage);
+    return rc == FLOW_OK && w->pack.inside ? pack(w, stage, "", 0, true) : rc;
+}
+
+/* The same, and nothing more comes: no file of a compressed format has no bytes at all. */
+static enum flow_status complete(struct writer *w, struct flow_stage *stage)
+{
+    const enum flow_status rc = round_off(w, stage);
+    const bool lacks = w->pack.kind != FLOW_PACK_NONE && w->empty;
+    return rc == FLOW_OK && lacks ? pack(w, stage, "", 0, true) : rc;
 }
 
 static enum flow_status put(struct writer *w, struct flow_stage *stage, const void *data,
@@ -235,95 +232,159 @@ static enum flow_status put_record(struct writer *w, struct flow_stage *stage,
     return FLOW_OK;
 }
 
+/* ---- one file after the other ---- */
+
+static enum flow_status end_file(struct writer *w, struct flow_stage *stage)
+{
+    enum flow_status rc = complete(w, stage);
+    if (rc == FLOW_OK)
+        rc = flow_rotation_end(&w->rotation, stage, &w->file);
+    w->text = 0;
+    w->empty = true;
+    return rc;
+}
+
+/* When its time will be over. */
+static enum flow_status set_timer(const struct writer *w, struct flow_stage *stage, int64_t now)
+{
+    const int64_t left = w->rotation.ends - now;
+    if (w->rotation.ends == INT64_MAX)
+        return FLOW_OK;
+    return flow_timer(stage, 0, left > 0 ? left : 0);
+}
+
+static enum flow_status begin_file(struct writer *w, struct flow_stage *stage, int64_t now)
+{
+    const enum flow_status rc = flow_rotation_begin(&w->rotation, stage, &w->file, now);
+    return rc == FLOW_OK ? set_timer(w, stage, now) : rc;
+}
+
+static enum flow_status rotate_put(struct writer *w, struct flow_stage *stage, int64_t now,
+                                   const struct flow_record *record)
+{
+    const uint64_t more = record->size + w->newline_size;
+    enum flow_status rc = FLOW_OK;
+    if (w->rotation.size > 0 && w->text > 0 && w->text + more > w->rotation.size)
+        rc = end_file(w, stage);
+    if (rc == FLOW_OK && !w->file.writing)
+        rc = begin_file(w, stage, now);
+    w->text += more;
+    return rc == FLOW_OK ? put_record(w, stage, record) : rc;
+}
+
+/* The open file's time is over: what comes now is for the next one. */
+static enum flow_status end_if_over(struct writer *w, struct flow_stage *stage, int64_t now)
+{
+    return w->file.writing && now >= w->rotation.ends ? end_file(w, stage) : FLOW_OK;
+}
+
+static enum flow_status rotate_batch(struct writer *w, struct flow_stage *stage,
+                                     const struct flow_batch *batch)
+{
+    const int64_t now = flow_rotation_now();
+    enum flow_status rc = end_if_over(w, stage, now);
+    for (struct flow_cursor c = flow_batch_begin(batch); rc == FLOW_OK && flow_batch_next(&c);)
+        rc = rotate_put(w, stage, now, &c.record);
+    return rc;
+}
+
+/* ---- callbacks ---- */
+
 static enum flow_status writer_process_batch(void *self, struct flow_stage *stage,
                                              const struct flow_batch *batch)
 {
     struct writer *w = self;
+    if (w->rotates)
+        return rotate_batch(w, stage, batch);
     for (struct flow_cursor c = flow_batch_begin(batch); flow_batch_next(&c);) {
         const enum flow_status rc = put_record(w, stage, &c.record);
         if (rc != FLOW_OK)
             return rc;
     }
-    return w->target == NULL ? flush(w, stage) : FLOW_OK;
+    return w->file.target == NULL ? flush(w, stage) : FLOW_OK;
 }
 
-/* The file gets its name. */
-static enum flow_status show(struct writer *w, struct flow_stage *stage)
+/* Its time is over, or nearly so: two clocks do not agree to the last. */
+static enum flow_status writer_ready(void *self, struct flow_stage *stage, uint64_t tag,
+                                     unsigned events)
 {
-    w->writing = false;
-    if (close(w->fd) != 0 || rename(w->temporary, w->target) != 0)
-        return flow_file_fail(stage, "write", w->name);
-    free(w->temporary);
-    w->temporary = NULL;
-    return FLOW_OK;
+    struct writer *w = self;
+    const int64_t now = flow_rotation_now();
+    (void)tag;
+    (void)events;
+    const enum flow_status rc = end_if_over(w, stage, now);
+    return rc == FLOW_OK && w->file.writing ? set_timer(w, stage, now) : rc;
 }
 
 static enum flow_status writer_finish(void *self, struct flow_stage *stage)
 {
     struct writer *w = self;
-    const enum flow_status rc = flush(w, stage);
     w->finished = true;
-    if (rc != FLOW_OK || w->target == NULL || flow_stage_info(stage)->checkpoints)
+    if (w->rotates)
+        return w->file.writing ? end_file(w, stage) : FLOW_OK;
+    const enum flow_status rc = complete(w, stage);
+    if (rc != FLOW_OK || w->file.target == NULL || flow_stage_info(stage)->checkpoints)
         return rc;
-    return show(w, stage);
-}
-
-/* All that was written is on the disk, under a name that lasts; how much that is. */
-static enum flow_status make_durable(struct writer *w, struct flow_stage *stage)
-{
-    if (!w->writing) /* it has got its name */
-        return FLOW_OK;
-    const off_t length = lseek(w->fd, 0, SEEK_CUR);
-    if (length < 0 || fsync(w->fd) != 0 || (!w->named && !flow_file_sync_folder(w->temporary)))
-        return flow_file_fail(stage, "write", w->temporary);
-    w->length = (uint64_t)length;
-    w->named = true;
-    return FLOW_OK;
+    return flow_outfile_show(&w->file, stage);
 }
 
 static enum flow_status writer_save(void *self, struct flow_stage *stage, struct flow_saver *to)
 {
     struct writer *w = self;
-    enum flow_status rc = flush(w, stage);
-    if (rc != FLOW_OK || w->target == NULL)
-        return rc;
-    rc = make_durable(w, stage);
+    enum flow_status rc = w->rotates ? end_if_over(w, stage, flow_rotation_now()) : FLOW_OK;
     if (rc == FLOW_OK)
-        rc = flow_save_number(to, w->finished);
-    return rc == FLOW_OK ? flow_save_number(to, w->length) : rc;
+        rc = round_off(w, stage);
+    if (rc != FLOW_OK || (w->file.target == NULL && !w->rotates))
+        return rc;
+    rc = flow_outfile_sync(&w->file, stage);
+    const uint64_t numbers[] = {w->finished, w->file.length, w->text};
+    if (rc == FLOW_OK)
+        rc = flow_save(to, numbers, sizeof(numbers));
+    return rc == FLOW_OK && w->rotates ? flow_rotation_save(&w->rotation, &w->file, to) : rc;
+}
+
+static enum flow_status restore_files(struct writer *w, struct flow_stage *stage,
+                                      struct flow_loader *from)
+{
+    const enum flow_status rc = flow_rotation_restore(&w->rotation, stage, &w->file, from);
+    return rc == FLOW_OK && w->file.writing ? set_timer(w, stage, flow_rotation_now()) : rc;
 }
 
 static enum flow_status writer_restore(void *self, struct flow_stage *stage,
                                        struct flow_loader *from)
 {
     struct writer *w = self;
-    uint64_t finished;
-    if (w->target == NULL)
+    uint64_t numbers[3];
+    if (w->file.target == NULL && !w->rotates)
         return FLOW_OK;
-    enum flow_status rc = flow_load_number(from, &finished);
-    if (rc == FLOW_OK)
-        rc = flow_load_number(from, &w->length);
+    const enum flow_status rc = flow_load(from, numbers, sizeof(numbers));
     if (rc != FLOW_OK)
         return rc;
-    w->finished = finished != 0;
+    w->finished = numbers[0] != 0;
+    w->file.length = numbers[1];
+    w->text = numbers[2];
+    w->empty = w->file.length == 0;
+    if (w->rotates)
+        return restore_files(w, stage, from);
     /* It may have got its name already. */
-    if (w->finished && access(w->temporary, F_OK) != 0 && errno == ENOENT &&
-        access(w->target, F_OK) == 0)
+    if (w->finished && access(w->file.temporary, F_OK) != 0 && errno == ENOENT &&
+        access(w->file.target, F_OK) == 0)
         return FLOW_OK;
-    rc = part_open(w, stage, 0);
-    return rc == FLOW_OK ? part_cut(w, stage, w->length) : rc;
+    return flow_outfile_reopen(&w->file, stage);
 }
 
-/* Nothing more will come, and that is known for good. */
+/* What the checkpoint holds is known for good. */
 static enum flow_status writer_commit(void *self, struct flow_stage *stage, uint64_t epoch)
 {
     struct writer *w = self;
     (void)epoch;
-    if (!w->finished || w->target == NULL || !w->writing)
+    if (w->rotates)
+        return flow_rotation_commit(&w->rotation, stage);
+    if (!w->finished || w->file.target == NULL || !w->file.writing)
         return FLOW_OK;
-    const enum flow_status rc = show(w, stage);
-    if (rc == FLOW_OK && !flow_file_sync_folder(w->target))
-        return flow_file_fail(stage, "write", w->name);
+    const enum flow_status rc = flow_outfile_show(&w->file, stage);
+    if (rc == FLOW_OK && !flow_file_sync_folder(w->file.target))
+        return flow_file_fail(stage, "write", w->file.name);
     return rc;
 }
 
@@ -331,7 +392,7 @@ static const char *writer_weakness(const void *self)
 {
     const struct writer *w = self;
     struct stat st;
-    if (strcmp(w->path, "-") == 0 || strcmp(w->path, "/dev/stdout") == 0)
+    if (is_standard(w->path))
         return "what is on standard output cannot be taken back";
     if (stat(w->path, &st) == 0 && !S_ISREG(st.st_mode))
         return "what is written to a pipe or device cannot be taken back";
@@ -341,12 +402,10 @@ static const char *writer_weakness(const void *self)
 static void writer_close(void *self, struct flow_stage *stage)
 {
     struct writer *w = self;
-    if (w->writing && w->fd != STDOUT_FILENO)
-        (void)close(w->fd);
-    if (w->temporary != NULL && !flow_stage_info(stage)->checkpoints)
-        (void)unlink(w->temporary);
-    free(w->temporary);
-    free(w->target);
+    flow_outfile_close(&w->file, stage);
+    flow_rotation_clear(&w->rotation);
+    flow_pack_clear(&w->pack);
+    free(w->packed);
     free(w->buf);
 }
 
@@ -360,6 +419,7 @@ static const struct flow_stage_type writer = {
     .state_size = sizeof(struct writer),
     .open = writer_open,
     .process_batch = writer_process_batch,
+    .ready = writer_ready,
     .finish = writer_finish,
     .close = writer_close,
     .save = writer_save,

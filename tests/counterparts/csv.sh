@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 #
-# csv.parse, and json.pick that writes CSV, against the csv and json modules of Python.
+# csv.parse, and json.pick and csv.format that write CSV, against the csv and json modules of Python.
 
 lines 20000 'if (n == 1) print "id,name,\"the text\",size"
     printf("%d,%s,%s,%s\n", n, pick(0, 1) ? "Ann" : "\"Lee, \"\"Bo\"\"\"",
@@ -35,3 +35,13 @@ import csv, sys
 rows = csv.DictReader(open('input', encoding='utf-8', newline=''))
 out = csv.writer(sys.stdout, lineterminator='\n')
 out.writerows([r['name'], r['size'], r['the text']] for r in rows)"
+
+alone=yes
+same '"parse": { "use": "csv.parse", "from": "read", "with": { "columns_from": "input" } },
+    "last": { "use": "csv.format", "from": "parse", "with": { "columns": ["size", "the text", "name", "none"] } }' \
+    python3 -c "
+import csv, sys
+rows = csv.DictReader(open('input', encoding='utf-8', newline=''))
+out = csv.DictWriter(sys.stdout, ['size', 'the text', 'name', 'none'], extrasaction='ignore', lineterminator='\n')
+out.writeheader()
+out.writerows(rows)"

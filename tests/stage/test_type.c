@@ -120,9 +120,6 @@ static const struct {
     {{.name = "a.b", .help = "h", .role = FLOW_WORKER, .traits = 16, .process = take},
      "stage type 'a.b': its traits are 0x10; only FLOW_STATEFUL, FLOW_SINGLE, FLOW_LIGHT and "
      "FLOW_OUTSIDE are known"},
-    {{.name = "a.b", .help = "h", .role = FLOW_WORKER, .process_batch = take_batch, .ready = wake},
-     "stage type 'a.b': a stage with 'ready' takes records one by one, with 'process'; "
-     "'process_batch' may stand beside it, not instead of it"},
     {{.name = "a.b",
       .help = "h",
       .role = FLOW_WORKER,
@@ -131,9 +128,16 @@ static const struct {
       .ready = wake},
      "stage type 'a.b': it has 'ready', so it waits, and FLOW_LIGHT says that it never does"},
     {{.name = "a.b", .help = "h", .role = FLOW_WORKER, .process = take, .drop = forget},
-     "stage type 'a.b': it has 'drop' or 'flush' without 'ready', so it never holds a record"},
-    {{.name = "a.b", .help = "h", .role = FLOW_WORKER, .process = take, .flush = make},
-     "stage type 'a.b': it has 'drop' or 'flush' without 'ready', so it never holds a record"},
+     "stage type 'a.b': it has 'drop' or 'flush', but not both 'ready' and 'process', so it never "
+     "holds a record"},
+    {{.name = "a.b",
+      .help = "h",
+      .role = FLOW_WORKER,
+      .process_batch = take_batch,
+      .ready = wake,
+      .flush = make},
+     "stage type 'a.b': it has 'drop' or 'flush', but not both 'ready' and 'process', so it never "
+     "holds a record"},
     {{.name = "a.b", .help = "h", .role = FLOW_PRODUCER, .produce = make, .ready = wake},
      "stage type 'a.b': a producer waits with flow_wait, so it has none of 'ready', 'drop' and "
      "'flush'"},

@@ -211,6 +211,95 @@ TEST(parameters_that_cannot_be_are_refused)
     }
 }
 
+/* ---- csv.format ---- */
+
+static void check_format(const char *with, const char *const *records, const char *expected)
+{
+    const struct flow_harness_options options = {.with = with, .batch = 2};
+    struct flow_harness *h = flow_harness_new(harness_builtin("csv.format"), &options);
+    for (; *records != NULL; records++)
+        flow_harness_feed(h, *records);
+    if (flow_harness_run(h) != FLOW_OK || flow_harness_reject_count(h) > 0)
+        fail_msg("%s%s", flow_harness_failure(h),
+                 flow_harness_reject_count(h) > 0 ? flow_harness_reject(h, 0) : "");
+    assert_string_equal(flow_harness_text(h, 0), expected);
+    flow_harness_free(h);
+}
+
+#define FORMAT(with, expected, ...)                                                                \
+    check_format(with, (const char *const[]){__VA_ARGS__, NULL}, expected)
+
+TEST(objects_and_lists_become_rows)
+{
+    FORMAT("{\"columns\": [\"a\", \"b\"]}", "a,b\n1,\"x,\"\"y\"\"\"\n,\n\"two\nlines\",true\n",
+           "{\"b\": \"x,\\\"y\\\"\", \"a\": 1}", "{\"a\": null, \"c\": 5}",
+           "{\"a\": \"two\\nlines\", \"b\": true}");
+    FORMAT(
+        "{\"columns\": [\"/1\", \"/0/x\"], \"names\": [\"one\", \"an x\"], \"separator\": \"\\t\"}",
+        "one\tan x\n2\t7\n", "[{\"x\": 7}, 2]");
+    FORMAT("{\"columns\": [\"a/b~\"], \"header\": false}", "\"[1,\"\"2\"\"]\"\n",
+           "{\"a/b~\": [1, \"2\"]}");
+    FORMAT("{\"columns\": [\"a\", \"b,\"], \"quote\": \"all\"}", "\"a\",\"b,\"\n\"\",\"0\"\n",
+           "{\"b,\": 0}");
+}
+
+TEST(the_header_comes_even_without_a_row_and_only_once)
+{
+    static const char with[] = "{\"columns\": [\"a\"]}";
+    FORMAT(with, "a\n", NULL);
+    const struct flow_harness_options options = {.with = with, .checkpoints = true};
+    struct flow_harness_saved saved;
+    struct flow_harness *h = flow_harness_new(harness_builtin("csv.format"), &options);
+    flow_harness_feed(h, "{\"a\": 1}");
+    assert_int_equal(flow_harness_open(h), FLOW_OK);
+    assert_int_equal(flow_harness_work(h), FLOW_OK);
+    assert_int_equal(flow_harness_save(h, &saved), FLOW_OK);
+    flow_harness_free(h);
+    const struct flow_harness_options again = {.with = with, .checkpoints = true, .resumes = true};
+    h = flow_harness_new(harness_builtin("csv.format"), &again);
+    flow_harness_feed(h, "{\"a\": 2}");
+    assert_int_equal(flow_harness_open(h), FLOW_OK);
+    assert_int_equal(flow_harness_restore(h, &saved), FLOW_OK);
+    assert_int_equal(flow_harness_work(h), FLOW_OK);
+    assert_int_equal(flow_harness_finish(h), FLOW_OK);
+    assert_string_equal(flow_harness_text(h, 0), "2\n");
+    flow_harness_free(h);
+    free(saved.bytes);
+}
+
+TEST(what_cannot_be_a_row_is_refused)
+{
+    const struct flow_harness_options options = {
+        .with = "{\"columns\": [\"a\"], \"missing\": \"reject\"}"};
+    struct flow_harness *h = flow_harness_new(harness_builtin("csv.format"), &options);
+    flow_harness_feed(h, "{\"b\": 1}");
+    flow_harness_feed(h, "{\"a\": ");
+    flow_harness_feed(h, "");
+    assert_int_equal(flow_harness_run(h), FLOW_OK);
+    assert_string_equal(flow_harness_text(h, 0), "a\n");
+    assert_int_equal(flow_harness_reject_count(h), 3);
+    assert_string_equal(flow_harness_reject(h, 0), "0: no 'a' in \"{\\\"b\\\": 1}\"");
+    assert_non_null(strstr(flow_harness_reject(h, 1), "1: not JSON: byte 7: "));
+    assert_non_null(strstr(flow_harness_reject(h, 2), "2: not JSON: byte 1: "));
+    flow_harness_free(h);
+
+    static const char *const cases[][2] = {
+        {"{\"columns\": []}", "'columns' is empty: a row would have no field"},
+        {"{\"columns\": [\"a\"], \"separator\": \"\\n\"}", "'separator' is '\n'"},
+        {"{\"columns\": [\"a\"], \"names\": [\"b\", \"c\"]}", "'names' has 2, and 'columns' has 1"},
+        {"{\"columns\": [\"a\"], \"names\": [\"b\"], \"header\": false}", "'header' is false"},
+        {"{\"columns\": [\"/a~\"]}", "column '/a~': a '~' stands before neither 0 nor 1"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const struct flow_harness_options bad = {.with = cases[i][0]};
+        h = flow_harness_new(harness_builtin("csv.format"), &bad);
+        assert_int_equal(flow_harness_open(h), FLOW_EINVAL);
+        if (strstr(flow_harness_failure(h), cases[i][1]) == NULL)
+            fail_msg("%s", flow_harness_failure(h));
+        flow_harness_free(h);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -226,6 +315,9 @@ int main(void)
         cmocka_unit_test(large_fields_and_zero_bytes_pass),
         cmocka_unit_test(names_come_from_the_first_line_of_a_file),
         cmocka_unit_test(parameters_that_cannot_be_are_refused),
+        cmocka_unit_test(objects_and_lists_become_rows),
+        cmocka_unit_test(the_header_comes_even_without_a_row_and_only_once),
+        cmocka_unit_test(what_cannot_be_a_row_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

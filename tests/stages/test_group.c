@@ -57,6 +57,43 @@ TEST(arrays_of_json_take_only_json)
     flow_harness_free(h);
 }
 
+TEST(a_batch_does_not_get_older_than_it_may)
+{
+    struct flow_harness *h = make("batch", "{\"age\": \"1h\", \"count\": 3}", true, false);
+    assert_int_equal(flow_harness_open(h), FLOW_OK);
+    for (int i = 0; i < 4; i++)
+        flow_harness_feed(h, "a");
+    assert_int_equal(flow_harness_work(h), FLOW_OK);
+    assert_string_equal(flow_harness_text(h, 0), "a\na\na\n");
+    struct flow_harness_saved saved;
+    assert_int_equal(flow_harness_save(h, &saved), FLOW_OK);
+    assert_int_equal(flow_harness_turn(h), FLOW_OK);
+    assert_string_equal(flow_harness_text(h, 0), "a\na\na\na\n");
+    flow_harness_free(h);
+
+    h = make("batch", "{\"age\": \"1h\", \"count\": 3}", true, true);
+    assert_int_equal(flow_harness_open(h), FLOW_OK);
+    assert_int_equal(flow_harness_restore(h, &saved), FLOW_OK);
+    assert_int_equal(flow_harness_turn(h), FLOW_OK);
+    assert_string_equal(flow_harness_text(h, 0), "a\n");
+    flow_harness_free(h);
+    free(saved.bytes);
+}
+
+TEST(what_goes_by_the_clock_is_refused_where_results_have_their_turns)
+{
+    static const char *const cases[][2] = {{"batch", "{\"age\": \"1s\"}"},
+                                           {"window", "{\"every\": \"1s\"}"}};
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const struct flow_harness_options options = {
+            .with = cases[i][1], .replicas = 2, .numbered = true};
+        struct flow_harness *h = flow_harness_new(harness_builtin(cases[i][0]), &options);
+        assert_int_equal(flow_harness_open(h), FLOW_EINVAL);
+        assert_non_null(strstr(flow_harness_failure(h), "\"order\": \"none\" or one worker"));
+        flow_harness_free(h);
+    }
+}
+
 /* ---- sort ---- */
 
 TEST(records_are_sorted_by_bytes_and_by_numbers)
@@ -218,6 +255,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(records_are_joined_by_count_and_size),
         cmocka_unit_test(arrays_of_json_take_only_json),
+        cmocka_unit_test(a_batch_does_not_get_older_than_it_may),
+        cmocka_unit_test(what_goes_by_the_clock_is_refused_where_results_have_their_turns),
         cmocka_unit_test(records_are_sorted_by_bytes_and_by_numbers),
         cmocka_unit_test(records_are_sorted_by_columns_fields_and_keys),
         cmocka_unit_test(records_without_the_value_are_refused),

@@ -146,6 +146,35 @@ TEST(windows_of_time_wait_for_what_is_late)
         "");
 }
 
+TEST(a_window_by_the_clock_ends_when_its_time_is_over)
+{
+    static const char with[] = "{\"every\": \"1h\"}";
+    static const struct input inputs[] = {{0, "a", "1"}, {0, "b", "2"}, {0, "a", "3"}};
+    struct flow_harness *h = make("window", with, false, inputs, 0, 3);
+    assert_int_equal(flow_harness_open(h), FLOW_OK);
+    assert_int_equal(flow_harness_work(h), FLOW_OK);
+    struct flow_harness_saved saved;
+    assert_int_equal(flow_harness_save(h, &saved), FLOW_OK);
+    assert_int_equal(flow_harness_count(h, 0), 0);
+    assert_int_equal(flow_harness_turn(h), FLOW_OK);
+    assert_int_equal(flow_harness_count(h, 0), 2);
+    assert_non_null(strstr(flow_harness_text(h, 0), "\"count\":2,\"sum\":4,"));
+    flow_harness_feed(h, "5"); /* by the clock it would belong to the window that is over */
+    assert_int_equal(flow_harness_work(h), FLOW_OK);
+    assert_int_equal(flow_harness_finish(h), FLOW_OK);
+    assert_int_equal(flow_harness_count(h, 0), 3);
+    assert_int_equal(flow_harness_count(h, 1), 0);
+    flow_harness_free(h);
+
+    h = make("window", with, true, inputs, 0, 0);
+    assert_int_equal(flow_harness_open(h), FLOW_OK);
+    assert_int_equal(flow_harness_restore(h, &saved), FLOW_OK);
+    assert_int_equal(flow_harness_turn(h), FLOW_OK);
+    assert_int_equal(flow_harness_count(h, 0), 2);
+    flow_harness_free(h);
+    free(saved.bytes);
+}
+
 TEST(records_that_cannot_be_summed_up_are_refused)
 {
     const char *timed = "{\"time\": \"/t\", \"value\": \"/v\"}";
@@ -160,7 +189,7 @@ TEST(records_that_cannot_be_summed_up_are_refused)
     rejects("window", timed, &(struct input){0, "k", "{\"t\": 1, \"v\": 1"}, "it is no JSON");
     rejects("window", timed, &(struct input){0, "k", "{\"t\": 1e12, \"v\": 1}"}, "out of reach");
     rejects("window", "{\"group\": \"/g\"}", &(struct input){0, "k", "1"}, "there is no group");
-    refuses("window", "{\"count\": 2, \"time\": \"/t\"}", "by 'count' or by 'time', not both");
+    refuses("window", "{\"count\": 2, \"time\": \"/t\"}", "by 'count', by 'time' or by 'every', not by several");
     refuses("window", "{\"quantiles\": \"2\"}", "quantile '2' is not from 0 to 1");
     refuses("window", "{\"value\": \"v\"}", "value 'v': it does not begin with");
 }
@@ -231,6 +260,7 @@ int main(void)
         cmocka_unit_test(numbers_are_summed_up_by_key),
         cmocka_unit_test(quantiles_lie_between_the_values),
         cmocka_unit_test(windows_of_time_wait_for_what_is_late),
+        cmocka_unit_test(a_window_by_the_clock_ends_when_its_time_is_over),
         cmocka_unit_test(records_that_cannot_be_summed_up_are_refused),
         cmocka_unit_test(records_of_two_sides_are_paired),
         cmocka_unit_test(records_are_joined_by_fields_and_written_as_text),

@@ -154,7 +154,9 @@ struct flow_stage_type {
     /*
      * Of a stage that waits without blocking: a descriptor that it watches has `events` (as for
      * poll), or, with 0, a timer of this tag has come.  Any record in flight may be dealt with.
-     * FLOW_OK, or what flow_done, flow_emit and the like or flow_stage_fail returned.
+     * FLOW_OK, or what flow_done, flow_emit and the like or flow_stage_fail returned.  With
+     * process_batch and no `process` it is called for timers only: such a stage holds and watches
+     * nothing, may be light, and emits here what belongs to no record.
      */
     enum flow_status (*ready)(void *self, struct flow_stage *stage, uint64_t tag, unsigned events);
 
