@@ -72,12 +72,12 @@ struct flow_board_replica {
     flow_counter kept_batch;  /* the sequence of the first one that is not; 0: none ever was */
     /* For a run that goes back to a checkpoint, see watch/cut.h: */
     flow_counter cut[2][FLOW_KEPT]; /* the counts at its moment in an epoch, by its parity */
-    flow_counter passed_epoch;   /* the last one whose barrier it has passed */
-    flow_counter base_out;       /* records emitted before the counts above began */
-    flow_counter final_epoch;    /* from this one on they are those of its end; 0: not yet */
-    flow_counter deaths;         /* so often it died and the run went back */
-    flow_counter careful_until;  /* go record by record up to so many taken in; 0: no need */
-    flow_counter hand_print;     /* then, what the record in hand looks like; 0: not known */
+    flow_counter passed_epoch;      /* the last one whose barrier it has passed */
+    flow_counter base_out;          /* records emitted before the counts above began */
+    flow_counter final_epoch;       /* from this one on they are those of its end; 0: not yet */
+    flow_counter deaths;            /* so often it died and the run went back */
+    flow_counter careful_until;     /* go record by record up to so many taken in; 0: no need */
+    flow_counter hand_print;        /* then, what the record in hand looks like; 0: not known */
 };
 
 #define FLOW_WHOLE_BATCH UINT64_MAX
