@@ -6,6 +6,8 @@
 #include <sys/epoll.h>
 #include <time.h>
 
+#define TURN 16 /* reads in a row, before others have their turn */
+
 int64_t program_now_ns(void)
 {
     struct timespec now;
@@ -203,7 +205,8 @@ static enum flow_status take_answers(struct exec *e, struct flow_stage *stage, b
 static enum flow_status hear(struct exec *e, struct flow_stage *stage, bool *end)
 {
     enum flow_status rc = FLOW_OK;
-    for (int i = 0; i < 4 && rc == FLOW_OK && !*end; i++) { /* then others have their turn */
+    bool more = true;
+    for (int i = 0; i < TURN && rc == FLOW_OK && more; i++) {
         uint8_t *room = buffer_room(&e->got, STEP);
         const ssize_t got = room != NULL ? read(e->child.out, room, STEP) : 0;
         if (room == NULL)
@@ -211,6 +214,7 @@ static enum flow_status hear(struct exec *e, struct flow_stage *stage, bool *end
         if (got < 0 && errno == EAGAIN)
             return FLOW_OK;
         *end = got == 0 || (got < 0 && errno != EINTR);
+        more = got == (ssize_t)STEP || (got < 0 && !*end);
         e->got.size += got > 0 ? (size_t)got : 0;
         rc = take_answers(e, stage, *end);
     }

@@ -37,8 +37,10 @@ static void check_type(const struct flow_stage_type *type)
     assert_int_equal(type->inputs == NULL, type->role == FLOW_PRODUCER);
     assert_int_equal(type->outputs == NULL, type->role == FLOW_CONSUMER);
     assert_int_equal(type->produce != NULL, type->role == FLOW_PRODUCER);
-    assert_true(type->role == FLOW_PRODUCER ||
-                (type->process != NULL) != (type->process_batch != NULL));
+    assert_true(type->role == FLOW_PRODUCER || type->process != NULL ||
+                type->process_batch != NULL);
+    if (type->process != NULL && type->process_batch != NULL)
+        assert_non_null(type->ready); /* it may hold nothing, and takes whole batches then */
 }
 
 TEST(every_built_in_type_explains_itself_and_is_sound)
