@@ -199,6 +199,14 @@ static enum flow_status wait_step(struct flow_replica *replica, struct pollfd *f
     return flow_task_sleep(replica, FLOW_STATE_WAIT_SELF, fds, count, left);
 }
 
+/* Has a producer something to do that it can only be called for once it has returned? */
+static bool is_wanted(const struct flow_replica *replica)
+{
+    const struct flow_task *task = replica->task;
+    return flow_barrier_is_due(task) ||
+           (replica->type->commit != NULL && flow_barrier_has_commit(task));
+}
+
 static enum flow_status call_wait(struct flow_stage *stage, int fd, short events,
                                   int64_t timeout_ns)
 {
@@ -212,7 +220,7 @@ static enum flow_status call_wait(struct flow_stage *stage, int fd, short events
     while (rc == FLOW_OK) {
         if (stops && atomic_load_explicit(replica->env->draining, memory_order_relaxed))
             return FLOW_ECLOSED;
-        if (stops && flow_barrier_is_due(replica->task))
+        if (stops && is_wanted(replica))
             return FLOW_EAGAIN;
         struct pollfd fds[2] = {{.fd = fd, .events = events},
                                 {.fd = stops ? replica->env->drain_fd : -1, .events = POLLIN}};
