@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "engine/barrier.h"
+#include "engine/spooling.h"
 
 /* What a callback may call; the functions of flowrun/stage.h end here. */
 
@@ -30,6 +31,11 @@ static enum flow_status call_emit(struct flow_stage *stage, const struct flow_ta
     if (rc != FLOW_OK)
         return rc;
     const struct flow_piece piece = {data, size, to->key, to->key != NULL ? to->key_size : 0};
+    if (replica->spooling != NULL) {
+        const enum flow_status spooled = flow_spooling_add(replica, to->port, &piece);
+        if (spooled != FLOW_OK)
+            return spooled;
+    }
     return flow_output_emit(&replica->output, to->port, &piece);
 }
 
@@ -162,7 +168,10 @@ static void *call_reserve(struct flow_stage *stage, unsigned port, size_t size)
     struct flow_replica *replica = replica_of(stage);
     if (check_port(replica, port) != FLOW_OK)
         return NULL;
-    return flow_output_reserve(&replica->output, port, size);
+    void *room = flow_output_reserve(&replica->output, port, size);
+    if (replica->spooling != NULL)
+        replica->spooling->reserved = room;
+    return room;
 }
 
 static enum flow_status call_commit(struct flow_stage *stage, const struct flow_target *to,
@@ -172,8 +181,14 @@ static enum flow_status call_commit(struct flow_stage *stage, const struct flow_
     const enum flow_status rc = check_port(replica, to->port);
     if (rc != FLOW_OK)
         return rc;
-    return flow_output_commit(&replica->output, to->port, size, to->key,
-                              to->key != NULL ? to->key_size : 0);
+    const size_t key_size = to->key != NULL ? to->key_size : 0;
+    if (replica->spooling != NULL && replica->spooling->reserved != NULL) {
+        const struct flow_piece piece = {replica->spooling->reserved, size, to->key, key_size};
+        const enum flow_status spooled = flow_spooling_add(replica, to->port, &piece);
+        if (spooled != FLOW_OK)
+            return spooled;
+    }
+    return flow_output_commit(&replica->output, to->port, size, to->key, key_size);
 }
 
 FLOW_PRINTF(4, 0)
@@ -217,6 +232,8 @@ static enum flow_status call_wait(struct flow_stage *stage, int fd, short events
     /* That cuts before what the record in hand has emitted, which has to go too. */
     if (rc == FLOW_OK && replica->stage.in_hand != 0)
         rc = flow_task_flush(replica, false);
+    if (rc == FLOW_OK)
+        rc = flow_spooling_sync(replica);
     while (rc == FLOW_OK) {
         if (stops && atomic_load_explicit(replica->env->draining, memory_order_relaxed))
             return FLOW_ECLOSED;

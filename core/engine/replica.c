@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "engine/barrier.h"
 #include "engine/hold.h"
+#include "engine/spooling.h"
 #include "engine/waiting.h"
 #include "param/param.h"
 #include "record/arena.h"
@@ -218,6 +219,7 @@ void flow_replica_free(struct flow_replica *replica)
     flow_replica_let_go(replica);
     flow_edit_clear(&replica->edit);
     flow_hold_free(replica->hold);
+    flow_spooling_free(replica);
     flow_pool_free(replica->host.pool);
     free(replica->refused);
     free(replica);
@@ -299,9 +301,13 @@ enum flow_status flow_replica_open(struct flow_replica *replica)
     if (rc == FLOW_OK && replica->type->ready != NULL)
         rc = flow_hold_init(replica);
     if (rc == FLOW_OK)
+        rc = flow_spooling_init(replica);
+    if (rc == FLOW_OK)
         rc = open_stage(replica);
     if (rc == FLOW_OK)
         rc = flow_barrier_restore(replica);
+    if (rc == FLOW_OK)
+        rc = flow_spooling_open(replica);
     if (rc == FLOW_OK)
         flow_set(&host->slot->state, FLOW_STATE_OPENED);
     return rc;

@@ -36,6 +36,7 @@ struct flow_replica_env {
 };
 
 struct flow_hold;
+struct flow_spooling;
 struct flow_task;
 
 /* How a replica waits and calls, which is its task's business; see engine/host.h. */
@@ -66,6 +67,7 @@ struct flow_replica {
     struct flow_cursor cursor; /* ... where `process` goes through it */
     struct flow_edit edit;
     struct flow_hold *hold;         /* of a stage that has `ready`; else NULL */
+    struct flow_spooling *spooling; /* of a producer with a spool; else NULL */
     struct flow_aside aside;        /* records that are not to be tried */
     const struct flow_fatal *fatal; /* of them, the one that is being given up; NULL: none */
     uint64_t serial;                /* of the record in hand, for withdrawing */

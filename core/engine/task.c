@@ -7,6 +7,7 @@
 #include "engine/barrier.h"
 #include "engine/notice.h"
 #include "engine/rejoin.h"
+#include "engine/spooling.h"
 #include "engine/waiting.h"
 
 #define SLOW_PRODUCE_NS 1000000 /* after a call this long, what it emitted is sent at once */
@@ -356,7 +357,12 @@ static enum flow_status produce_some(struct flow_task *task)
 {
     struct flow_replica *first = first_of(task);
     const int64_t start = flow_now_ns();
-    enum flow_status rc = flow_replica_produce(first);
+    bool taken;
+    enum flow_status rc = flow_spooling_turn(first, &taken);
+    if (rc == FLOW_OK && !taken)
+        rc = flow_replica_produce(first);
+    if (rc == FLOW_OK)
+        rc = flow_spooling_settle(first);
     if (rc == FLOW_OK && flow_now_ns() - start > SLOW_PRODUCE_NS)
         rc = flow_task_flush(first, false);
     if (rc == FLOW_OK && flow_barrier_is_due(task))

@@ -84,10 +84,12 @@ struct flow_graph_stage {
     size_t cpu_count;
     bool isolate;
     struct flow_restart restart;
-    int64_t timeout_ns;  /* that a callback may take for one record; 0: any */
-    bool fuse_given;     /* by the stage itself, not by `run` */
-    enum flow_fuse fuse; /* with the stage before it */
-    char *description;   /* NULL: none */
+    int64_t timeout_ns;   /* that a callback may take for one record; 0: any */
+    bool fuse_given;      /* by the stage itself, not by `run` */
+    enum flow_fuse fuse;  /* with the stage before it */
+    bool spool_given;     /* by the stage itself, not at the top */
+    uint64_t spool_bytes; /* most that its spool may hold; 0: it has none */
+    char *description;    /* NULL: none */
 };
 
 struct flow_graph_edge {
@@ -152,6 +154,8 @@ struct flow_graph {
     char *state;           /* the state folder; NULL: the one beside the graph */
     int64_t checkpoint_ns; /* between two checkpoints */
     enum flow_delivery delivery;
+    uint64_t
+        spool_bytes; /* of producers that say nothing themselves and cannot read again; 0: none */
     struct flow_graph_test *tests;
     size_t test_count;
     struct flow_stage_type **own_types; /* made for a test, see rig.h */

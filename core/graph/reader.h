@@ -207,4 +207,7 @@ void flow_reader_restart(struct flow_reader *r, const struct flow_node *node,
                          struct flow_restart *restart);
 void flow_reader_timeout(struct flow_reader *r, const struct flow_node *node, int64_t *timeout_ns);
 
+/* A spool: true, false, or how large it may become.  False: nothing is said. */
+bool flow_reader_spool(struct flow_reader *r, const struct flow_node *node, uint64_t *bytes);
+
 #endif /* FLOW_GRAPH_READER_H */

@@ -166,6 +166,8 @@ static const char stage_text[] =
                                     "    \"fuse\": " FUSE ","
                                     "    \"restart\": { \"$ref\": \"#/$defs/restart\" },"
                                     "    \"timeout\": { \"$ref\": \"#/$defs/duration\" },"
+                                    "    \"spool\": { \"anyOf\": [ { \"type\": \"boolean\" }, "
+                                    "{ \"$ref\": \"#/$defs/size\" } ], \"default\": false },"
                                     "    \"description\": { \"type\": \"string\" } },"
                                     "  \"not\": { \"required\": [\"from\", \"inputs\"] } }";
 
@@ -195,6 +197,8 @@ static const char root_text[] =
     "        \"additionalProperties\": { \"type\": \"string\" } } } },"
     "    \"tests\": { \"type\": \"array\", \"maxItems\": 1000,"
     "      \"items\": { \"$ref\": \"#/$defs/test\" } },"
+    "    \"spool\": { \"anyOf\": [ { \"type\": \"boolean\" }, { \"$ref\": \"#/$defs/size\" } ],"
+    "      \"default\": false },"
     "    \"run\": { \"$ref\": \"#/$defs/run\" } } }";
 
 static json_t *load(const char *text)

@@ -118,8 +118,8 @@ static void read_stage(struct flow_reader *r, size_t index)
 {
     static const char *const keys[] = {"use",     "with",    "from",        "inputs", "workers",
                                        "order",   "errors",  "isolate",     "fuse",   "cpus",
-                                       "restart", "timeout", "description", NULL};
-    static const char *const later[] = {"host", "delivery", "spool", NULL};
+                                       "restart", "timeout", "description", "spool",  NULL};
+    static const char *const later[] = {"host", "delivery", NULL};
     static const struct flow_words words = {keys, later};
 
     struct flow_graph_stage *stage = &r->graph->stages[index];
@@ -141,6 +141,8 @@ static void read_stage(struct flow_reader *r, size_t index)
     flow_reader_restart(r, flow_node_get(nodes->node, "restart"), &stage->restart);
     flow_reader_timeout(r, flow_node_get(nodes->node, "timeout"), &stage->timeout_ns);
     flow_reader_cpus(r, flow_node_get(nodes->node, "cpus"), stage);
+    stage->spool_given =
+        flow_reader_spool(r, flow_node_get(nodes->node, "spool"), &stage->spool_bytes);
     flow_field_copy(r, flow_node_get(nodes->node, "description"), &stage->description);
     flow_reader_use(r, index);
 }

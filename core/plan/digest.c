@@ -35,6 +35,8 @@ static void mix_stage(uint64_t *digest, const struct flow_plan_stage *stage)
     mix(digest, stage->replica_count);
     mix(digest, stage->numbered);
     mix(digest, stage->recovers);
+    if (stage->spool_bytes > 0) /* what is saved has a place in the spool */
+        mix_text(digest, "spool");
     mix(digest, stage->graph != NULL);
     if (stage->graph == NULL)
         return;

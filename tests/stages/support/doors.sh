@@ -59,7 +59,7 @@ kill_and_resume() { # GRAPH [OPTION]...
         tries=$((tries + 1))
         python3 -c 'import select; select.select([], [], [], 0.01)'
     done
-    kill -9 "$run"
+    kill -9 "$run" 2>/dev/null || true
     end 2>/dev/null
     begin "$@"
 }
