@@ -68,7 +68,7 @@ static enum flow_status judge(struct flow_standing *standing,
                          standing->state.path, from->epoch);
     if (!options->resume) {
         flow_manifest_clear(from);
-        return flow_state_reset(&standing->state, err);
+        return flow_state_reset(&standing->state, false, err);
     }
     if (flow_manifest_match(from, &standing->head, &why) != FLOW_OK)
         return flow_fail(err, FLOW_EINVAL, "cannot go on from the checkpoint in '%s': %s",
@@ -99,10 +99,20 @@ static enum flow_status load(struct flow_standing *standing, const struct flow_r
         return judge(standing, options, err);
     if (rc != FLOW_ENOENT)
         return rc;
+    bool spools = false;
+    rc = flow_state_look_for_spools(&standing->state, &spools, err);
+    if (rc == FLOW_OK && spools && !options->resume)
+        rc = flow_fail(err, FLOW_EINVAL,
+                       "the state folder '%s' holds the spool of a run that was interrupted before "
+                       "its first checkpoint: go on with --resume, or remove the folder to begin "
+                       "anew without what it had taken",
+                       standing->state.path);
+    if (rc != FLOW_OK)
+        return rc;
     if (options->resume)
-        tell(options, "there is no checkpoint in '%s' yet: the run begins anew",
-             standing->state.path);
-    return flow_state_reset(&standing->state, err);
+        tell(options, "there is no checkpoint in '%s' yet: the run begins anew%s",
+             standing->state.path, spools ? ", with what its spools hold" : "");
+    return flow_state_reset(&standing->state, options->resume, err);
 }
 
 static enum flow_status begin(const struct flow_plan *plan, struct flow_standing *standing,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "engine/careful.h"
+#include "engine/spooling.h"
 #include "engine/waiting.h"
 #include "watch/cut.h"
 
@@ -15,6 +16,8 @@ static enum flow_status each_number(struct flow_replica *replica, void *context,
 {
     struct flow_output *output = &replica->output;
     enum flow_status rc = visit(context, &output->shared.before);
+    if (rc == FLOW_OK && replica->spooling != NULL)
+        rc = visit(context, &replica->spooling->log.position);
     for (size_t p = 0; p < output->port_count && rc == FLOW_OK; p++) {
         struct flow_port_out *port = &output->ports[p];
         rc = visit(context, &port->emitted);
@@ -74,13 +77,16 @@ static enum flow_status save(struct flow_replica *replica, uint64_t epoch, bool 
     flow_state_blob_name(finished ? epochs->session : epoch, id, finished,
                          replica->env->incarnation, name);
     replica->has_reason = false;
-    enum flow_status rc =
-        flow_blob_begin(&writer, options->disk, options->folder, name, &saved.blob, &why);
+    enum flow_status rc = flow_spooling_sync(replica);
+    if (rc != FLOW_OK)
+        return rc;
+    rc = flow_blob_begin(&writer, options->disk, options->folder, name, &saved.blob, &why);
     if (rc == FLOW_OK)
         rc = save_all(replica, finished, &writer.saver);
     if (rc == FLOW_OK)
         rc = flow_blob_end(&writer);
     flow_blob_clear(&writer);
+    flow_spooling_saved(replica);
     if (rc == FLOW_OK)
         epochs->saved(epochs->context, id, epoch, &saved);
     return explain(replica, rc, &why, "its state could not be saved");
@@ -92,6 +98,7 @@ static enum flow_status commit(struct flow_replica *replica, uint64_t epoch)
 {
     static const struct flow_error none = {0};
     replica->owed_epoch = 0;
+    flow_spooling_committed(replica);
     if (replica->type->commit == NULL)
         return FLOW_OK;
     replica->has_reason = false;

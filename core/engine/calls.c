@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "engine/barrier.h"
+#include "engine/spooling.h"
 #include "engine/tick.h"
 
 /* What a callback may call; the functions of flowrun/stage.h end here. */
@@ -31,6 +32,11 @@ static enum flow_status call_emit(struct flow_stage *stage, const struct flow_ta
     if (rc != FLOW_OK)
         return rc;
     const struct flow_piece piece = {data, size, to->key, to->key != NULL ? to->key_size : 0};
+    if (replica->spooling != NULL) {
+        const enum flow_status spooled = flow_spooling_add(replica, to->port, &piece);
+        if (spooled != FLOW_OK)
+            return spooled;
+    }
     return flow_output_emit(&replica->output, to->port, &piece);
 }
 
@@ -163,7 +169,10 @@ static void *call_reserve(struct flow_stage *stage, unsigned port, size_t size)
     struct flow_replica *replica = replica_of(stage);
     if (check_port(replica, port) != FLOW_OK)
         return NULL;
-    return flow_output_reserve(&replica->output, port, size);
+    void *room = flow_output_reserve(&replica->output, port, size);
+    if (replica->spooling != NULL)
+        replica->spooling->reserved = room;
+    return room;
 }
 
 static enum flow_status call_commit(struct flow_stage *stage, const struct flow_target *to,
@@ -173,8 +182,14 @@ static enum flow_status call_commit(struct flow_stage *stage, const struct flow_
     const enum flow_status rc = check_port(replica, to->port);
     if (rc != FLOW_OK)
         return rc;
-    return flow_output_commit(&replica->output, to->port, size, to->key,
-                              to->key != NULL ? to->key_size : 0);
+    const size_t key_size = to->key != NULL ? to->key_size : 0;
+    if (replica->spooling != NULL && replica->spooling->reserved != NULL) {
+        const struct flow_piece piece = {replica->spooling->reserved, size, to->key, key_size};
+        const enum flow_status spooled = flow_spooling_add(replica, to->port, &piece);
+        if (spooled != FLOW_OK)
+            return spooled;
+    }
+    return flow_output_commit(&replica->output, to->port, size, to->key, key_size);
 }
 
 FLOW_PRINTF(4, 0)
@@ -208,6 +223,14 @@ static enum flow_status tick(struct flow_replica *replica)
     return rc == FLOW_OK ? flow_task_flush(replica, false) : rc;
 }
 
+/* Has a producer something to do that it can only be called for once it has returned? */
+static bool is_wanted(const struct flow_replica *replica)
+{
+    const struct flow_task *task = replica->task;
+    return flow_barrier_is_due(task) ||
+           (replica->type->commit != NULL && flow_barrier_has_commit(task));
+}
+
 static enum flow_status call_wait(struct flow_stage *stage, int fd, short events,
                                   int64_t timeout_ns)
 {
@@ -218,10 +241,12 @@ static enum flow_status call_wait(struct flow_stage *stage, int fd, short events
     /* That cuts before what the record in hand has emitted, which has to go too. */
     if (rc == FLOW_OK && replica->stage.in_hand != 0)
         rc = flow_task_flush(replica, false);
+    if (rc == FLOW_OK)
+        rc = flow_spooling_sync(replica);
     while (rc == FLOW_OK) {
         if (stops && atomic_load_explicit(replica->env->draining, memory_order_relaxed))
             return FLOW_ECLOSED;
-        if (stops && flow_barrier_is_due(replica->task))
+        if (stops && is_wanted(replica))
             return FLOW_EAGAIN;
         struct pollfd fds[2] = {{.fd = fd, .events = events},
                                 {.fd = stops ? replica->env->drain_fd : -1, .events = POLLIN}};

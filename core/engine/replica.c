@@ -11,6 +11,7 @@
 #include "engine/barrier.h"
 #include "engine/careful.h"
 #include "engine/hold.h"
+#include "engine/spooling.h"
 #include "engine/waiting.h"
 #include "param/param.h"
 #include "record/arena.h"
@@ -222,6 +223,7 @@ void flow_replica_free(struct flow_replica *replica)
     flow_edit_clear(&replica->edit);
     flow_hold_free(replica->hold);
     flow_timers_clear(&replica->timers);
+    flow_spooling_free(replica);
     flow_pool_free(replica->host.pool);
     free(replica->refused);
     free(replica);
@@ -302,11 +304,15 @@ enum flow_status flow_replica_open(struct flow_replica *replica)
     if (rc == FLOW_OK && flow_type_holds(replica->type))
         rc = flow_hold_init(replica);
     if (rc == FLOW_OK)
+        rc = flow_spooling_init(replica);
+    if (rc == FLOW_OK)
         rc = open_stage(replica);
     if (rc == FLOW_OK)
         rc = flow_barrier_restore(replica);
     if (rc == FLOW_OK && replica->input.keep != NULL && replica->env->incarnation == 0)
         flow_keep_base(&replica->keep);
+    if (rc == FLOW_OK)
+        rc = flow_spooling_open(replica);
     if (rc == FLOW_OK)
         flow_set(&host->slot->state, FLOW_STATE_OPENED);
     return rc;

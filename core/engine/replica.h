@@ -37,6 +37,7 @@ struct flow_replica_env {
 };
 
 struct flow_hold;
+struct flow_spooling;
 struct flow_task;
 
 /* How a replica waits and calls, which is its task's business; see engine/host.h. */
@@ -66,8 +67,9 @@ struct flow_replica {
     struct flow_batch batch;   /* ... as the callback sees it */
     struct flow_cursor cursor; /* ... where `process` goes through it */
     struct flow_edit edit;
-    struct flow_hold *hold;    /* of a stage that may hold records; else NULL */
-    struct flow_timers timers; /* of one that has `ready` and may not; see engine/tick.h */
+    struct flow_hold *hold;         /* of a stage that may hold records; else NULL */
+    struct flow_timers timers;      /* of one that has `ready` and may not; see engine/tick.h */
+    struct flow_spooling *spooling; /* of a producer with a spool; else NULL */
     const struct flow_graph_fault *const *faults; /* of a test; else NULL: see engine/fault.h */
     struct flow_aside aside;                      /* records that are not to be tried */
     const struct flow_fatal *fatal; /* of them, the one that is being given up; NULL: none */

@@ -7,6 +7,7 @@
 #include "engine/barrier.h"
 #include "engine/notice.h"
 #include "engine/rejoin.h"
+#include "engine/spooling.h"
 #include "engine/tick.h"
 #include "engine/waiting.h"
 
@@ -362,7 +363,12 @@ static enum flow_status produce_some(struct flow_task *task)
 {
     struct flow_replica *first = first_of(task);
     const int64_t start = flow_now_ns();
-    enum flow_status rc = flow_replica_produce(first);
+    bool taken;
+    enum flow_status rc = flow_spooling_turn(first, &taken);
+    if (rc == FLOW_OK && !taken)
+        rc = flow_replica_produce(first);
+    if (rc == FLOW_OK)
+        rc = flow_spooling_settle(first);
     const int64_t now = flow_now_ns();
     if (rc == FLOW_OK && flow_tick_is_due(task, now))
         rc = flow_tick_call(task, 1);

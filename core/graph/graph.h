@@ -102,6 +102,8 @@ struct flow_graph_stage {
     enum flow_delivery delivery; /* of the paths that it begins or ends */
     bool fuse_given;             /* by the stage itself, not by `run` */
     enum flow_fuse fuse;         /* with the stage before it */
+    bool spool_given;            /* by the stage itself, not at the top */
+    uint64_t spool_bytes;        /* most that its spool may hold; 0: it has none */
     char *description;           /* NULL: none */
     const struct flow_graph_fault *const *faults; /* a list; NULL, mostly: none */
 };
@@ -171,6 +173,8 @@ struct flow_graph {
     char *state;           /* the state folder; NULL: the one beside the graph */
     int64_t checkpoint_ns; /* between two checkpoints */
     enum flow_delivery delivery;
+    uint64_t
+        spool_bytes; /* of producers that say nothing themselves and cannot read again; 0: none */
     struct flow_graph_test *tests;
     size_t test_count;
     struct flow_stage_type **own_types; /* made for a test, see rig.h */

@@ -324,19 +324,32 @@ static void refuse_ports(struct flow_reader *r)
 
 void flow_reader_head(struct flow_reader *r)
 {
-    static const char *const keys[] = {"flowrun", "name",   "description", "$schema",
-                                       "plugins", "params", "defaults",    "stages",
-                                       "run",     "tests",  "ports",       NULL};
-    static const char *const later[] = {"spool", NULL};
-    static const struct flow_words words = {keys, later};
+    static const char *const keys[] = {"flowrun", "name",     "description", "$schema", "plugins",
+                                       "params",  "defaults", "stages",      "run",     "tests",
+                                       "ports",   "spool",    NULL};
+    static const struct flow_words words = {keys, NULL};
 
     check_version(r);
     (void)flow_field_check_keys(r, &r->source->root, &words, FLOW_OWN_KEYS);
     read_names(r);
     read_run(r, flow_node_get(&r->source->root, "run"));
     read_defaults(r, flow_node_get(&r->source->root, "defaults"));
+    (void)flow_reader_spool(r, flow_node_get(&r->source->root, "spool"), &r->graph->spool_bytes);
     flow_reader_plugins(r);
     refuse_ports(r);
+}
+
+#define SPOOL_BYTES ((uint64_t)1 << 30)
+
+bool flow_reader_spool(struct flow_reader *r, const struct flow_node *node, uint64_t *bytes)
+{
+    if (node == NULL)
+        return false;
+    if (json_is_boolean(node->json))
+        *bytes = json_is_true(node->json) ? SPOOL_BYTES : 0;
+    else
+        (void)flow_field_size(r, node, bytes);
+    return true;
 }
 
 /* What is for the whole run stands in the graph that is run. */
@@ -351,9 +364,9 @@ static void refuse_whole(struct flow_reader *r, const char *key)
 
 void flow_reader_part_head(struct flow_reader *r)
 {
-    static const char *const keys[] = {"flowrun", "name",   "description", "$schema",
-                                       "plugins", "params", "defaults",    "stages",
-                                       "ports",   "run",    "tests",       NULL};
+    static const char *const keys[] = {"flowrun", "name",     "description", "$schema", "plugins",
+                                       "params",  "defaults", "stages",      "ports",   "run",
+                                       "tests",   "spool",    NULL};
     static const struct flow_words words = {keys, NULL};
     const char *text;
 
@@ -363,6 +376,7 @@ void flow_reader_part_head(struct flow_reader *r)
     (void)flow_field_string(r, flow_node_get(&r->source->root, "name"), &text);
     (void)flow_field_string(r, flow_node_get(&r->source->root, "description"), &text);
     refuse_whole(r, "run");
+    refuse_whole(r, "spool");
     refuse_whole(r, "tests");
     read_defaults(r, flow_node_get(&r->source->root, "defaults"));
     flow_reader_plugins(r);

@@ -158,7 +158,7 @@ static void check_stage(struct flow_reader *r, const struct flow_node *stage)
 {
     static const char *const keys[] = {"use", "with", "from", "inputs", "description", NULL};
     static const char *const types[] = {"workers", "order",   "errors",  "isolate", "fuse",
-                                        "cpus",    "restart", "timeout", NULL};
+                                        "cpus",    "restart", "timeout", "spool",   NULL};
     static const struct flow_words words = {keys, NULL};
     const char *text;
     bool theirs = false;

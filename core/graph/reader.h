@@ -210,4 +210,7 @@ bool flow_reader_delivery(struct flow_reader *r, const struct flow_node *node,
                           enum flow_delivery *delivery);
 void flow_reader_timeout(struct flow_reader *r, const struct flow_node *node, int64_t *timeout_ns);
 
+/* A spool: true, false, or how large it may become.  False: nothing is said. */
+bool flow_reader_spool(struct flow_reader *r, const struct flow_node *node, uint64_t *bytes);
+
 #endif /* FLOW_GRAPH_READER_H */

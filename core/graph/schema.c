@@ -178,6 +178,8 @@ static const char stage_text[] =
                                     "    \"restart\": { \"$ref\": \"#/$defs/restart\" },"
                                     "    \"delivery\": { \"$ref\": \"#/$defs/delivery\" },"
                                     "    \"timeout\": { \"$ref\": \"#/$defs/duration\" },"
+                                    "    \"spool\": { \"anyOf\": [ { \"type\": \"boolean\" }, "
+                                    "{ \"$ref\": \"#/$defs/size\" } ], \"default\": false },"
                                     "    \"description\": { \"type\": \"string\" } },"
                                     "  \"not\": { \"required\": [\"from\", \"inputs\"] } }";
 
@@ -207,6 +209,8 @@ static const char root_text[] =
     "        \"additionalProperties\": { \"type\": \"string\" } } } },"
     "    \"tests\": { \"type\": \"array\", \"maxItems\": 1000,"
     "      \"items\": { \"$ref\": \"#/$defs/test\" } },"
+    "    \"spool\": { \"anyOf\": [ { \"type\": \"boolean\" }, { \"$ref\": \"#/$defs/size\" } ],"
+    "      \"default\": false },"
     "    \"run\": { \"$ref\": \"#/$defs/run\" } } }";
 
 static json_t *load(const char *text)

@@ -116,10 +116,10 @@ static void find_nodes(struct flow_stage_nodes *nodes, const struct flow_node *n
 
 static void read_stage(struct flow_reader *r, size_t index)
 {
-    static const char *const keys[] = {"use",     "with",    "from",     "inputs",      "workers",
-                                       "order",   "errors",  "isolate",  "fuse",        "cpus",
-                                       "restart", "timeout", "delivery", "description", NULL};
-    static const char *const later[] = {"host", "spool", NULL};
+    static const char *const keys[] = {
+        "use",  "with", "from",    "inputs",  "workers",  "order", "errors",      "isolate",
+        "fuse", "cpus", "restart", "timeout", "delivery", "spool", "description", NULL};
+    static const char *const later[] = {"host", NULL};
     static const struct flow_words words = {keys, later};
 
     struct flow_graph_stage *stage = &r->graph->stages[index];
@@ -143,6 +143,8 @@ static void read_stage(struct flow_reader *r, size_t index)
     stage->delivery_given =
         flow_reader_delivery(r, flow_node_get(nodes->node, "delivery"), &stage->delivery);
     flow_reader_cpus(r, flow_node_get(nodes->node, "cpus"), stage);
+    stage->spool_given =
+        flow_reader_spool(r, flow_node_get(nodes->node, "spool"), &stage->spool_bytes);
     flow_field_copy(r, flow_node_get(nodes->node, "description"), &stage->description);
     flow_reader_use(r, index);
 }

@@ -26,6 +26,17 @@ enum flow_status flow_delivery_weakness(const struct flow_graph_stage *stage, co
     return rc;
 }
 
+uint64_t flow_delivery_spool(const struct flow_graph *graph, const struct flow_graph_stage *stage)
+{
+    const char *weakness = NULL;
+    if (!graph->checkpoints || stage->type == NULL || stage->type->role != FLOW_PRODUCER)
+        return 0;
+    if (stage->spool_given || graph->spool_bytes == 0)
+        return stage->spool_bytes;
+    const enum flow_status rc = flow_delivery_weakness(stage, &weakness, NULL);
+    return rc == FLOW_OK && weakness != NULL ? graph->spool_bytes : 0;
+}
+
 /* What one stage is to a path that it begins or ends; NULL: no weakness. */
 static enum flow_status weakness_of(const struct flow_plan_stage *stage, const char **weakness,
                                     struct flow_error *err)
@@ -87,6 +98,9 @@ static enum flow_status add_path(struct lister *l, size_t from, size_t to, struc
     const struct flow_plan_stage *end = &l->plan->stages[to];
     struct flow_delivery_path path = {.from = from, .to = to};
     enum flow_status rc = weakness_of(&l->plan->stages[from], &path.loses, err);
+    path.spooled = l->plan->stages[from].spool_bytes > 0;
+    if (path.spooled)
+        path.loses = NULL;
     if (rc == FLOW_OK)
         rc = weakness_of(end, &path.twice, err);
     if (rc != FLOW_OK)
@@ -249,6 +263,32 @@ static enum flow_status check_word(const struct flow_plan *plan, size_t index,
         stage->name);
 }
 
+/* Has a stage that is to have a spool a use for it? */
+static enum flow_status check_spool(const struct flow_plan *plan,
+                                    const struct flow_plan_stage *stage, struct flow_error *err)
+{
+    const char *weakness = NULL;
+    if (stage->graph == NULL || !stage->graph->spool_given || stage->graph->spool_bytes == 0)
+        return FLOW_OK;
+    if (stage->type->role != FLOW_PRODUCER)
+        return flow_fail(err, FLOW_EINVAL,
+                         "stage '%s' is to have a spool, which only producers can have; what it "
+                         "is given comes again by itself",
+                         stage->name);
+    if (!plan->graph->checkpoints)
+        return flow_fail(err, FLOW_EINVAL,
+                         "stage '%s' is to have a spool, which lies in the state folder of a run "
+                         "that takes checkpoints: add \"state\": true to \"run\", or --state",
+                         stage->name);
+    const enum flow_status rc = flow_delivery_weakness(stage->graph, &weakness, err);
+    if (rc != FLOW_OK || weakness != NULL)
+        return rc;
+    return flow_fail(err, FLOW_EINVAL,
+                     "stage '%s' is to have a spool, but needs none: it can read again what it has "
+                     "read; leave \"spool\" out there",
+                     stage->name);
+}
+
 enum flow_status flow_delivery_check(const struct flow_plan *plan, struct flow_error *err)
 {
     enum flow_status rc = FLOW_OK;
@@ -258,6 +298,8 @@ enum flow_status flow_delivery_check(const struct flow_plan *plan, struct flow_e
     for (size_t i = 0; i < plan->stage_count && rc == FLOW_OK; i++) {
         demands = demands || word_of(&plan->stages[i]) != NULL;
         rc = check_word(plan, i, err);
+        if (rc == FLOW_OK)
+            rc = check_spool(plan, &plan->stages[i], err);
     }
     if (rc != FLOW_OK || !demands)
         return rc;

@@ -14,6 +14,7 @@ struct flow_delivery_path {
     size_t from, to;   /* plan stages */
     const char *loses; /* why records may be lost; NULL: none are */
     const char *twice; /* why they may come twice; NULL: they do not */
+    bool spooled;      /* what the first one emits lies in its spool */
 };
 
 /* All of them, in the order of the plan; to be freed.  FLOW_ENOMEM. */
@@ -38,6 +39,12 @@ FLOW_NODISCARD enum flow_status flow_delivery_check(const struct flow_plan *plan
  */
 FLOW_NODISCARD enum flow_status flow_delivery_way_back(const struct flow_plan *plan, size_t *stage,
                                                        const char **why, struct flow_error *err);
+
+/*
+ * How large the spool of a stage may become; 0: it has none.  Where the graph as a whole asks for
+ * spools, producers get one that cannot read again what they have read.
+ */
+uint64_t flow_delivery_spool(const struct flow_graph *graph, const struct flow_graph_stage *stage);
 
 /* With its parameters, what a stage's type says against doing its records again; see `weakness` in
  * <flowrun/stage.h>.  FLOW_ENOMEM, or what its parameters are refused for. */

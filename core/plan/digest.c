@@ -34,6 +34,8 @@ static void mix_stage(uint64_t *digest, const struct flow_plan_stage *stage)
     mix_text(digest, stage->name);
     mix(digest, stage->replica_count);
     mix(digest, stage->numbered);
+    if (stage->spool_bytes > 0) /* what is saved has a place in the spool */
+        mix_text(digest, "spool");
     mix(digest, stage->graph != NULL);
     if (stage->graph == NULL)
         return;

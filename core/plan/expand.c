@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "plan/delivery.h"
 
 #define SEQUENCER_SUFFIX ".order"
 
@@ -247,6 +248,7 @@ static void make_stages(struct flow_plan *plan, const struct survey *surveys, ch
             .replica_count = s->replicas,
             .numbered = s->numbered,
             .recovers = s->recovers,
+            .spool_bytes = flow_delivery_spool(plan->graph, stage),
         };
         if (!s->sequenced)
             continue;

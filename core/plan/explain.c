@@ -280,7 +280,9 @@ static void add_path(const struct flow_plan *plan, const struct flow_delivery_pa
     if (path->twice != NULL && path->twice != path->loses)
         flow_str_addf(cells, "%s%s", path->loses != NULL ? "; " : "", path->twice);
     if (path->loses == NULL && path->twice == NULL)
-        flow_str_add(cells, "what is read can be read again, and what is written be cut back");
+        flow_str_addf(cells, "what is read %s, and what is written be cut back",
+                      path->spooled ? "lies in a spool and can be emitted again"
+                                    : "can be read again");
     flow_str_add(cells, "\n");
 }
 

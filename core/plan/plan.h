@@ -42,10 +42,11 @@ struct flow_plan_stage {
     const struct flow_graph_stage *graph; /* NULL: a sequencer */
     const struct flow_stage_type *type;   /* NULL: a sequencer, which forwards all from in to out */
     size_t first_replica, replica_count;  /* replicas of a stage are adjacent */
-    bool recovers;  /* its processes are replaced when they die, see plan/recover.h */
-    bool numbered;  /* parallel and ordered: results carry the number of their input batch */
-    size_t task_of; /* the stage that its task begins with: itself, unless it is fused */
-    size_t turn;    /* its place in an order in which writers stand before readers */
+    uint64_t spool_bytes; /* most that its spool may hold; 0: it has none, see docs/spool.md */
+    bool recovers;        /* its processes are replaced when they die, see plan/recover.h */
+    bool numbered;        /* parallel and ordered: results carry the number of their input batch */
+    size_t task_of;       /* the stage that its task begins with: itself, unless it is fused */
+    size_t turn;          /* its place in an order in which writers stand before readers */
 };
 
 struct flow_plan_edge {

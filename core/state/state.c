@@ -413,7 +413,34 @@ enum flow_status flow_state_commit(struct flow_state *state, const struct flow_m
     return FLOW_OK;
 }
 
-enum flow_status flow_state_reset(struct flow_state *state, struct flow_error *err)
+static bool is_spool(const char *name)
+{
+    return strncmp(name, "spool-", 6) == 0;
+}
+
+enum flow_status flow_state_look_for_spools(const struct flow_state *state, bool *there,
+                                            struct flow_error *err)
+{
+    DIR *folder = list(state, err);
+    if (folder == NULL)
+        return FLOW_EIO;
+    *there = false;
+    for (struct dirent *entry; !*there && (entry = readdir(folder)) != NULL;)
+        *there = is_spool(entry->d_name);
+    (void)closedir(folder);
+    return FLOW_OK;
+}
+
+/* Of what may lie there when no checkpoint does. */
+static bool is_left_over(const char *name, bool keep_spools)
+{
+    const struct flow_manifest none = {.session = UINT64_MAX};
+    return (is_spool(name) && !keep_spools) || strncmp(name, "state-", 6) == 0 ||
+           !is_needed(name, &none, &none);
+}
+
+enum flow_status flow_state_reset(struct flow_state *state, bool keep_spools,
+                                  struct flow_error *err)
 {
     /* Manifests go first, the newest last: whoever is interrupted here has what was there before,
      * or nothing. */
@@ -431,12 +458,11 @@ enum flow_status flow_state_reset(struct flow_state *state, struct flow_error *e
     if (rc != FLOW_OK)
         return rc;
     state->last = state->older = 0;
-    const struct flow_manifest none = {.session = UINT64_MAX};
     DIR *folder = list(state, err);
     if (folder == NULL)
         return FLOW_EIO;
     for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
-        if (strncmp(entry->d_name, "state-", 6) == 0 || !is_needed(entry->d_name, &none, &none))
+        if (is_left_over(entry->d_name, keep_spools))
             (void)state->disk->remove(state->fd, entry->d_name);
     }
     (void)closedir(folder);

@@ -72,8 +72,16 @@ FLOW_NODISCARD enum flow_status flow_state_commit(struct flow_state *state,
                                                   const struct flow_manifest *manifest,
                                                   struct flow_error *err);
 
-/* Remove all checkpoints: the run begins anew. */
-FLOW_NODISCARD enum flow_status flow_state_reset(struct flow_state *state, struct flow_error *err);
+/*
+ * Remove all checkpoints: the run begins anew.  With `keep_spools`, what producers have put into
+ * their spools (state/spool.h) stays and is emitted.
+ */
+FLOW_NODISCARD enum flow_status flow_state_reset(struct flow_state *state, bool keep_spools,
+                                                 struct flow_error *err);
+
+/* Do spools of an interrupted run lie there? */
+FLOW_NODISCARD enum flow_status flow_state_look_for_spools(const struct flow_state *state,
+                                                           bool *there, struct flow_error *err);
 
 /*
  * The name of a replica's blob; `finished` ones are named by the session.  Each process that takes

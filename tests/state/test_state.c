@@ -228,7 +228,7 @@ TEST(what_is_committed_is_loaded_and_two_generations_stay)
     reopen(&f);
     assert_int_equal(load(&f), 5);
     assert_int_equal(f.state.older, 4);
-    assert_int_equal(flow_state_reset(&f.state, NULL), FLOW_OK);
+    assert_int_equal(flow_state_reset(&f.state, false, NULL), FLOW_OK);
     assert_int_equal(load(&f), 0);
     assert_int_equal(file_count(&f, "state-"), 0);
     teardown(&f);
@@ -322,7 +322,7 @@ TEST(a_reset_that_dies_anywhere_leaves_the_newest_checkpoint_or_none)
         assert_int_equal(commit(&f, 2), FLOW_OK);
         calls_left = n;
         dies = true;
-        const enum flow_status rc = flow_state_reset(&f.state, NULL);
+        const enum flow_status rc = flow_state_reset(&f.state, false, NULL);
         done = calls_left > 0;
         assert_true(rc == FLOW_OK || !done);
         reopen(&f);

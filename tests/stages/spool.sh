@@ -1,0 +1,40 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# needs: http.listen
+#
+# Spools: everything is killed again and again, and what was accepted is there.
+
+. "$(dirname "$0")/support/doors.sh"
+
+# Whoever is answered 202 does not send again.  Doubles come only of those that were sent again.
+cat >accept.json <<'END'
+{ "flowrun": 1, "run": { "state": true, "checkpoint": "20ms" }, "stages": {
+  "door":  { "use": "http.listen", "spool": true, "with": { "key": "header:X-Id", "idle": "5s" } },
+  "slow":  { "use": "sleep", "from": "door", "with": { "delay": "200us" } },
+  "write": { "use": "lines.write", "from": "slow", "with": { "path": "out" } } } }
+END
+for mode in threads processes; do
+    rm -rf out out.part-* accept.state
+    : >err.log
+    begin accept.json --mode "$mode" --resume
+    python3 "$here/support/sender.py" address 3000 202 >twice &
+    sender=$!
+    for round in 1 2 3; do
+        kill_and_resume accept.json --mode "$mode" --resume
+    done
+    status=0
+    wait "$sender" || status=1
+    # What has been accepted is not all out yet: it is killed once more.
+    kill_and_resume accept.json --mode "$mode" --resume
+    end
+    sort -n out >sorted
+    uniq sorted >seen
+    seq 1 3000 | cmp - seen >lost 2>&1 || status=1
+    uniq -d sorted | while read -r number; do
+        grep -qx "$number" twice || echo "$number came twice, but was sent once"
+    done >doubles
+    [ ! -s doubles ] || status=1
+    verdict "$status" "killed four times, $mode" lost doubles err.log
+done
+summary

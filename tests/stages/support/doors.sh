@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: MIT
+#
+# For tests of stages that others connect to: runs that are talked to, ended and killed.  A script
+# that sources this is in a folder of its own, and ends with `summary`.
+
+set -eu
+export LC_ALL=C
+
+here=$(cd "$(dirname "$0")" && pwd -P)
+: "${FLOWRUN:=$here/../../build/release/bin/flowrun}"
+work=$(mktemp -d)
+run=
+trap '[ -z "$run" ] || kill -9 "$run" 2>/dev/null || true; rm -rf "$work"' EXIT
+cd "$work"
+passed=0
+failed=0
+
+verdict() { # STATUS LABEL [FILE]...
+    if [ "$1" -eq 0 ]; then
+        passed=$((passed + 1))
+        return
+    fi
+    failed=$((failed + 1))
+    echo "FAILED: $2"
+    shift 2
+    for shown; do [ ! -s "$shown" ] || head -n 5 "$shown" | sed 's/^/    /'; done
+}
+
+# Start a run and wait until it says where it listens, in `address`.
+begin() { # GRAPH [OPTION]...
+    rm -f said
+    mkfifo said
+    "$FLOWRUN" "$@" 2>said >out.log &
+    run=$!
+    exec 3<said
+    while read -r line <&3; do
+        echo "$line" >>err.log
+        case $line in *'listens on '*) break ;; esac
+    done
+    echo "${line##*listens on }" >address.new
+    mv address.new address
+    cat <&3 >>err.log &
+    exec 3<&-
+}
+
+# Wait for the run's end; its status is in $status.
+end() {
+    status=0
+    wait "$run" || status=$?
+    run=
+}
+
+# Kill the run, all of it, once it has made another checkpoint, and go on: for a folder NAME.state.
+kill_and_resume() { # GRAPH [OPTION]...
+    folder=${1%.json}.state
+    newest=$(ls "$folder" | grep '^checkpoint-.*json' | sort | tail -n 1)
+    tries=0
+    while [ "$(ls "$folder" | grep '^checkpoint-.*json' | sort | tail -n 1)" = "$newest" ] && [ "$tries" -lt 500 ]; do
+        tries=$((tries + 1))
+        python3 -c 'import select; select.select([], [], [], 0.01)'
+    done
+    kill -9 "$run" 2>/dev/null || true
+    end 2>/dev/null
+    begin "$@"
+}
+
+summary() {
+    echo "$passed passed, $failed failed"
+    [ "$failed" -eq 0 ]
+}
