@@ -49,6 +49,8 @@ seq 1 20000 >"$work/numbers"
 seq 1 300 | awk '{ printf "{\"id\":%d,\"name\":\"n%d\",\"on\":%s}\n", $1, $1 % 7, $1 % 2 ? "true" : "false" }' >"$work/json"
 
 compare "cat" "$work/numbers" cat '"command": "cat"'
+awk 'BEGIN { for (i = 0; i < 3000; i++) { s = ""; for (k = 0; k < i * 7 % 301; k++) s = s sprintf("%c", 33 + (i + k) % 90); print s } }' >"$work/sizes"
+compare "cat, lines of every size" "$work/sizes" cat '"command": "cat"'
 compare "head" "$work/numbers" "head -n 5" '"command": "head -n 5"'
 compare "grep" "$work/numbers" "grep 7" '"command": ["grep", "7"]'
 compare "grep that finds nothing" "$work/numbers" "grep x" '"command": ["grep", "x"], "exit_codes": ["0", "1"]'
