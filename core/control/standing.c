@@ -160,7 +160,7 @@ static enum flow_status read_back(struct flow_standing *standing, uint64_t epoch
     flow_manifest_clear(&standing->from);
     enum flow_status rc = flow_state_load(&standing->state, &standing->from, &said, err);
     if (rc == FLOW_ENOENT && epoch == 0)
-        rc = flow_state_reset(&standing->state, err);
+        rc = flow_state_reset(&standing->state, true, err);
     else if (rc == FLOW_ENOENT || (rc == FLOW_OK && standing->from.epoch != epoch))
         rc = flow_fail(err, FLOW_EIO,
                        "the run cannot go back to checkpoint %" PRIu64

@@ -187,8 +187,7 @@ static enum flow_status call_done(struct flow_stage *stage, struct flow_token *t
 static bool may_take_batches(const struct flow_replica *replica)
 {
     return replica->type->process_batch != NULL && !replica->output.numbered &&
-           replica->input.keep == NULL && replica->policy->retries == 0 &&
-           !flow_fault_any(replica);
+           replica->input.keep == NULL && replica->policy->retries == 0 && !flow_fault_any(replica);
 }
 
 static void call_hold_most(struct flow_stage *stage, size_t count)

@@ -51,7 +51,7 @@ struct flow_harness {
     char failure[1024];
     int64_t waited_ns;
     char *text;
-    bool by_batch; /* the stage takes whole batches */
+    bool by_batch;               /* the stage takes whole batches */
     struct flow_flight *flights; /* of which none is done */
     size_t flight_count, most;
     struct flow_flight *resumed;

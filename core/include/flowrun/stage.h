@@ -606,9 +606,10 @@ static inline enum flow_status flow_stage_fail(struct flow_stage *stage, enum fl
 /*
  * Wait for `events` (as for poll) on `fd`, or with fd -1 only for time, at most `timeout_ns` (< 0:
  * for ever).  What was emitted so far is sent first.  FLOW_OK: the descriptor is ready;
- * FLOW_EAGAIN: the time has passed, or, for a producer, it is time for a checkpoint or for `commit`:
- * return FLOW_OK from produce, which is called again; FLOW_ECLOSED: the run wants to stop, a
- * producer should end; FLOW_EABORT.  Workers are not told to stop while their input goes on.
+ * FLOW_EAGAIN: the time has passed, or, for a producer, it is time for a checkpoint or for
+ * `commit`: return FLOW_OK from produce, which is called again; FLOW_ECLOSED: the run wants to
+ * stop, a producer should end; FLOW_EABORT.  Workers are not told to stop while their input goes
+ * on.
  */
 static inline enum flow_status flow_wait(struct flow_stage *stage, int fd, short events,
                                          int64_t timeout_ns)
