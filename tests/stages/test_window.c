@@ -189,7 +189,8 @@ TEST(records_that_cannot_be_summed_up_are_refused)
     rejects("window", timed, &(struct input){0, "k", "{\"t\": 1, \"v\": 1"}, "it is no JSON");
     rejects("window", timed, &(struct input){0, "k", "{\"t\": 1e12, \"v\": 1}"}, "out of reach");
     rejects("window", "{\"group\": \"/g\"}", &(struct input){0, "k", "1"}, "there is no group");
-    refuses("window", "{\"count\": 2, \"time\": \"/t\"}", "by 'count', by 'time' or by 'every', not by several");
+    refuses("window", "{\"count\": 2, \"time\": \"/t\"}",
+            "by 'count', by 'time' or by 'every', not by several");
     refuses("window", "{\"quantiles\": \"2\"}", "quantile '2' is not from 0 to 1");
     refuses("window", "{\"value\": \"v\"}", "value 'v': it does not begin with");
 }
