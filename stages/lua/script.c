@@ -10,6 +10,26 @@
 
 #define FILE_MOST ((long)16 << 20) /* a script, bytes */
 
+const struct flow_param script_params[] = {
+    FLOW_PARAM_STR(struct script, code, NULL, "the script, with a function process(record, key)"),
+    FLOW_PARAM_STR(struct script, file, NULL, "instead of code: the file with the script"),
+    FLOW_PARAM_SIZE(struct script, memory, "64MiB", 256 << 10, (uint64_t)1 << 40,
+                    "what the script may use, and what a call may emit [bytes]"),
+    FLOW_PARAM_I64(struct script, instructions, "100000000", 0, 2000000000,
+                   "what one call may take [instructions]; 0: no limit, and faster"),
+    FLOW_PARAM_END,
+};
+
+const struct flow_port script_inputs[] = {
+    {"in", "bytes", "anything"},
+    {NULL, NULL, NULL},
+};
+
+const struct flow_port script_outputs[] = {
+    {"out", "bytes", "what the script emits or returns"},
+    {NULL, NULL, NULL},
+};
+
 struct script *script_of(lua_State *lua)
 {
     struct script *script;
@@ -201,7 +221,8 @@ static int run_code(lua_State *lua)
     return 0;
 }
 
-const char *script_open(struct script *script, struct flow_stage *stage)
+/* NULL, or what is wrong. */
+static const char *start(struct script *script, struct flow_stage *stage)
 {
     if ((script->code != NULL) == (script->file != NULL))
         return "give either 'code' or 'file'";
@@ -224,8 +245,18 @@ const char *script_open(struct script *script, struct flow_stage *stage)
     return fault;
 }
 
-void script_clear(struct script *script)
+enum flow_status script_open(void *self, struct flow_stage *stage)
 {
+    const char *fault = start(self, stage);
+    return fault == NULL
+               ? FLOW_OK
+               : flow_stage_fail(stage, FLOW_EINVAL, "the script cannot be used: %s", fault);
+}
+
+void script_close(void *self, struct flow_stage *stage)
+{
+    struct script *script = self;
+    (void)stage;
     if (script->lua != NULL)
         lua_close(script->lua);
     free(script->bytes);

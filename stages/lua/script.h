@@ -38,17 +38,14 @@ struct script {
     char fault[400];
 };
 
-/* The parameters that both types of stage have. */
-#define SCRIPT_PARAMS                                                                              \
-    FLOW_PARAM_STR(struct script, code, NULL, "the script, with a function process(record, key)"), \
-        FLOW_PARAM_STR(struct script, file, NULL, "instead of code: the file with the script"),    \
-        FLOW_PARAM_SIZE(struct script, memory, "64MiB", 256 << 10, (uint64_t)1 << 40,              \
-                        "what the script may use, and what a call may emit [bytes]"),              \
-        FLOW_PARAM_I64(struct script, instructions, "100000000", 0, 2000000000,                    \
-                       "what one call may take [instructions]; 0: no limit, and faster")
+/* What both types of stage have. */
+extern const struct flow_param script_params[];
+extern const struct flow_port script_inputs[];
+extern const struct flow_port script_outputs[];
 
-/* Read the script and run it once.  NULL, or what is wrong. */
-const char *script_open(struct script *script, struct flow_stage *stage);
+/* Their open, which reads the script and runs it once, and their close. */
+enum flow_status script_open(void *self, struct flow_stage *stage);
+void script_close(void *self, struct flow_stage *stage);
 
 /* Call process(record, key).  NULL, or why the record is refused. */
 const char *script_process(struct script *script, struct flow_stage *stage,
@@ -65,8 +62,6 @@ const char *script_call(struct script *script, struct flow_stage *stage, lua_CFu
 
 /* The script that a state of Lua belongs to. */
 struct script *script_of(lua_State *lua);
-
-void script_clear(struct script *script);
 
 /* sandbox.c: give the script the functions that it may use.  For a protected call. */
 int script_open_sandbox(lua_State *lua);
