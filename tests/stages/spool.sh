@@ -28,13 +28,7 @@ for mode in threads processes; do
     # What has been accepted is not all out yet: it is killed once more.
     kill_and_resume accept.json --mode "$mode" --resume
     end
-    sort -n out >sorted
-    uniq sorted >seen
-    seq 1 3000 | cmp - seen >lost 2>&1 || status=1
-    uniq -d sorted | while read -r number; do
-        grep -qx "$number" twice || echo "$number came twice, but was sent once"
-    done >doubles
-    [ ! -s doubles ] || status=1
+    each_came out 3000
     verdict "$status" "killed four times, $mode" lost doubles err.log
 done
 summary
