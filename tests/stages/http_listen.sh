@@ -58,11 +58,12 @@ for mode in threads processes; do
     for round in 1 2 3; do
         kill_and_resume delivery.json --mode "$mode" --resume
     done
-    status=0
-    wait "$sender" || status=1
+    sent=0
+    wait "$sender" || sent=1
     kill "$run"
     end
     [ "$status" -eq 143 ] && status=0
+    [ "$sent" -eq 0 ] || status=1
     each_came out.part-write 400
     verdict "$status" "killed three times, $mode" lost doubles err.log
 done
