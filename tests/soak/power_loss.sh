@@ -11,10 +11,16 @@ MODES=${*:-threads processes}
 POWER=$BUILD/tests/soak/power_tool
 SEED=${SEED:-1}
 CHANCES=${CHANCES:-4} # states by chance at each point
+LINES_LEFT=2500       # of the input, that the recorded run reads at least
 
 cd "$WORK"
-mkdir fresh fresh/out truth now
-seq 1 2500 | awk '{ print "line", $1, "word" ($1 * 7919) % 1009 }' >fresh/in.txt
+mkdir fresh fresh/out
+
+# lines COUNT: the beginning of the input
+lines() {
+    seq 1 "$1" | awk '{ print "line", $1, "word" ($1 * 7919) % 1009 }'
+}
+
 cat >fresh/graph.json <<END
 { "flowrun": 1, "stages": {
     "read":  { "use": "lines.read", "with": { "path": "in.txt" } },
@@ -25,19 +31,36 @@ cat >fresh/graph.json <<END
     "print": { "use": "lines.write", "from": "top", "with": { "path": "out/top.txt" } },
     "copy":  { "use": "lines.write", "from": "pace", "with": { "path": "out/copy.txt" } } } }
 END
-cp -r fresh/. truth
-(cd truth && "$FLOWRUN" graph.json --quiet 2>../err) || fail "undisturbed: exit code $?"
 
-# What the recorded run begins with: nothing, or what one that was killed has left, which the disk
-# has got by then.
-prepare() {
-    rm -rf base && cp -r fresh base
-    [ "$begin" = resumed ] || return 0
+has_second_checkpoint() {
+    for kept in base/graph.state/checkpoint-*.json; do
+        case $kept in *-1.json | *-\*.json) ;; *) return 0 ;; esac
+    done
+    return 1
+}
+
+# What a run leaves that is killed behind its second checkpoint, the disk having got all of it, and
+# input for the next one.  It cannot end before that is seen, since what it would still have to read
+# takes half a minute at least: the input is cut afterwards, behind what the run has got to.
+leave_behind() {
+    lines 1000000 >base/in.txt
     (cd base && exec "$FLOWRUN" graph.json --mode "$mode" --checkpoint 10ms --report none 2>../err) &
-    until [ -e base/graph.state/checkpoint-2.json ]; do kill -0 $! || fail "$mode: it ended"; done
+    until has_second_checkpoint; do kill -0 $! || fail "$mode: it ended"; done
     kill -KILL $!
     wait $! 2>/dev/null || true
     flock base/graph.state/members true # its processes end by themselves
+    written=$(wc -l <base/out/copy.txt.part-copy)
+}
+
+# What the recorded run begins with, nothing or what one that was killed has left, and what it is to
+# end with.
+prepare() {
+    written=0
+    rm -rf base truth && cp -r fresh base
+    [ "$begin" = anew ] || leave_behind
+    lines $((written + LINES_LEFT)) >base/in.txt
+    cp -r fresh truth && cp base/in.txt truth
+    (cd truth && "$FLOWRUN" graph.json --quiet 2>../err) || fail "undisturbed: exit code $?"
 }
 
 # Everything that is done is in the log, if what it says makes the same folder.
@@ -46,6 +69,7 @@ record() {
     (cd now && POWER_ROOT=$WORK/now POWER_LOG=$WORK/log LD_PRELOAD=$BUILD/tests/soak/power_record.so \
         "$FLOWRUN" graph.json --mode "$mode" --checkpoint 10ms --resume --report none 2>../err) ||
         fail "$mode: recorded, it ends with $?"
+    [ "$begin" = anew ] || grep -q '^going on from checkpoint' err || fail "$mode: it began anew"
     count=$("$POWER" count log)
     rm -rf played && cp -r base played
     "$POWER" rebuild log "$count" all 0 played >/dev/null

@@ -3,6 +3,7 @@
 # resume.sh BUILD [TIMES [MODE...]]: kill -9 of everything at random moments, then --resume, again and
 # again; the output is that of an undisturbed run, to the byte.  Says in which phases the kills fell.
 . "$(dirname "$0")/common.sh"
+. "$(dirname "$0")/kills.sh"
 TIMES=${1:-200}
 [ $# -lt 1 ] || shift
 MODES=${*:-threads processes}
@@ -43,6 +44,10 @@ phase() {
     fi
 }
 
+note_phase() {
+    phase >>phases
+}
+
 compare() {
     for file in top.txt copy.txt total.txt; do
         cmp "$file" "truth/$file" || fail "$mode, after $kills kills: $file is another"
@@ -52,38 +57,9 @@ compare() {
     rm -rf graph.state top.txt copy.txt total.txt
 }
 
-# A moment of a kill [s], from the beginning of a run to a little after the end of an undisturbed one.
-tried=0
-next_moment() {
-    awk -v seed="$$" -v n="$tried" 'BEGIN { srand(seed * 1000 + n); rand(); printf "%.3f", rand() * 0.9 }'
-}
-
 : >phases
 for mode in $MODES; do
-    kills=0
-    runs=0
-    while [ "$kills" -lt "$TIMES" ]; do
-        setsid "$FLOWRUN" graph.json --mode "$mode" --checkpoint 15ms --resume --report none 2>err &
-        pid=$!
-        tried=$((tried + 1))
-        (sleep "$(next_moment)"; kill -9 -"$pid" 2>/dev/null) &
-        killer=$!
-        code=0
-        wait "$pid" 2>/dev/null || code=$?
-        if [ "$code" = 137 ]; then
-            wait "$killer" || true
-            kills=$((kills + 1))
-            phase >>phases
-        else
-            kill "$killer" 2>/dev/null || true
-            wait "$killer" 2>/dev/null || true
-            [ "$code" = 0 ] || fail "$mode, after $kills kills: exit code $code"
-            runs=$((runs + 1))
-            compare
-        fi
-    done
-    "$FLOWRUN" graph.json --mode "$mode" --resume --report none 2>err || fail "$mode: exit code $?"
-    compare
-    echo "$mode: killed everything $kills times, in $((runs + 1)) runs to their ends: the same to the byte"
+    kill_and_resume "$TIMES" 15ms note_phase
+    echo "$mode: killed everything $kills times, in $runs runs to their ends: the same to the byte"
 done
 sort phases | uniq -c | awk '{ printf "%s%s %d", (NR > 1 ? ", " : "phases: "), $2, $1 } END { print "" }'

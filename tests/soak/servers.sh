@@ -3,6 +3,7 @@
 # servers.sh BUILD [TIMES [MODE...]]: kill -9 of everything at random moments, then --resume, again and
 # again, in a run from a group of a Redis stream to a table of PostgreSQL: each entry is one row.
 . "$(dirname "$0")/common.sh"
+. "$(dirname "$0")/kills.sh"
 TIMES=${1:-50}
 [ $# -lt 1 ] || shift
 MODES=${*:-threads processes}
@@ -42,35 +43,7 @@ compare() {
     rm -rf graph.state
 }
 
-# A moment of a kill [s], from the beginning of a run on.
-tried=0
-next_moment() {
-    awk -v seed="$$" -v n="$tried" 'BEGIN { srand(seed * 1000 + n); rand(); printf "%.3f", rand() * 0.9 }'
-}
-
 for mode in $MODES; do
-    kills=0
-    runs=0
-    while [ "$kills" -lt "$TIMES" ]; do
-        setsid "$FLOWRUN" graph.json --mode "$mode" --checkpoint 10ms --resume --report none 2>err &
-        pid=$!
-        tried=$((tried + 1))
-        (sleep "$(next_moment)"; kill -9 -"$pid" 2>/dev/null) &
-        killer=$!
-        code=0
-        wait "$pid" 2>/dev/null || code=$?
-        if [ "$code" = 137 ]; then
-            wait "$killer" || true
-            kills=$((kills + 1))
-        else
-            kill "$killer" 2>/dev/null || true
-            wait "$killer" 2>/dev/null || true
-            [ "$code" = 0 ] || fail "$mode, after $kills kills: exit code $code"
-            runs=$((runs + 1))
-            compare
-        fi
-    done
-    "$FLOWRUN" graph.json --mode "$mode" --resume --report none 2>err || fail "$mode: exit code $?"
-    compare
-    echo "$mode: killed everything $kills times, in $((runs + 1)) runs to their ends: each row once"
+    kill_and_resume "$TIMES" 10ms
+    echo "$mode: killed everything $kills times, in $runs runs to their ends: each row once"
 done

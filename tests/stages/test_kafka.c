@@ -7,20 +7,10 @@
 
 /* kafka.in and kafka.out against the brokers that librdkafka plays. */
 
-static struct server server;
-
 static int start(void **state)
 {
     (void)state;
-    server = server_run(KAFKA_MOCK, "one:1,four:4,resumed:3,kept:2,empty:2,large:1,refused:1");
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    server_stop(&server);
-    return 0;
+    return server_run(KAFKA_MOCK, "one:1,four:4,resumed:3,kept:2,empty:2,large:1,refused:1");
 }
 
 static struct flow_harness *make(const char *type, const char *topic, const char *rest,
@@ -265,7 +255,7 @@ TEST(what_the_brokers_refuse_is_refused)
     struct flow_harness *h =
         make("kafka.out", "refused", ", \"linger\": \"0s\"", (struct flow_harness_options){0});
     assert_int_equal(flow_harness_open(h), FLOW_OK);
-    server_tell(&server, "refuse 1\n");
+    server_tell("refuse 1\n");
     flow_harness_feed(h, "lost");
     assert_int_equal(flow_harness_work(h), FLOW_OK);
     assert_int_equal(flow_harness_drain(h), FLOW_OK);
@@ -350,5 +340,5 @@ int main(void)
         cmocka_unit_test(an_abort_between_records_ends_reading),
         cmocka_unit_test(parameters_that_make_no_sense_are_refused),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, server_stop);
 }

@@ -7,42 +7,18 @@
 
 /* postgres.copy against a real server, asked by psql. */
 
-static struct server server;
-
 static int start(void **state)
 {
     (void)state;
-    server = server_start("postgres");
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    server_stop(&server);
-    return 0;
+    return server_start("postgres");
 }
 
 /* What the server answers: values with | between them, rows with blanks. */
 static const char *ask(const char *sql)
 {
-    static char text[8192];
-    char *line = NULL;
-    assert_true(asprintf(&line,
-                         "PGOPTIONS=--client-min-messages=warning psql '%s' -qtA -v "
-                         "ON_ERROR_STOP=1 -c \"%s\" 2>&1",
-                         server.address, sql) > 0);
-    FILE *said = popen(line, "r"); /* NOLINT(cert-env33-c): the test's own words */
-    free(line);
-    assert_non_null(said);
-    const size_t got = fread(text, 1, sizeof(text) - 1, said);
-    (void)pclose(said);
-    text[got] = '\0';
-    for (char *at = text; *at != '\0'; at++)
-        *at = *at == '\n' ? ' ' : *at;
-    if (got > 0)
-        text[got - 1] = '\0';
-    return text;
+    return server_hear("PGOPTIONS=--client-min-messages=warning psql '%s' -qtA -v ON_ERROR_STOP=1 "
+                       "-c \"%s\" 2>&1",
+                       server.address, sql);
 }
 
 static struct flow_harness *make(const char *rest, struct flow_harness_options options)
@@ -417,5 +393,5 @@ int main(void)
         cmocka_unit_test(another_database_than_the_one_written_to_is_refused),
         cmocka_unit_test(a_state_that_is_cut_short_is_refused),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, server_stop);
 }

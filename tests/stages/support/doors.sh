@@ -64,6 +64,18 @@ kill_and_resume() { # GRAPH [OPTION]...
     begin "$@"
 }
 
+# Is all there that the sender was answered for, and was what came twice sent again?  If not, $status
+# is 1, and `lost` and `doubles` say what: the sender has written down in `twice` what it has sent again.
+each_came() { # FILE COUNT: the numbers from 1 to COUNT
+    sort -n "$1" >sorted
+    uniq sorted >seen
+    seq 1 "$2" | cmp - seen >lost 2>&1 || status=1
+    uniq -d sorted | while read -r number; do
+        grep -qx "$number" twice || echo "$number came twice, but was sent once"
+    done >doubles
+    [ ! -s doubles ] || status=1
+}
+
 summary() {
     echo "$passed passed, $failed failed"
     [ "$failed" -eq 0 ]
