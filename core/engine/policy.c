@@ -85,21 +85,9 @@ int64_t flow_policy_backoff(const struct flow_error_policy *policy, unsigned tri
 
 static enum flow_status wait_for_retry(struct flow_replica *replica, unsigned tries)
 {
-    const int64_t wait = flow_policy_backoff(replica->policy, tries);
-    const int64_t until = flow_now_ns() + wait;
     flow_count(&replica->host.slot->retried, 1);
-    flow_set(&replica->host.slot->wait_fd, 0);
-    flow_set(&replica->host.slot->wait_until_ns, (uint64_t)until);
     flow_set(&replica->host.slot->hand_batch, 0); /* it is not with the stage meanwhile */
-    for (int64_t left = wait; left > 0; left = until - flow_now_ns()) {
-        bool arrived;
-        enum flow_status rc = flow_task_pump(replica->task, &arrived);
-        if (rc == FLOW_OK && !arrived)
-            rc = flow_task_sleep(replica, FLOW_STATE_WAIT_SELF, NULL, 0, left);
-        if (rc != FLOW_OK && rc != FLOW_EAGAIN)
-            return rc;
-    }
-    return FLOW_OK;
+    return flow_tick_wait(replica, flow_policy_backoff(replica->policy, tries));
 }
 
 /* Whoever looks at the board, perhaps after this process, knows what it had in hand. */
