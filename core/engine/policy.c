@@ -393,10 +393,9 @@ enum flow_status flow_policy_process(struct flow_replica *replica)
     if (replica->batch.count == 0)
         return FLOW_OK;
     enum flow_status rc;
-    if (replica->hold != NULL && !replica->hold->by_batch)
-        rc = flow_waiting_process(replica);
-    else if (replica->hold != NULL)
-        rc = process_beside(replica);
+    if (replica->hold != NULL)
+        rc = replica->hold->by_batch && !replica->careful ? process_beside(replica)
+                                                          : flow_waiting_process(replica);
     else if (flow_fault_any(replica))
         rc = process_each(replica);
     else if (replica->type->process != NULL)
