@@ -171,6 +171,26 @@ holds "a record on which a stage dies three times ends the run by its policy" ca
 holds "and is counted" says 'record 0 was in hand (3 of 3): it is set aside; the run goes back'
 clean
 
+{
+    seq 1 3000
+    echo fall
+    seq 3001 6000
+} >stones.txt
+for how in holder taker; do
+    cat >copy.json <<END
+{ "flowrun": 1, "run": { "checkpoint": "20ms", "state": true }, "stages": {
+    "read": { "use": "lines.read", "with": { "path": "stones.txt" } },
+    "walk": { "use": "$FALLS:test.falls.$how", "from": "read", "errors": "skip",
+              "restart": { "tries": 2 } } } }
+END
+    start --report json
+    finish
+    holds "a stage that waits ($how) goes on without the record that killed it" came 0 \
+        "record [0-9]* was in hand (3 of 3): it is set aside; the run goes back"
+    holds "which is counted ($how)" says '"skipped": 1'
+    clean
+done
+
 # ---- asked meanwhile ----
 
 graph '"restart": { "backoff": "1h", "max": "1h", "tries": 9 }' 1h

@@ -6,6 +6,9 @@ target_link_libraries(json_get PRIVATE PkgConfig::JANSSON flowrun_flags)
 add_library(test_exits MODULE support/exits.c)
 target_link_libraries(test_exits PRIVATE flowrun_headers flowrun_flags)
 set_target_properties(test_exits PROPERTIES PREFIX "" SUFFIX ".so")
+add_library(test_falls MODULE support/falls.c)
+target_link_libraries(test_falls PRIVATE flowrun_headers flowrun_flags)
+set_target_properties(test_falls PROPERTIES PREFIX "" SUFFIX ".so")
 
 add_library(test_where MODULE support/where.c)
 target_link_libraries(test_where PRIVATE flowrun_headers flowrun_flags)
@@ -24,7 +27,7 @@ endif()
 foreach(name IN ITEMS advise cli docs exec go_back graph_tests idle limits parts place resume why)
   add_test(NAME scripts/${name} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/${name}.sh)
   set_tests_properties(scripts/${name} PROPERTIES
-    ENVIRONMENT "FLOWRUN=$<TARGET_FILE:flowrun>;JSON_GET=$<TARGET_FILE:json_get>;EXITS=$<TARGET_FILE:test_exits>;WHERE=$<TARGET_FILE:test_where>;HANGS=$<TARGET_FILE:test_hangs>;HWLOC=$<BOOL:${HWLOC_FOUND}>;SANITIZE=${FLOWRUN_SANITIZE}"
+    ENVIRONMENT "FLOWRUN=$<TARGET_FILE:flowrun>;JSON_GET=$<TARGET_FILE:json_get>;EXITS=$<TARGET_FILE:test_exits>;FALLS=$<TARGET_FILE:test_falls>;WHERE=$<TARGET_FILE:test_where>;HANGS=$<TARGET_FILE:test_hangs>;HWLOC=$<BOOL:${HWLOC_FOUND}>;SANITIZE=${FLOWRUN_SANITIZE}"
     TIMEOUT 120)
 endforeach()
 

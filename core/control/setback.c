@@ -6,6 +6,7 @@
 #include "base/units.h"
 #include "control/revive.h"
 #include "graph/reader.h"
+#include "stage/type.h"
 
 /* ---- deaths that have a limit ---- */
 
@@ -82,6 +83,21 @@ static bool set_aside(struct flow_setback *setback, const struct flow_launch *la
     return false;
 }
 
+/* What a replica has begun: one that holds records counts those of a batch when all are done, so
+ * there it is what has come. */
+static uint64_t taken_by(const struct flow_launch *launch, size_t replica)
+{
+    const struct flow_plan *plan = launch->plan;
+    const struct flow_plan_replica *self = &plan->replicas[replica];
+    const struct flow_stage_type *type = plan->stages[self->stage].type;
+    if (type == NULL || !flow_type_holds(type))
+        return flow_read(&launch->board->replicas[replica].records_in);
+    uint64_t taken = 0;
+    for (size_t i = 0; i < self->in_count; i++)
+        taken += flow_read(&launch->board->links[self->in[i]].received);
+    return taken;
+}
+
 /*
  * Who does not know which record it was, or what it looks like, looks closer the next time: one by
  * one, until all replicas of the stage have taken in as much as they had.
@@ -93,7 +109,7 @@ static void look_closer(const struct flow_launch *launch, size_t replica)
     struct flow_board_replica *slots = &launch->board->replicas[stage->first_replica];
     uint64_t taken = 0;
     for (size_t i = 0; i < stage->replica_count; i++)
-        taken += flow_read(&slots[i].records_in);
+        taken += taken_by(launch, stage->first_replica + i);
     for (size_t i = 0; i < stage->replica_count; i++)
         flow_set(&slots[i].careful_until, taken);
 }

@@ -216,13 +216,6 @@ static enum flow_status wait_step(struct flow_replica *replica, struct pollfd *f
     return flow_task_sleep(replica, FLOW_STATE_WAIT_SELF, fds, count, left);
 }
 
-/* Timers of those behind it, while it waits; what they emit goes out at once. */
-static enum flow_status tick(struct flow_replica *replica)
-{
-    const enum flow_status rc = flow_tick_call(replica->task, replica->place + 1);
-    return rc == FLOW_OK ? flow_task_flush(replica, false) : rc;
-}
-
 /* Has a producer something to do that it can only be called for once it has returned? */
 static bool is_wanted(const struct flow_replica *replica)
 {
@@ -256,7 +249,7 @@ static enum flow_status call_wait(struct flow_stage *stage, int fd, short events
         rc = wait_step(replica, fds, 2, left);
         rc = rc == FLOW_EAGAIN ? FLOW_OK : rc; /* it may be a timer's time that is up */
         if (rc == FLOW_OK && fds[0].revents == 0 && flow_tick_is_due(replica->task, flow_now_ns()))
-            rc = tick(replica);
+            rc = flow_tick_behind(replica);
         if (rc == FLOW_OK && fds[0].revents != 0)
             return FLOW_OK;
         if (rc == FLOW_OK && timeout_ns >= 0 && flow_now_ns() >= until)

@@ -72,4 +72,5 @@ void flow_careful_pass(struct flow_replica *replica)
         return;
     replica->careful = false;
     replica->aside.count = 0;
+    flow_set(&host->slot->hand_print, 0);
 }

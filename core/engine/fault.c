@@ -8,9 +8,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/str.h"
-#include "engine/task.h"
+#include "engine/tick.h"
 
 /* Is it to happen once more?  Then that has been noted. */
 static bool claim(const struct flow_graph_fault *fault)
@@ -29,25 +28,11 @@ static bool claim(const struct flow_graph_fault *fault)
     return claimed;
 }
 
-static enum flow_status wait_for(struct flow_replica *replica, int64_t delay_ns)
-{
-    const int64_t until = flow_now_ns() + delay_ns;
-    for (int64_t left = delay_ns; left > 0; left = until - flow_now_ns()) {
-        bool arrived;
-        enum flow_status rc = flow_task_pump(replica->task, &arrived);
-        if (rc == FLOW_OK && !arrived)
-            rc = flow_task_sleep(replica, FLOW_STATE_WAIT_SELF, NULL, 0, left);
-        if (rc != FLOW_OK && rc != FLOW_EAGAIN)
-            return rc;
-    }
-    return FLOW_OK;
-}
-
 static enum flow_status happen(struct flow_replica *replica, const struct flow_graph_fault *fault)
 {
     switch (fault->kind) {
     case FLOW_FAULT_DELAY:
-        return wait_for(replica, fault->delay_ns);
+        return flow_tick_wait(replica, fault->delay_ns);
     case FLOW_FAULT_KILL:
         abort(); /* as a stage that is broken dies: the record is to blame */
     case FLOW_FAULT_FAIL:

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "engine/careful.h"
 #include "engine/fault.h"
 #include "engine/turn.h"
 
@@ -20,8 +21,10 @@ static void begin_hand(struct flow_replica *replica, struct flow_held *held, uin
     const bool direct = held == NULL || (flow_turn_is(hold, held) && held->beside.count == 0);
     hold->hand =
         (struct flow_hand){.active = true, .direct = direct, .held = held, .sequence = sequence};
-    flow_set(&replica->host.slot->hand_record,
-             held != NULL ? held->token.record.number : hold->own_record->number);
+    const struct flow_record *record = held != NULL ? &held->token.record : hold->own_record;
+    flow_set(&replica->host.slot->hand_record, record->number);
+    if (replica->careful)
+        flow_set(&replica->host.slot->hand_print, flow_record_print(record));
     flow_set(&replica->host.slot->hand_batch, sequence + 1);
     replica->stage.in_hand = 0;
     if (!direct) {

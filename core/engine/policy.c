@@ -85,21 +85,9 @@ int64_t flow_policy_backoff(const struct flow_error_policy *policy, unsigned tri
 
 static enum flow_status wait_for_retry(struct flow_replica *replica, unsigned tries)
 {
-    const int64_t wait = flow_policy_backoff(replica->policy, tries);
-    const int64_t until = flow_now_ns() + wait;
     flow_count(&replica->host.slot->retried, 1);
-    flow_set(&replica->host.slot->wait_fd, 0);
-    flow_set(&replica->host.slot->wait_until_ns, (uint64_t)until);
     flow_set(&replica->host.slot->hand_batch, 0); /* it is not with the stage meanwhile */
-    for (int64_t left = wait; left > 0; left = until - flow_now_ns()) {
-        bool arrived;
-        enum flow_status rc = flow_task_pump(replica->task, &arrived);
-        if (rc == FLOW_OK && !arrived)
-            rc = flow_task_sleep(replica, FLOW_STATE_WAIT_SELF, NULL, 0, left);
-        if (rc != FLOW_OK && rc != FLOW_EAGAIN)
-            return rc;
-    }
-    return FLOW_OK;
+    return flow_tick_wait(replica, flow_policy_backoff(replica->policy, tries));
 }
 
 /* Whoever looks at the board, perhaps after this process, knows what it had in hand. */
@@ -136,11 +124,21 @@ static void undo(struct flow_replica *replica)
     flow_edit_undo(replica);
 }
 
+/* It went well.  What a type of batches filters is not counted. */
+static void count_done(const struct flow_replica *replica, uint64_t mark)
+{
+    flow_count(&replica->host.slot->done, 1);
+    if (replica->type->process != NULL && replica->emits &&
+        flow_output_mark(&replica->output) == mark)
+        flow_count(&replica->host.slot->filtered, 1);
+}
+
 /* One more try of one record, by whichever callback the type has. */
 static enum flow_status try_record(struct flow_replica *replica, uint32_t index,
                                    const struct flow_record *record)
 {
     const struct flow_stage_type *type = replica->type;
+    const uint64_t mark = flow_output_mark(&replica->output);
     replica->has_reason = false;
     replica->stage.in_hand = ++replica->serial;
     take_in_hand(replica, record->number);
@@ -155,6 +153,8 @@ static enum flow_status try_record(struct flow_replica *replica, uint32_t index,
             undo(replica);
     }
     replica->stage.in_hand = 0;
+    if (rc == FLOW_OK)
+        count_done(replica, mark);
     return rc;
 }
 
@@ -167,8 +167,6 @@ static enum flow_status handle_bad(struct flow_replica *replica, uint32_t index,
         rc = wait_for_retry(replica, tries);
         if (rc == FLOW_OK)
             rc = try_record(replica, index, record);
-        if (rc == FLOW_OK)
-            flow_count(&replica->host.slot->done, 1);
     }
     return rc == FLOW_EBAD
                ? flow_policy_give_up(replica, record, flow_policy_reason(replica), tries)
@@ -350,23 +348,25 @@ static enum flow_status process_whole(struct flow_replica *replica)
     return rc;
 }
 
-/* Somewhere in the batch is a record that kills, or is to be found: each is a batch of its own. */
+/* Somewhere in the batch is a record that kills, or is to be found: each is a batch of its own, or
+ * next for the cursor. */
 static enum flow_status process_each(struct flow_replica *replica)
 {
     enum flow_status rc = FLOW_OK;
+    replica->cursor = flow_batch_begin(&replica->batch);
     for (uint32_t i = 0; i < replica->batch.count && rc == FLOW_OK; i++) {
         const struct flow_record record = flow_batch_record(&replica->batch, i);
+        if (replica->type->process != NULL)
+            (void)flow_batch_next(&replica->cursor);
         const struct flow_fatal *fatal = flow_careful_look(replica, &record);
         if (fatal != NULL) {
             rc = give_up_fatal(replica, &record, fatal);
             continue;
         }
         rc = try_record(replica, i, &record);
-        if (rc == FLOW_OK)
-            flow_count(&replica->host.slot->done, 1);
-        else if (rc == FLOW_EBAD)
+        if (rc == FLOW_EBAD)
             rc = handle_bad(replica, i, &record, 1);
-        else
+        else if (rc != FLOW_OK)
             rc = flow_policy_stop(replica, rc, &record.number);
     }
     return rc;
@@ -376,6 +376,7 @@ static enum flow_status process_each(struct flow_replica *replica)
 static enum flow_status process_beside(struct flow_replica *replica)
 {
     const enum flow_status rc = process_whole(replica);
+    flow_set(&replica->host.slot->hand_batch, 0); /* it is not to blame for what they do */
     return rc == FLOW_OK ? flow_waiting_look(replica) : rc;
 }
 
@@ -392,10 +393,9 @@ enum flow_status flow_policy_process(struct flow_replica *replica)
     if (replica->batch.count == 0)
         return FLOW_OK;
     enum flow_status rc;
-    if (replica->hold != NULL && !replica->hold->by_batch)
-        rc = flow_waiting_process(replica);
-    else if (replica->hold != NULL)
-        rc = process_beside(replica);
+    if (replica->hold != NULL)
+        rc = replica->hold->by_batch && !replica->careful ? process_beside(replica)
+                                                          : flow_waiting_process(replica);
     else if (flow_fault_any(replica))
         rc = process_each(replica);
     else if (replica->type->process != NULL)

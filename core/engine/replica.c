@@ -439,6 +439,7 @@ enum flow_status flow_replica_finish(struct flow_replica *replica)
     replica->output.shared.result = results + replica->info.replica;
     if (rc == FLOW_OK && replica->type->finish != NULL && !replica->was_finished)
         rc = replica->type->finish(replica->self, &replica->stage);
+    replica->is_over = true;
     if (rc == FLOW_OK && replica->output.numbered)
         rc = flow_output_complete_result(&replica->output);
     if (rc == FLOW_OK)

@@ -83,6 +83,7 @@ struct flow_replica {
     char reason[512]; /* what the callback said last */
     bool has_reason;
     bool was_finished;      /* ... already at the checkpoint that the run goes on from */
+    bool is_over;           /* it has finished, and is called for commits only */
     uint64_t saved_epoch;   /* of the last barrier that it passed */
     uint64_t owed_epoch;    /* once this is committed its stage is to be told; 0: it has been */
     int64_t waited_out_ns;  /* first of a task: for room, by all its members */

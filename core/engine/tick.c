@@ -59,7 +59,7 @@ static enum flow_status call_member(struct flow_task *task, struct flow_replica 
     struct flow_timer_entry entry;
     enum flow_status rc = FLOW_OK;
     while (rc == FLOW_OK && flow_timers_take(&member->timers, now, &entry))
-        rc = member->was_finished ? FLOW_OK : call_one(member, entry.tag);
+        rc = member->was_finished || member->is_over ? FLOW_OK : call_one(member, entry.tag);
     return flow_task_blame(task, member, rc);
 }
 
@@ -69,5 +69,32 @@ enum flow_status flow_tick_call(struct flow_task *task, size_t place)
     for (size_t i = place; rc == FLOW_OK && i < task->member_count; i++)
         rc = call_member(task, task->members[i]);
     task->due_ns = next_of(task, 0);
+    return rc;
+}
+
+enum flow_status flow_tick_behind(struct flow_replica *who)
+{
+    const enum flow_status rc = flow_tick_call(who->task, who->place + 1);
+    return rc == FLOW_OK ? flow_task_flush(who, false) : rc;
+}
+
+enum flow_status flow_tick_wait(struct flow_replica *who, int64_t wait_ns)
+{
+    struct flow_task *task = who->task;
+    const int64_t until = flow_now_ns() + wait_ns;
+    enum flow_status rc = FLOW_OK;
+    flow_set(&who->host.slot->wait_fd, 0);
+    flow_set(&who->host.slot->wait_until_ns, (uint64_t)until);
+    for (int64_t left = wait_ns; rc == FLOW_OK && left > 0; left = until - flow_now_ns()) {
+        bool arrived;
+        if (flow_tick_is_due(task, flow_now_ns()))
+            rc = flow_tick_behind(who);
+        if (rc == FLOW_OK)
+            rc = flow_task_pump(task, &arrived);
+        if (rc == FLOW_OK && !arrived)
+            rc = flow_task_sleep(who, FLOW_STATE_WAIT_SELF, NULL, 0,
+                                 flow_tick_limit(task, who->place + 1, left));
+        rc = rc == FLOW_EAGAIN ? FLOW_OK : rc;
+    }
     return rc;
 }

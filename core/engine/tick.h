@@ -19,6 +19,12 @@ bool flow_tick_set(struct flow_replica *member, uint64_t tag, int64_t after_ns);
 /* Call what is due of the members from `place` on, none of which is at work on anything. */
 FLOW_NODISCARD enum flow_status flow_tick_call(struct flow_task *task, size_t place);
 
+/* Of those behind `who`, which waits; what they emit goes out at once. */
+FLOW_NODISCARD enum flow_status flow_tick_behind(struct flow_replica *who);
+
+/* Let so much time pass, in which those behind `who` are called by their timers. */
+FLOW_NODISCARD enum flow_status flow_tick_wait(struct flow_replica *who, int64_t wait_ns);
+
 static inline bool flow_tick_is_due(const struct flow_task *task, int64_t now_ns)
 {
     return now_ns >= task->due_ns;

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "engine/barrier.h"
+#include "engine/careful.h"
 #include "engine/tick.h"
 #include "engine/turn.h"
 
@@ -137,7 +138,7 @@ enum flow_status flow_waiting_look(struct flow_replica *replica)
 static enum flow_status hand_over(struct flow_replica *replica, const struct flow_record *record)
 {
     const struct flow_fatal *fatal =
-        replica->aside.count > 0 ? flow_aside_find(&replica->aside, record->number, 1) : NULL;
+        replica->careful || replica->aside.count > 0 ? flow_careful_look(replica, record) : NULL;
     return fatal != NULL ? flow_hold_give_up(replica, record, fatal)
                          : flow_hold_process(replica, record, NULL);
 }

@@ -3,6 +3,7 @@
 /* Editing records where they lie: nobody else sees it, and a refused record is as it came. */
 
 #include <string.h>
+#include <unistd.h>
 
 #include "group_run.h"
 #include "watch/report.h"
@@ -466,6 +467,75 @@ TEST(only_what_is_in_hand_can_be_edited)
     }
 }
 
+/* Record 1000 is refused once before the stage is called, by a test of its graph. */
+static void let_fail(struct hand *h, struct flow_graph_fault *fault,
+                     const struct flow_graph_fault **list, char *mark)
+{
+    (void)strcpy(mark, "/tmp/flowrun-edit-XXXXXX");
+    const int fd = mkstemp(mark);
+    assert_true(fd >= 0);
+    (void)close(fd);
+    *fault = (struct flow_graph_fault){
+        .stage = 1, .record = 1000, .kind = FLOW_FAULT_FAIL, .times = 1, .mark = mark};
+    list[0] = fault;
+    h->stages[1].faults = list;
+    h->stages[1].errors = (struct flow_error_policy){.then = FLOW_STOP, .retries = 1};
+}
+
+static void forget(const char *mark)
+{
+    char path[64];
+    (void)snprintf(path, sizeof(path), "%s-0", mark);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(unlink(mark), 0);
+}
+
+TEST(a_stage_that_a_test_has_fail_may_edit)
+{
+    static const struct flow_stage_type *const types[] = {&edits, &edits_batches, &edits_again};
+    for (size_t t = 0; t < 2 * COUNT(types); t++) {
+        struct hand *h = graph_of(types[t / 2]);
+        struct flow_graph_fault fault;
+        const struct flow_graph_fault *list[2] = {NULL};
+        char mark[48];
+        struct group_run run;
+        let_fail(h, &fault, list, mark);
+        h->stages[1].errors.retries = 3;
+        if (t % 2 == 1)
+            (void)hand_edge(h, 0, hand_stage(h, "sink1", &group_sink, 1));
+
+        run_to_end(&run, h);
+
+        assert_int_equal(group_kept[0].count, 2000);
+        for (size_t i = 0; i < 2000; i++) {
+            assert_kept(0, i, (long long)i, true);
+            if (t % 2 == 1)
+                assert_kept(1, i, (long long)i, false);
+        }
+        forget(mark);
+        finish(&run, h);
+    }
+}
+
+TEST(a_stage_that_a_test_has_fail_has_the_counts_that_it_would_have)
+{
+    struct hand *h = graph_of(&group_odd);
+    struct flow_graph_fault fault;
+    const struct flow_graph_fault *list[2] = {NULL};
+    char mark[48];
+    struct group_run run;
+    let_fail(h, &fault, list, mark);
+
+    run_to_end(&run, h);
+
+    const struct flow_board_replica *work = &run.board.replicas[run.plan->stages[1].first_replica];
+    assert_int_equal(flow_read(&work->done), 2000);
+    assert_int_equal(flow_read(&work->retried), 1);
+    assert_int_equal(flow_read(&work->filtered), 1000);
+    forget(mark);
+    finish(&run, h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -480,6 +550,9 @@ int main(void)
         cmocka_unit_test_setup(a_record_refused_after_an_edit_is_reported_as_it_came, set_up),
         cmocka_unit_test_setup(a_record_is_tried_again_as_it_came, set_up),
         cmocka_unit_test_setup(only_what_is_in_hand_can_be_edited, set_up),
+        cmocka_unit_test_setup(a_stage_that_a_test_has_fail_may_edit, set_up),
+        cmocka_unit_test_setup(a_stage_that_a_test_has_fail_has_the_counts_that_it_would_have,
+                               set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
