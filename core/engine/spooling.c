@@ -125,6 +125,9 @@ enum flow_status flow_spooling_add(struct flow_replica *replica, unsigned port,
                                              .size = piece->size,
                                              .key = piece->key,
                                              .key_size = piece->key_size};
+    /* What is about to be refused must not be met again by each run that goes on. */
+    if (piece->size > FLOW_RECORD_MAX || piece->key_size > FLOW_RECORD_MAX - piece->size)
+        return FLOW_OK;
     if (spooling->unsynced_ns == 0)
         spooling->unsynced_ns = flow_now_ns();
     if (!flow_spool_add(&spooling->log, &record))
