@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/spooling.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -19,6 +20,15 @@ static void say(const struct flow_replica *replica, const char *text)
         return;
     (void)snprintf(line, sizeof(line), "%s: %s", replica->info.name, text);
     replica->env->log(replica->env->context, line);
+}
+
+static void say_torn(const struct flow_replica *replica, uint64_t bytes)
+{
+    char text[128];
+    (void)snprintf(text, sizeof(text),
+                   "the last %" PRIu64 " bytes of its spool are no whole entry and are left out",
+                   bytes);
+    say(replica, text);
 }
 
 static enum flow_status explain(struct flow_replica *replica, enum flow_status rc,
@@ -66,7 +76,9 @@ enum flow_status flow_spooling_open(struct flow_replica *replica)
     if (spooling == NULL)
         return FLOW_OK;
     const enum flow_status rc = flow_spool_open(&spooling->log, &why);
-    spooling->saved = spooling->before = spooling->committed = spooling->log.position;
+    spooling->saved = spooling->committed = spooling->log.position;
+    if (rc == FLOW_OK && spooling->log.torn > 0)
+        say_torn(replica, spooling->log.torn);
     if (rc == FLOW_OK && spooling->log.end > spooling->log.position)
         say(replica, "what its spool holds behind the checkpoint is emitted first");
     return explain(replica, rc, &why);
@@ -113,6 +125,9 @@ enum flow_status flow_spooling_add(struct flow_replica *replica, unsigned port,
                                              .size = piece->size,
                                              .key = piece->key,
                                              .key_size = piece->key_size};
+    /* What is about to be refused must not be met again by each run that goes on. */
+    if (piece->size > FLOW_RECORD_MAX || piece->key_size > FLOW_RECORD_MAX - piece->size)
+        return FLOW_OK;
     if (spooling->unsynced_ns == 0)
         spooling->unsynced_ns = flow_now_ns();
     if (!flow_spool_add(&spooling->log, &record))
@@ -199,17 +214,22 @@ enum flow_status flow_spooling_turn(struct flow_replica *replica, bool *taken)
 
 void flow_spooling_saved(struct flow_replica *replica)
 {
-    if (replica->spooling != NULL)
-        replica->spooling->saved = replica->spooling->log.position;
+    if (replica->spooling == NULL)
+        return;
+    replica->spooling->saved = replica->spooling->log.position;
+    replica->spooling->owed = true;
 }
 
-/* The checkpoint before this one is kept too, and a run may have to go on from that. */
+/*
+ * The checkpoint before this one is kept too, and a run may have to go on from that.  Of the one
+ * that the run began with, which is committed again, it is not known where that stands.
+ */
 void flow_spooling_committed(struct flow_replica *replica)
 {
     struct flow_spooling *spooling = replica->spooling;
-    if (spooling == NULL)
+    if (spooling == NULL || !spooling->owed)
         return;
-    spooling->before = spooling->committed;
+    spooling->owed = false;
+    flow_spool_trim(&spooling->log, spooling->committed);
     spooling->committed = spooling->saved;
-    flow_spool_trim(&spooling->log, spooling->before);
 }

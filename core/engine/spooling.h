@@ -21,11 +21,12 @@
 
 struct flow_spooling {
     struct flow_spool log;
-    uint64_t limit;         /* bytes that may lie in the log before produce is not called */
-    uint64_t saved, before; /* positions of the last checkpoint, and of the one before it */
-    uint64_t committed;     /* of the last one that can no longer be lost */
-    int64_t unsynced_ns;    /* since when something is not on the disk; 0: nothing */
+    uint64_t limit;      /* bytes that may lie in the log before produce is not called */
+    uint64_t saved;      /* position of the last checkpoint */
+    uint64_t committed;  /* ... of the last one that can no longer be lost */
+    int64_t unsynced_ns; /* since when something is not on the disk; 0: nothing */
     const uint8_t *reserved;
+    bool owed; /* `saved` is not committed yet */
     bool full; /* the operator has been told that the disk is */
 };
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -24,7 +25,8 @@ struct header {
     uint32_t count;
     uint64_t size; /* bytes behind the header */
     uint64_t offset;
-    uint64_t checksum; /* of those bytes, and of offset and count */
+    uint64_t synced;   /* what lies before was on the disk when this was written */
+    uint64_t checksum; /* of what stands above, and of those bytes */
 };
 
 struct item { /* before the bytes and the key of a record */
@@ -44,7 +46,7 @@ static bool start_of(const struct flow_spool *spool, const char *name, uint64_t 
 {
     char same[FLOW_BLOB_NAME];
     size_t replica;
-    if (sscanf(name, "spool-%zu-%" SCNu64, &replica, start) != 2 || replica != spool->replica)
+    if (sscanf(name, "spool-%zu-%" SCNu64, &replica, start) != 2)
         return false;
     name_segment(spool, *start, same);
     return strcmp(name, same) == 0;
@@ -52,7 +54,8 @@ static bool start_of(const struct flow_spool *spool, const char *name, uint64_t 
 
 static uint64_t checksum_of(const struct header *header, const uint8_t *bytes)
 {
-    uint64_t sum = FLOW_CHECKSUM_START ^ header->offset ^ (uint64_t)header->count << 40;
+    uint64_t sum = flow_checksum_add(FLOW_CHECKSUM_START, (const uint8_t *)header,
+                                     offsetof(struct header, checksum));
     size_t left = (size_t)header->size;
     for (; left > FLOW_CHECKSUM_STEP; left -= FLOW_CHECKSUM_STEP, bytes += FLOW_CHECKSUM_STEP)
         sum = flow_checksum_add(sum, bytes, FLOW_CHECKSUM_STEP);
@@ -78,7 +81,8 @@ static enum flow_status find_segments(const struct flow_spool *spool, uint64_t o
     }
     *here = *behind = UINT64_MAX;
     uint64_t start;
-    for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+    errno = 0;
+    for (struct dirent *entry; (entry = readdir(folder)) != NULL; errno = 0) {
         if (!start_of(spool, entry->d_name, &start))
             continue;
         if (start <= offset && (*here == UINT64_MAX || start > *here))
@@ -86,46 +90,83 @@ static enum flow_status find_segments(const struct flow_spool *spool, uint64_t o
         if (start > offset && start < *behind)
             *behind = start;
     }
+    const int cause = errno;
     (void)closedir(folder);
+    return cause == 0 ? FLOW_OK : flow_state_refuse(err, cause, "cannot look for its spool");
+}
+
+/* A segment that is being read. */
+struct segment {
+    int fd;
+    uint64_t start, end; /* offsets; the end of what lies in the file, whole or not */
+};
+
+static enum flow_status refuse_read(struct flow_error *err)
+{
+    return flow_state_refuse(err, errno, "cannot read its spool in the state folder");
+}
+
+/* As much as there is of it, up to `size` bytes. */
+static enum flow_status read_at(const struct segment *segment, uint64_t offset, void *to,
+                                size_t size, size_t *done, struct flow_error *err)
+{
+    *done = 0;
+    while (*done < size) {
+        const ssize_t got = pread(segment->fd, (uint8_t *)to + *done, size - *done,
+                                  (off_t)(offset - segment->start + *done));
+        if (got < 0 && errno != EINTR)
+            return refuse_read(err);
+        if (got == 0)
+            break;
+        *done += got > 0 ? (size_t)got : 0;
+    }
     return FLOW_OK;
 }
 
-static bool read_at(int fd, void *to, size_t size, uint64_t offset)
+/* Could this be the header of an entry that lies there? */
+static bool fits(const struct segment *segment, uint64_t offset, const struct header *header)
 {
-    uint8_t *at = to;
-    while (size > 0) {
-        const ssize_t got = pread(fd, at, size, (off_t)offset);
-        if (got <= 0)
-            return false;
-        at += got;
-        size -= (size_t)got;
-        offset += (uint64_t)got;
-    }
-    return true;
+    const uint64_t body = offset + sizeof(*header);
+    return header->magic == MAGIC && header->offset == offset && header->size <= ENTRY_MOST &&
+           body <= segment->end && header->size <= segment->end - body;
 }
 
-/* A whole entry at `offset` into spool->past; FLOW_ENOENT: there is none. */
-static enum flow_status read_entry(struct flow_spool *spool, int fd, uint64_t segment,
-                                   uint64_t offset, struct header *header)
+/* The entry at `offset` into spool->past.  FLOW_ENOENT, without a message: there is no whole one;
+ * FLOW_EIO, FLOW_ENOMEM. */
+static enum flow_status read_entry(struct flow_spool *spool, const struct segment *segment,
+                                   uint64_t offset, struct header *header, struct flow_error *err)
 {
-    if (!read_at(fd, header, sizeof(*header), offset - segment) || header->magic != MAGIC ||
-        header->offset != offset || header->size > ENTRY_MOST)
+    size_t done = 0;
+    enum flow_status rc = read_at(segment, offset, header, sizeof(*header), &done, err);
+    if (rc != FLOW_OK)
+        return rc;
+    if (done < sizeof(*header) || !fits(segment, offset, header))
         return FLOW_ENOENT;
-    if (!flow_grow(&spool->past, &spool->past_capacity, (size_t)header->size + 1, 1))
-        return FLOW_ENOMEM;
-    const bool whole =
-        read_at(fd, spool->past, (size_t)header->size, offset - segment + sizeof(*header)) &&
-        checksum_of(header, spool->past) == header->checksum;
-    return whole ? FLOW_OK : FLOW_ENOENT;
+    const size_t size = (size_t)header->size;
+    if (!flow_grow(&spool->past, &spool->past_capacity, size + 1, 1))
+        return flow_fail(err, FLOW_ENOMEM, "no memory for an entry of its spool");
+    rc = read_at(segment, offset + sizeof(*header), spool->past, size, &done, err);
+    if (rc != FLOW_OK)
+        return rc;
+    return done == size && checksum_of(header, spool->past) == header->checksum ? FLOW_OK
+                                                                                : FLOW_ENOENT;
 }
 
-static enum flow_status open_segment(const struct flow_spool *spool, uint64_t start, int *fd,
-                                     struct flow_error *err)
+static enum flow_status open_segment(const struct flow_spool *spool, uint64_t start,
+                                     struct segment *segment, struct flow_error *err)
 {
     char name[FLOW_BLOB_NAME];
+    struct stat info;
     name_segment(spool, start, name);
-    *fd = openat(spool->folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    return *fd >= 0 ? FLOW_OK : flow_state_refuse(err, errno, "cannot read its spool '%s'", name);
+    const int fd = openat(spool->folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd >= 0 && fstat(fd, &info) == 0) {
+        *segment = (struct segment){fd, start, start + (uint64_t)info.st_size};
+        return FLOW_OK;
+    }
+    const enum flow_status rc = flow_state_refuse(err, errno, "cannot read its spool '%s'", name);
+    if (fd >= 0)
+        (void)close(fd);
+    return rc;
 }
 
 static enum flow_status refuse_damage(const struct flow_spool *spool, uint64_t offset,
@@ -137,23 +178,78 @@ static enum flow_status refuse_damage(const struct flow_spool *spool, uint64_t o
                      spool->replica, offset);
 }
 
-/* Look at all entries of a segment from `offset` on, to its end or to where another one begins. */
-static enum flow_status scan(struct flow_spool *spool, uint64_t segment, uint64_t behind,
-                             uint64_t *offset, struct flow_error *err)
+/*
+ * At the end of the log there is no whole entry at spool->end.  Nobody has been told that it is
+ * safe, unless an entry behind it says that it was on the disk.
+ */
+static enum flow_status check_torn(struct flow_spool *spool, const struct segment *segment,
+                                   struct flow_error *err)
 {
-    int fd;
+    const uint32_t magic = MAGIC;
+    uint8_t window[4096];
     struct header header;
-    enum flow_status rc = open_segment(spool, segment, &fd, err);
+    enum flow_status rc = FLOW_OK;
+    size_t got = sizeof(window);
+    for (uint64_t at = spool->end + 1; rc == FLOW_OK && got == sizeof(window);
+         at += sizeof(window) - sizeof(magic) + 1) {
+        rc = read_at(segment, at, window, sizeof(window), &got, err);
+        for (size_t i = 0; rc == FLOW_OK && i + sizeof(magic) <= got; i++) {
+            if (memcmp(window + i, &magic, sizeof(magic)) != 0)
+                continue;
+            rc = read_entry(spool, segment, at + i, &header, err);
+            if (rc == FLOW_OK && header.synced > spool->end)
+                return refuse_damage(spool, spool->end, err);
+            rc = rc == FLOW_ENOENT ? FLOW_OK : rc;
+        }
+    }
+    return rc;
+}
+
+/*
+ * What a disk has refused to take it need not offer again: a second try would say that all is well.
+ * So there is none, even if there was no room.
+ */
+static enum flow_status refuse_sync(struct flow_error *err)
+{
+    return flow_state_refuse(err, errno, "cannot bring its spool in the state folder to the disk");
+}
+
+/* What the process before us has written need not be on the disk. */
+static enum flow_status settle_last(struct flow_spool *spool, const struct segment *segment,
+                                    struct flow_error *err)
+{
+    spool->torn = segment->end - spool->end;
+    if (spool->torn > 0) {
+        const enum flow_status rc = check_torn(spool, segment, err);
+        if (rc != FLOW_OK)
+            return rc;
+    }
+    if (spool->disk->sync(segment->fd) == 0 && spool->disk->sync(spool->folder) == 0)
+        return FLOW_OK;
+    return refuse_sync(err);
+}
+
+/* Look at all entries of a segment from spool->end on, to where the one behind begins; UINT64_MAX:
+ * it is the last. */
+static enum flow_status scan(struct flow_spool *spool, uint64_t start, uint64_t behind,
+                             struct flow_error *err)
+{
+    struct segment segment;
+    struct header header;
+    enum flow_status rc = open_segment(spool, start, &segment, err);
     if (rc != FLOW_OK)
         return rc;
-    while (*offset < behind && (rc = read_entry(spool, fd, segment, *offset, &header)) == FLOW_OK)
-        *offset += sizeof(header) + header.size;
-    (void)close(fd);
-    if (rc == FLOW_ENOMEM)
-        return flow_fail(err, rc, "no memory for an entry of its spool");
-    if (behind != UINT64_MAX && *offset != behind)
-        return refuse_damage(spool, *offset, err);
-    return FLOW_OK;
+    while (rc == FLOW_OK && spool->end < behind) {
+        rc = read_entry(spool, &segment, spool->end, &header, err);
+        if (rc == FLOW_OK)
+            spool->end += sizeof(header) + header.size;
+    }
+    if (rc == FLOW_ENOENT && behind == UINT64_MAX && segment.end >= spool->end)
+        rc = settle_last(spool, &segment, err);
+    else if (rc == FLOW_ENOENT || (rc == FLOW_OK && spool->end != behind))
+        rc = refuse_damage(spool, spool->end, err);
+    (void)close(segment.fd);
+    return rc;
 }
 
 enum flow_status flow_spool_open(struct flow_spool *spool, struct flow_error *err)
@@ -162,12 +258,15 @@ enum flow_status flow_spool_open(struct flow_spool *spool, struct flow_error *er
     uint64_t behind;
     spool->fd = -1;
     spool->end = spool->position;
-    enum flow_status rc = find_segments(spool, spool->position, &here, &behind, err);
+    enum flow_status rc = find_segments(spool, 0, &here, &behind, err);
+    if (rc != FLOW_OK)
+        return rc;
+    spool->first = here != UINT64_MAX ? here : behind != UINT64_MAX ? behind : 0;
+    rc = find_segments(spool, spool->position, &here, &behind, err);
     if (rc == FLOW_OK && here == UINT64_MAX && (behind != UINT64_MAX || spool->position > 0))
         rc = refuse_damage(spool, spool->position, err);
-    spool->first = here != UINT64_MAX ? here : 0;
     while (rc == FLOW_OK && here != UINT64_MAX) {
-        rc = scan(spool, here, behind, &spool->end, err);
+        rc = scan(spool, here, behind, err);
         if (rc != FLOW_OK || behind == UINT64_MAX)
             break;
         here = behind;
@@ -223,7 +322,7 @@ static enum flow_status begin_segment(struct flow_spool *spool, struct flow_erro
         return FLOW_OK;
     if (spool->fd >= 0 && spool->synced < spool->end) {
         if (spool->disk->sync(spool->fd) != 0)
-            return refuse_write(err);
+            return refuse_sync(err);
         spool->synced = spool->end;
     }
     name_segment(spool, spool->end, name);
@@ -243,7 +342,8 @@ static void seal(struct flow_spool *spool)
     struct header header = {.magic = MAGIC,
                             .count = spool->count,
                             .size = spool->size - sizeof(header),
-                            .offset = spool->end};
+                            .offset = spool->end,
+                            .synced = spool->synced};
     header.checksum = checksum_of(&header, spool->entry + sizeof(header));
     memcpy(spool->entry, &header, sizeof(header));
     spool->written = 0;
@@ -281,7 +381,7 @@ enum flow_status flow_spool_sync(struct flow_spool *spool, struct flow_error *er
         return rc;
     if (spool->disk->sync(spool->fd) != 0 ||
         (spool->unnamed && spool->disk->sync(spool->folder) != 0))
-        return refuse_write(err);
+        return refuse_sync(err);
     spool->unnamed = false;
     spool->synced = spool->end;
     return FLOW_OK;
@@ -294,21 +394,21 @@ enum flow_status flow_spool_read(struct flow_spool *spool, struct flow_spool_cur
 {
     uint64_t here;
     uint64_t behind;
-    struct header header;
-    int fd = -1;
+    struct segment segment = {.fd = -1};
+    struct header header = {0};
     enum flow_status rc = find_segments(spool, spool->position, &here, &behind, err);
     if (rc == FLOW_OK && here == UINT64_MAX)
         rc = refuse_damage(spool, spool->position, err);
     if (rc == FLOW_OK)
-        rc = open_segment(spool, here, &fd, err);
+        rc = open_segment(spool, here, &segment, err);
     if (rc != FLOW_OK)
         return rc;
-    rc = read_entry(spool, fd, here, spool->position, &header);
-    (void)close(fd);
-    if (rc == FLOW_ENOMEM)
-        return flow_fail(err, rc, "no memory for an entry of its spool");
+    rc = read_entry(spool, &segment, spool->position, &header, err);
+    (void)close(segment.fd);
+    if (rc == FLOW_ENOENT)
+        rc = refuse_damage(spool, spool->position, err);
     if (rc != FLOW_OK)
-        return refuse_damage(spool, spool->position, err);
+        return rc;
     *cursor = (struct flow_spool_cursor){
         .at = spool->past, .end = spool->past + header.size, .left = header.count};
     *next = spool->position + sizeof(header) + header.size;

@@ -13,7 +13,9 @@
  * replica and by the offset of its first byte.  An entry is a header, with its offset and a
  * checksum, and some records.  The last segment may end in half an entry, whose records nobody has
  * been told to be safe; a run that goes on begins a segment of its own where the last whole one
- * ends.  Anything else that is not whole is damage.
+ * ends.  Anything else that is not whole is damage: each entry says how much was on the disk when
+ * it was written, so what is not whole before such an entry is no half one.  Only damage to what
+ * was brought to the disk last cannot be told from that.
  *
  * Threads: one owner.
  */
@@ -42,6 +44,7 @@ struct flow_spool {
     uint64_t end;      /* of the whole entries */
     uint64_t first;    /* where the oldest segment begins */
     uint64_t synced;   /* what lies before is on the disk */
+    uint64_t torn;     /* bytes behind the whole entries that were there, and are left out */
     uint64_t segment;  /* where the one begins that is written to */
     int fd;            /* of it; -1: none yet */
     bool unnamed;      /* its name may not be on the disk */
@@ -65,12 +68,13 @@ struct flow_spool {
 FLOW_NODISCARD enum flow_status flow_spool_open(struct flow_spool *spool, struct flow_error *err);
 void flow_spool_close(struct flow_spool *spool);
 
-/* Add a copy of a record to the open entry.  False: no memory. */
+/* Add a copy of a record to the open entry, which is not being written (flow_spool_write has not
+ * returned FLOW_EAGAIN the last time).  False: no memory. */
 bool flow_spool_add(struct flow_spool *spool, const struct flow_spool_record *record);
 
 /*
  * Write the open entry; and have everything on the disk.  FLOW_EAGAIN: the disk is full; call it
- * again later.  FLOW_EIO.
+ * again later.  FLOW_EIO: it is not to be called again, and what is not on the disk may be lost.
  */
 FLOW_NODISCARD enum flow_status flow_spool_write(struct flow_spool *spool, struct flow_error *err);
 FLOW_NODISCARD enum flow_status flow_spool_sync(struct flow_spool *spool, struct flow_error *err);
