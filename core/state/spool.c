@@ -422,7 +422,8 @@ bool flow_spool_next(struct flow_spool_cursor *cursor, struct flow_spool_record 
         return false;
     memcpy(&item, cursor->at, sizeof(item));
     const size_t rest = (size_t)(cursor->end - cursor->at) - sizeof(item);
-    if (item.size > rest || item.key_size > rest - item.size)
+    if (item.size > rest || item.key_size > rest - item.size ||
+        (item.keyed == 0 && item.key_size > 0))
         return false;
     const uint8_t *data = cursor->at + sizeof(item);
     *record = (struct flow_spool_record){.port = item.port,
