@@ -207,6 +207,22 @@ static enum flow_status check_path(const struct flow_plan *plan,
     return said ? rc : check_demand(plan, path, plan->graph->delivery, NULL, err);
 }
 
+/*
+ * What a spool has is emitted again.  What a producer had taken and not put there yet is gone with
+ * its process: records in the middle of a stream, of which nobody would know, unless they are sent
+ * again.
+ */
+static enum flow_status way_back_weakness(const struct flow_plan_stage *stage, const char **why,
+                                          struct flow_error *err)
+{
+    const enum flow_status rc = weakness_of(stage, why, err);
+    if (rc != FLOW_OK || *why == NULL || stage->spool_bytes == 0)
+        return rc;
+    const bool answers = (stage->type->traits & FLOW_ANSWERS) != 0;
+    *why = answers ? NULL : "what is not in its spool yet is not sent again";
+    return FLOW_OK;
+}
+
 enum flow_status flow_delivery_way_back(const struct flow_plan *plan, size_t *stage,
                                         const char **why, struct flow_error *err)
 {
@@ -217,7 +233,7 @@ enum flow_status flow_delivery_way_back(const struct flow_plan *plan, size_t *st
         const enum flow_delivery *word = word_of(&plan->stages[i]);
         const enum flow_delivery wanted = word != NULL ? *word : plan->graph->delivery;
         if (!has_input(plan, i) && wanted != FLOW_DELIVERY_AT_MOST)
-            rc = weakness_of(&plan->stages[i], why, err);
+            rc = way_back_weakness(&plan->stages[i], why, err);
         *stage = *why != NULL ? i : FLOW_NONE;
     }
     return rc;

@@ -112,19 +112,22 @@ static enum flow_status check_ports(const struct flow_port *ports, const char *w
     return rc;
 }
 
+#define KNOWN_TRAITS                                                                               \
+    ((unsigned)(FLOW_STATEFUL | FLOW_SINGLE | FLOW_LIGHT | FLOW_OUTSIDE | FLOW_ANSWERS))
+
 static enum flow_status check_body(const struct flow_stage_type *type, struct flow_error *err)
 {
     if (!is_line(type->help))
         return flow_fail(err, FLOW_EINVAL, "it needs a line of help in UTF-8");
     if ((unsigned)type->role > FLOW_EITHER)
         return flow_fail(err, FLOW_EINVAL, "its role is %d, which is none", (int)type->role);
-    if ((type->traits & ~(unsigned)(FLOW_STATEFUL | FLOW_SINGLE | FLOW_LIGHT | FLOW_OUTSIDE)) !=
-        0) {
+    if ((type->traits & ~KNOWN_TRAITS) != 0)
         return flow_fail(err, FLOW_EINVAL,
-                         "its traits are 0x%x; only FLOW_STATEFUL, "
-                         "FLOW_SINGLE, FLOW_LIGHT and FLOW_OUTSIDE are known",
+                         "its traits are 0x%x; only FLOW_STATEFUL, FLOW_SINGLE, FLOW_LIGHT, "
+                         "FLOW_OUTSIDE and FLOW_ANSWERS are known",
                          type->traits);
-    }
+    if ((type->traits & FLOW_ANSWERS) != 0 && type->role != FLOW_PRODUCER)
+        return flow_fail(err, FLOW_EINVAL, "FLOW_ANSWERS is of producers, and it is none");
 
     enum flow_status rc = check_callbacks(type, err);
     if (rc == FLOW_OK && type->role != FLOW_PRODUCER)

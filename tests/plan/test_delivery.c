@@ -18,7 +18,7 @@ static enum flow_status save(void *self, struct flow_stage *stage, struct flow_s
     return FLOW_OK;
 }
 
-/* read, which cannot read again, and print, which can take back. */
+/* read, which cannot read again, and print, which can take back; no plan yet. */
 struct fixture {
     struct flow_stage_type source, sink;
     struct hand *hand;
@@ -33,6 +33,10 @@ static void set_up(struct fixture *f)
     const size_t read = hand_stage(f->hand, "read", &f->source, 1);
     (void)hand_edge(f->hand, read, hand_stage(f->hand, "print", &f->sink, 1));
     f->hand->graph.checkpoints = true;
+}
+
+static void plan(struct fixture *f)
+{
     f->plan = flow_plan_new(&f->hand->graph, &(struct flow_plan_options){.cpus = 2}, NULL);
     assert_non_null(f->plan);
 }
@@ -79,6 +83,7 @@ TEST(the_word_of_either_end_counts_and_that_of_run_where_there_is_none)
         if (cases[i].print >= 0)
             say(&f, 1, (enum flow_delivery)cases[i].print);
         f.hand->graph.delivery = cases[i].run;
+        plan(&f);
         const enum flow_status rc = flow_delivery_check(f.plan, &err);
         assert_int_equal(rc, cases[i].refusal != NULL ? FLOW_EINVAL : FLOW_OK);
         assert_string_equal(err.text, cases[i].refusal != NULL ? cases[i].refusal : "");
@@ -91,12 +96,18 @@ TEST(a_run_goes_back_if_what_would_be_lost_may_be)
     static const struct {
         int read;
         enum flow_delivery run;
+        bool spools;
+        unsigned traits;
         const char *why;
     } cases[] = {
-        {-1, FLOW_DELIVERY_NONE, "it is read once"},
-        {-1, FLOW_DELIVERY_AT_MOST, NULL},
-        {FLOW_DELIVERY_AT_MOST, FLOW_DELIVERY_NONE, NULL},
-        {FLOW_DELIVERY_NONE, FLOW_DELIVERY_AT_MOST, "it is read once"},
+        {-1, FLOW_DELIVERY_NONE, false, 0, "it is read once"},
+        {-1, FLOW_DELIVERY_NONE, false, FLOW_ANSWERS, "it is read once"},
+        {-1, FLOW_DELIVERY_NONE, true, 0, "what is not in its spool yet is not sent again"},
+        {-1, FLOW_DELIVERY_NONE, true, FLOW_ANSWERS, NULL},
+        {-1, FLOW_DELIVERY_AT_MOST, false, 0, NULL},
+        {-1, FLOW_DELIVERY_AT_MOST, true, 0, NULL},
+        {FLOW_DELIVERY_AT_MOST, FLOW_DELIVERY_NONE, false, 0, NULL},
+        {FLOW_DELIVERY_NONE, FLOW_DELIVERY_AT_MOST, false, 0, "it is read once"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct fixture f;
@@ -106,6 +117,10 @@ TEST(a_run_goes_back_if_what_would_be_lost_may_be)
         if (cases[i].read >= 0)
             say(&f, 0, (enum flow_delivery)cases[i].read);
         f.hand->graph.delivery = cases[i].run;
+        f.source.traits = cases[i].traits;
+        f.hand->stages[0].spool_given = cases[i].spools;
+        f.hand->stages[0].spool_bytes = cases[i].spools ? 1 << 20 : 0;
+        plan(&f);
         assert_int_equal(flow_delivery_way_back(f.plan, &stage, &why, NULL), FLOW_OK);
         assert_true(stage == (cases[i].why != NULL ? 0 : FLOW_NONE));
         assert_true((why == NULL) == (cases[i].why == NULL));
@@ -115,11 +130,46 @@ TEST(a_run_goes_back_if_what_would_be_lost_may_be)
     }
 }
 
+TEST(a_spool_that_cannot_be_or_is_of_no_use_is_refused)
+{
+    static const struct {
+        size_t stage;
+        bool checkpoints, weak;
+        const char *refusal; /* NULL: it is sound */
+    } cases[] = {
+        {0, true, true, NULL},
+        {1, true, true,
+         "stage 'print' is to have a spool, which only producers can have; what it is given comes "
+         "again by itself"},
+        {0, false, true,
+         "stage 'read' is to have a spool, which lies in the state folder of a run that takes "
+         "checkpoints: add \"state\": true to \"run\", or --state"},
+        {0, true, false,
+         "stage 'read' is to have a spool, but needs none: it can read again what it has read; "
+         "leave \"spool\" out there"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct fixture f;
+        struct flow_error err = {0};
+        set_up(&f);
+        f.source.weakness = cases[i].weak ? reads_once : NULL;
+        f.hand->graph.checkpoints = cases[i].checkpoints;
+        f.hand->stages[cases[i].stage].spool_given = true;
+        f.hand->stages[cases[i].stage].spool_bytes = 1 << 20;
+        plan(&f);
+        const enum flow_status rc = flow_delivery_check(f.plan, &err);
+        assert_int_equal(rc, cases[i].refusal != NULL ? FLOW_EINVAL : FLOW_OK);
+        assert_string_equal(err.text, cases[i].refusal != NULL ? cases[i].refusal : "");
+        tear_down(&f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_word_of_either_end_counts_and_that_of_run_where_there_is_none),
         cmocka_unit_test(a_run_goes_back_if_what_would_be_lost_may_be),
+        cmocka_unit_test(a_spool_that_cannot_be_or_is_of_no_use_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

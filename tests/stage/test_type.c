@@ -117,9 +117,11 @@ static const struct {
      "stage type 'a.b': it needs a line of help in UTF-8"},
     {{.name = "a.b", .help = "h", .role = (enum flow_role)7, .process = take},
      "stage type 'a.b': its role is 7, which is none"},
-    {{.name = "a.b", .help = "h", .role = FLOW_WORKER, .traits = 16, .process = take},
-     "stage type 'a.b': its traits are 0x10; only FLOW_STATEFUL, FLOW_SINGLE, FLOW_LIGHT and "
-     "FLOW_OUTSIDE are known"},
+    {{.name = "a.b", .help = "h", .role = FLOW_WORKER, .traits = 32, .process = take},
+     "stage type 'a.b': its traits are 0x20; only FLOW_STATEFUL, FLOW_SINGLE, FLOW_LIGHT, "
+     "FLOW_OUTSIDE and FLOW_ANSWERS are known"},
+    {{.name = "a.b", .help = "h", .role = FLOW_WORKER, .traits = FLOW_ANSWERS, .process = take},
+     "stage type 'a.b': FLOW_ANSWERS is of producers, and it is none"},
     {{.name = "a.b",
       .help = "h",
       .role = FLOW_WORKER,

@@ -103,6 +103,9 @@ enum flow_trait {
     FLOW_LIGHT = 4,    /* well under a microsecond a record, never waits: not worth a thread */
     FLOW_OUTSIDE = 8,  /* whether it takes a record depends on more than the record, as on a server:
                           the same one may be refused once and not the next time */
+    FLOW_ANSWERS = 16, /* a producer that answers whoever sends to it once flow_wait has returned,
+                          and is sent again what it has not answered: what is not in its spool by
+                          then is not lost with its process */
 };
 
 /* A named input or output. */

@@ -26,21 +26,26 @@ verdict() { # STATUS LABEL [FILE]...
     for shown; do [ ! -s "$shown" ] || head -n 5 "$shown" | sed 's/^/    /'; done
 }
 
+# What a run says, to err.log; where it listens, to `address`: it may go back and listen elsewhere.
+listen_to() {
+    while read -r line; do
+        echo "$line" >>err.log
+        case $line in *'listens on '*)
+            echo "${line##*listens on }" >address.new
+            mv address.new address
+            ;;
+        esac
+    done
+}
+
 # Start a run and wait until it says where it listens, in `address`.
 begin() { # GRAPH [OPTION]...
-    rm -f said
+    rm -f said address
     mkfifo said
     "$FLOWRUN" "$@" 2>said >out.log &
     run=$!
-    exec 3<said
-    while read -r line <&3; do
-        echo "$line" >>err.log
-        case $line in *'listens on '*) break ;; esac
-    done
-    echo "${line##*listens on }" >address.new
-    mv address.new address
-    cat <&3 >>err.log &
-    exec 3<&-
+    listen_to <said &
+    until [ -e address ] || ! kill -0 "$run" 2>/dev/null; do sleep 0.02; done
 }
 
 # Wait for the run's end; its status is in $status.
