@@ -20,10 +20,10 @@
 #include "shared/paths.h"
 #include "shared/saved.h"
 
-#define BURST                                                                                      \
-    512          /* records that a call of produce emits at most: checkpoints fall between calls   \
-                  */
 #define PREFIX 4 /* bytes of a size before a record */
+
+/* Records that a call of produce emits at most: checkpoints fall between calls. */
+#define BURST 512
 
 enum framing { FRAMING_LINES, FRAMING_NUL, FRAMING_LENGTH };
 enum start { START_BEGIN, START_END };
@@ -79,18 +79,6 @@ static const struct flow_port outputs[] = {
 };
 
 /* What cannot be read is found before the run starts, as far as that can be known. */
-static enum flow_status check_file(struct flow_stage *stage, const char *path)
-{
-    struct stat st;
-    if (strcmp(path, "-") == 0)
-        return FLOW_OK;
-    if (stat(path, &st) != 0)
-        return flow_file_fail(stage, "read", path);
-    if (S_ISDIR(st.st_mode))
-        return flow_stage_fail(stage, FLOW_EIO, "cannot read '%s': it is a folder", path);
-    return access(path, R_OK) == 0 ? FLOW_OK : flow_file_fail(stage, "read", path);
-}
-
 static enum flow_status find_files(struct reader *r, struct flow_stage *stage)
 {
     enum flow_status rc = FLOW_OK;
@@ -100,7 +88,8 @@ static enum flow_status find_files(struct reader *r, struct flow_stage *stage)
                                     : flow_paths_add_pattern(&r->files, stage, path);
     }
     for (size_t i = 0; rc == FLOW_OK && i < r->files.count; i++)
-        rc = check_file(stage, r->files.items[i]);
+        rc = strcmp(r->files.items[i], "-") == 0 ? FLOW_OK
+                                                 : flow_file_check(stage, r->files.items[i]);
     if (rc == FLOW_OK && r->files.count == 0)
         rc = flow_stage_fail(stage, FLOW_EINVAL, "'path' names no file");
     return rc;

@@ -26,6 +26,17 @@ static inline enum flow_status flow_file_fail(struct flow_stage *stage, const ch
                            what, name, strerror_r(cause, text, sizeof(text)));
 }
 
+/* A file that is not there, may not be read, or is a folder, before anything is read of it. */
+static inline enum flow_status flow_file_check(struct flow_stage *stage, const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) != 0)
+        return flow_file_fail(stage, "read", path);
+    if (S_ISDIR(st.st_mode))
+        return flow_stage_fail(stage, FLOW_EIO, "cannot read '%s': it is a folder", path);
+    return access(path, R_OK) == 0 ? FLOW_OK : flow_file_fail(stage, "read", path);
+}
+
 #define FLOW_FILE_RETRY_NS ((int64_t)1000 * 1000 * 1000) /* between two looks at a full disk */
 
 /* Where something is written. */
