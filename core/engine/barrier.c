@@ -199,7 +199,9 @@ enum flow_status flow_barrier_restore(struct flow_replica *replica)
     struct flow_error why = {0};
     replica->has_reason = false;
     replica->was_finished = saved->finished;
+    /* Who replaces this one before its first barrier learns from it how far the run was. */
     replica->saved_epoch = epochs->session;
+    flow_set(&replica->host.slot->passed_epoch, epochs->session);
     enum flow_status rc = flow_blob_read(epochs->options->folder, &saved->blob, &bytes, &why);
     if (rc == FLOW_OK) {
         struct flow_loader from = {.at = bytes, .left = (size_t)saved->blob.size};

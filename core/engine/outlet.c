@@ -202,8 +202,7 @@ enum flow_status flow_outlet_send_barrier(struct flow_outlet *outlet, struct flo
         .sequence = (uint32_t)(link->sent - link->base),
         .batch = {NULL, epoch},
     };
-    if (!flow_cut_is_past(outlet->host->slot, epoch))
-        flow_cut_note_sent(link->slot, epoch);
+    flow_cut_note_sent(link->slot, epoch);
     return flow_outlet_send(outlet, link, &message);
 }
 

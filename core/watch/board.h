@@ -96,6 +96,7 @@ struct flow_board_link {
     flow_counter cut_sent_batches[2];
     flow_counter cut_sent_bytes[2];
     flow_counter cut_dropped[2];
+    flow_counter cut_epoch;   /* the last one of which they are */
     flow_counter base_number; /* of the edge: what numbers are beyond what is counted as sent */
     flow_counter base_port;   /* the same of the port, if this is its first edge */
     _Alignas(64) flow_counter received; /* records taken from the link by its reader */

@@ -45,6 +45,9 @@ void flow_cut_note_end(struct flow_board_replica *slot, uint64_t epoch)
 void flow_cut_note_sent(struct flow_board_link *slot, uint64_t epoch)
 {
     const unsigned turn = epoch & 1;
+    if (flow_read(&slot->cut_epoch) >= epoch)
+        return;
+    flow_set(&slot->cut_epoch, epoch);
     flow_set(&slot->cut_sent[turn], flow_read(&slot->sent));
     flow_set(&slot->cut_sent_batches[turn], flow_read(&slot->sent_batches));
     flow_set(&slot->cut_sent_bytes[turn], flow_read(&slot->sent_bytes));
@@ -103,6 +106,7 @@ static void restore_sent(struct flow_board_link *slot, uint64_t epoch)
     take(&slot->sent_batches, slot->cut_sent_batches, epoch);
     take(&slot->sent_bytes, slot->cut_sent_bytes, epoch);
     take(&slot->dropped, slot->cut_dropped, epoch);
+    flow_set(&slot->cut_epoch, epoch);
 }
 
 static void restore_received(struct flow_board_link *slot, uint64_t epoch)

@@ -30,7 +30,14 @@ bool flow_cut_is_past(const struct flow_board_replica *slot, uint64_t epoch);
 
 void flow_cut_note(struct flow_board_replica *slot, uint64_t epoch);
 void flow_cut_note_end(struct flow_board_replica *slot, uint64_t epoch);
+
+/*
+ * The first barrier of an epoch that is sent by the link is noted, and none that a successor sends
+ * again.  That is not a question of what the replica has passed: a barrier may queue behind records
+ * that wait on an edge that drops its oldest, and go out much later.
+ */
 void flow_cut_note_sent(struct flow_board_link *slot, uint64_t epoch);
+
 void flow_cut_note_received(struct flow_board_link *slot, uint64_t epoch);
 
 /*

@@ -644,6 +644,33 @@ TEST(a_state_that_is_not_what_the_type_saves_is_refused)
     hand_free(h);
 }
 
+/* Who replaces one that dies before its first barrier has nothing else to learn it from. */
+TEST(the_board_says_from_the_start_what_checkpoint_lies_behind_the_run)
+{
+    struct hand *h = hand_new();
+    const size_t from = hand_stage(h, "numbers", &source, 1);
+    const size_t work = hand_stage(h, "rank", &ranker, 1);
+    const size_t to = hand_stage(h, "sink", &sink, 1);
+    (void)hand_edge(h, from, work);
+    (void)hand_edge(h, work, to);
+    struct flow_manifest manifest = {0};
+    atomic_store(&endless, true);
+    (void)run_session(h, &manifest, 3);
+    struct group_run run;
+    struct flow_checkpoints options = {
+        .folder = -1, .disk = &flow_disk_real, .from = &manifest, .session = manifest.epoch};
+    group_checkpoints = &options;
+    group_start(&run, h, FLOW_OK);
+    for (size_t i = 0; i < run.plan->replica_count; i++)
+        assert_int_equal(flow_read(&run.board.replicas[i].passed_epoch), 3);
+    group_abort(&run);
+    assert_int_equal(group_end(&run), FLOW_OK);
+    atomic_store(&endless, false);
+    release(&run);
+    free(manifest.replicas);
+    hand_free(h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -666,6 +693,8 @@ int main(void)
         cmocka_unit_test_setup(a_stop_ends_producers_without_an_end_of_their_output, set_up),
         cmocka_unit_test_setup(a_stage_that_cannot_save_ends_the_run_with_its_reason, set_up),
         cmocka_unit_test_setup(a_state_that_is_not_what_the_type_saves_is_refused, set_up),
+        cmocka_unit_test_setup(the_board_says_from_the_start_what_checkpoint_lies_behind_the_run,
+                               set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

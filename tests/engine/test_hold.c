@@ -430,6 +430,17 @@ static const struct flow_stage_type wholes = {.name = "t.wholes",
                                               .process_batch = whole_process_batch,
                                               .ready = no_call};
 
+/* Errors of several workers come in no order. */
+static void assert_one_ends(const struct kept *kept, const char *end)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < kept->count; i++) {
+        const char *at = strstr(kept->records[i], end);
+        found += at != NULL && strcmp(at, end) == 0;
+    }
+    assert_int_equal(found, 1);
+}
+
 static void a_stage_that_holds_nothing_takes_whole_batches_where_nobody_can_tell(void **state)
 {
     (void)state;
@@ -449,10 +460,8 @@ static void a_stage_that_holds_nothing_takes_whole_batches_where_nobody_can_tell
         assert_ascending(&group_kept[0], 900);
         assert_int_equal(group_kept[1].count, 100);
         if (cases[i].retries == 0)
-            assert_string_equal(group_kept[1].records[1] +
-                                    strlen("{\"stage\":\"work\",\"replica\":0"),
-                                ",\"record\":10,\"reason\":\"10 is a multiple of "
-                                "10\",\"tries\":1,\"text\":\"10\"}");
+            assert_one_ends(&group_kept[1], ",\"record\":10,\"reason\":\"10 is a multiple of "
+                                            "10\",\"tries\":1,\"text\":\"10\"}");
         assert_int_equal(atomic_load(&batches_taken) > 0, cases[i].whole);
         assert_int_equal(atomic_load(&records_taken) == 0, cases[i].whole);
         finish(&run, h);

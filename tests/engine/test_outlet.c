@@ -342,6 +342,25 @@ TEST(drop_old_keeps_the_newest_and_sends_them_when_there_is_room)
     tear_down(&f);
 }
 
+/* The writer has passed it long since, and the books of the checkpoint want what it stands behind.
+ */
+TEST(a_barrier_that_has_queued_is_noted_when_it_goes_out)
+{
+    struct fixture f;
+    set_up(&f, 1, (struct flow_queue){.items = 10, .when_full = FLOW_DROP_OLD}, false);
+    struct flow_board_link *link = &f.board.links[0];
+    assert_int_equal(offer(&f, 0, 20), FLOW_OK); /* ten go out, ten wait */
+    assert_int_equal(flow_outlet_barrier(&f.outlet, 1), FLOW_OK);
+    flow_set(&f.outlet.host->slot->passed_epoch, 1);
+    assert_int_equal(flow_read(&link->cut_sent[1]), 0);
+
+    assert_int_equal(report(&f, 0, 1, 1, 0), FLOW_OK);
+    assert_int_equal(flow_outlet_drain(&f.outlet), FLOW_OK);
+    assert_int_equal(sent[sent_count - 1].kind, FLOW_MESSAGE_BARRIER);
+    assert_int_equal(flow_read(&link->cut_sent[1]), 20);
+    tear_down(&f);
+}
+
 TEST(fail_says_which_edge_is_full)
 {
     struct fixture f;
@@ -667,6 +686,7 @@ int main(void)
         cmocka_unit_test(one_batch_may_be_under_way_however_large),
         cmocka_unit_test(drop_new_drops_what_does_not_fit_and_counts_it),
         cmocka_unit_test(drop_old_keeps_the_newest_and_sends_them_when_there_is_room),
+        cmocka_unit_test(a_barrier_that_has_queued_is_noted_when_it_goes_out),
         cmocka_unit_test(fail_says_which_edge_is_full),
         cmocka_unit_test(what_leaves_the_process_is_held_until_it_is_acknowledged),
         cmocka_unit_test(a_new_reader_gets_what_the_old_one_had_not_acknowledged),

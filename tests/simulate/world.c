@@ -11,6 +11,9 @@
 
 #include "simulate/switch.h"
 
+/* Messages that are late cost seconds each, until the watchdog looks.  They are so only for a while:
+ * what has not ended long after that hangs. */
+#define LATE_NS (INT64_C(900) * 1000 * 1000 * 1000)
 #define LIMIT_NS (INT64_C(3600) * 1000 * 1000 * 1000)
 
 struct sim_world *sim_world;
@@ -434,7 +437,8 @@ static bool step(struct sim_world *world)
         run_task(world, task);
         return true;
     }
-    if (task == NULL && moves && sim_pick(&world->chance, world->temper.hurry) == 0) {
+    if (task == NULL && moves && world->now_ns < LATE_NS &&
+        sim_pick(&world->chance, world->temper.hurry) == 0) {
         sim_net_send(world);
         if (pass_time(world))
             return true;

@@ -107,6 +107,23 @@ TEST(an_end_that_is_come_to_again_is_still_the_first)
     assert_int_equal(flow_read(&slot.final_epoch), 3);
 }
 
+TEST(what_was_sent_is_noted_with_the_first_barrier_and_anew_when_the_run_has_gone_back)
+{
+    struct fixture *f = *state;
+    struct flow_board_link *link = &f->board_links[R_W1];
+    note_all(f, 7);
+    go_on(f);
+    flow_cut_note_sent(link, 7); /* a successor sends it again */
+    flow_cut_note_sent(link, 8);
+    flow_cut_restore(&f->plan, &f->board, 7, 0, 0);
+    assert_int_equal(flow_read(&link->sent), 400);
+    flow_count(&link->sent, 3);
+    flow_cut_note_sent(link, 8);
+    flow_count(&link->sent, 1);
+    flow_cut_restore(&f->plan, &f->board, 8, 0, 0);
+    assert_int_equal(flow_read(&link->sent), 403);
+}
+
 TEST(the_time_in_which_nobody_ran_is_nobodys_work)
 {
     struct fixture *f = *state;
@@ -128,6 +145,7 @@ int main(void)
         CASE(who_had_finished_keeps_what_it_counted_and_who_finished_after_does_not),
         CASE(batches_that_say_again_that_there_is_no_more_count_at_both_ends_or_at_none),
         CASE(an_end_that_is_come_to_again_is_still_the_first),
+        CASE(what_was_sent_is_noted_with_the_first_barrier_and_anew_when_the_run_has_gone_back),
         CASE(the_time_in_which_nobody_ran_is_nobodys_work),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
