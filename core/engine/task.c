@@ -462,6 +462,10 @@ enum flow_status flow_task_run(struct flow_task *task)
         rc = flow_task_blame(task, first, flow_task_rejoin(task, &complete));
     if (rc == FLOW_OK && !complete)
         rc = first->input.link_count > 0 ? consume_input(task) : produce_all(task);
+    /* A producer that sees that it should stop says it has no more, and the last record may have
+     * been cut short: nobody may take that for the end. */
+    if (rc == FLOW_OK && is_aborting(task))
+        rc = FLOW_EABORT;
     if (rc == FLOW_OK) /* the former one may have died before it had said so */
         rc = flow_task_blame(task, first,
                              complete ? flow_barrier_finish(first) : flow_replica_finish(first));

@@ -501,6 +501,57 @@ TEST(a_drained_task_delivers_what_was_produced)
     finish(&run, h);
 }
 
+static atomic_bool begun, has_finished;
+
+/* As many that look at nothing but flow_stopping. */
+static enum flow_status until_stopped(void *self, struct flow_stage *stage)
+{
+    (void)self;
+    atomic_store(&begun, true);
+    while (!flow_stopping(stage))
+        (void)sched_yield();
+    return FLOW_ECLOSED;
+}
+
+static enum flow_status take_any(void *self, struct flow_stage *stage,
+                                 const struct flow_record *record)
+{
+    (void)self;
+    (void)stage;
+    (void)record;
+    return FLOW_OK;
+}
+
+static enum flow_status note_finish(void *self, struct flow_stage *stage)
+{
+    (void)self;
+    (void)stage;
+    atomic_store(&has_finished, true);
+    return FLOW_OK;
+}
+
+TEST(an_aborted_run_finishes_nothing_though_its_producer_says_that_it_has_no_more)
+{
+    static const struct flow_stage_type stopped = {
+        .name = "t.until_stopped", .role = FLOW_PRODUCER, .produce = until_stopped};
+    static const struct flow_stage_type last = {
+        .name = "t.last", .role = FLOW_CONSUMER, .process = take_any, .finish = note_finish};
+    struct hand *h = hand_new();
+    const size_t source = hand_stage(h, "source", &stopped, 1);
+    (void)hand_edge(h, source, fused_stage(h, "sink", &last));
+    struct group_run run;
+    atomic_store(&begun, false);
+    atomic_store(&has_finished, false);
+    group_start(&run, h, FLOW_OK);
+    assert_tasks(&run, 1);
+    while (!atomic_load(&begun))
+        (void)sched_yield();
+    group_abort(&run);
+    assert_int_equal(group_end(&run), FLOW_OK);
+    assert_false(atomic_load(&has_finished));
+    finish(&run, h);
+}
+
 TEST(a_task_that_runs_for_ever_can_be_aborted)
 {
     group_source_count = -1; /* for ever */
@@ -677,6 +728,8 @@ int main(void)
         cmocka_unit_test_setup(a_run_ends_while_a_member_waits_for_room_when_it_is_aborted, set_up),
         cmocka_unit_test_setup(credits_for_one_member_come_in_while_another_waits_for_room, set_up),
         cmocka_unit_test_setup(a_drained_task_delivers_what_was_produced, set_up),
+        cmocka_unit_test_setup(
+            an_aborted_run_finishes_nothing_though_its_producer_says_that_it_has_no_more, set_up),
         cmocka_unit_test_setup(a_task_that_runs_for_ever_can_be_aborted, set_up),
         cmocka_unit_test_setup(a_task_between_processes_holds_nothing_for_ever, set_up),
         cmocka_unit_test_setup(a_task_that_filters_everything_acknowledges_it, set_up),
