@@ -11,11 +11,14 @@
 #define NUMBERS 20000
 #define BURST 16
 
+static atomic_bool endless; /* the last number does not come: a run must not end by itself */
+
 static int set_up(void **state)
 {
     (void)state;
     group_checkpoints = NULL;
     group_keeps = false;
+    atomic_store(&endless, false);
     return 0;
 }
 
@@ -47,8 +50,6 @@ static enum flow_status emit_number(struct flow_stage *stage, uint64_t number)
     return flow_emit(stage, text, (size_t)size);
 }
 
-static atomic_bool endless; /* the last number does not come: a run must not end by itself */
-
 /* Numbers from 0 on; a stage whose name begins with 's' (short) has a tenth of them. */
 static enum flow_status numbers(void *self, struct flow_stage *stage)
 {
@@ -58,7 +59,7 @@ static enum flow_status numbers(void *self, struct flow_stage *stage)
     for (int i = 0; i < BURST && rc == FLOW_OK; i++) {
         if (counter->count == most)
             return FLOW_ECLOSED;
-        if (counter->count == NUMBERS - 1 && atomic_load(&endless)) {
+        if (counter->count == most - 1 && atomic_load(&endless)) {
             rc = flow_wait(stage, -1, 0, 1000000);
             return rc == FLOW_EAGAIN ? FLOW_OK : rc;
         }
@@ -571,6 +572,7 @@ TEST(a_stop_ends_producers_without_an_end_of_their_output)
     struct group_run run;
     struct flow_checkpoints options = {.folder = -1, .disk = &flow_disk_real};
     group_checkpoints = &options;
+    atomic_store(&endless, true);
     group_start(&run, h, FLOW_OK);
     group_drain(&run);
     assert_false(group_checkpoint(&run, 1));
@@ -665,7 +667,6 @@ TEST(the_board_says_from_the_start_what_checkpoint_lies_behind_the_run)
         assert_int_equal(flow_read(&run.board.replicas[i].passed_epoch), 3);
     group_abort(&run);
     assert_int_equal(group_end(&run), FLOW_OK);
-    atomic_store(&endless, false);
     release(&run);
     free(manifest.replicas);
     hand_free(h);
