@@ -84,9 +84,16 @@ enum flow_status flow_outlet_send_again(struct flow_outlet *outlet, struct flow_
     return rc;
 }
 
-/* Nothing that is not acknowledged has been sent. */
+/*
+ * Nothing that is not acknowledged has been sent.  The last barrier is not acknowledged: batches
+ * behind it may be, if nothing came of them, while it was on its way to some of the next readers
+ * and died with the process.  So it is given again in any case.  Where it was lost nothing has come
+ * behind it, and all before it has arrived.
+ */
 static void rewind_link(struct flow_outlet_link *link)
 {
+    if (link->barrier_at < link->acked)
+        link->barrier_at = link->acked;
     link->base = link->received = link->done = link->again = link->acked;
     link->out_records = 0;
     link->out_bytes = 0;

@@ -628,6 +628,27 @@ TEST(a_barrier_goes_behind_what_a_new_reader_gets_again)
     tear_down(&f);
 }
 
+/* The old one had done more, of which nothing came, and may have died with the barrier in hand. */
+TEST(a_new_reader_gets_the_last_barrier_again_though_what_was_behind_it_is_acknowledged)
+{
+    struct fixture f;
+    set_up(&f, 1, (struct flow_queue){0}, true);
+    make_recovering(&f);
+    const uint32_t before = warm_up(&f, 1);
+    assert_int_equal(flow_outlet_barrier(&f.outlet, 1), FLOW_OK);
+    for (uint32_t i = 0; i < 3; i++)
+        assert_int_equal(offer(&f, 10 * i, 10), FLOW_OK);
+    assert_int_equal(report(&f, 0, before + 3, before + 2, 1), FLOW_OK);
+    const struct flow_message hello = {.kind = FLOW_MESSAGE_HELLO, .sequence = 1};
+    sent_count = 0;
+    assert_int_equal(flow_outlet_redeliver(&f.outlet, 0, &hello), FLOW_OK);
+    assert_int_equal(sent_count, 3); /* hello, the barrier, and the third batch */
+    assert_int_equal(sent[1].kind, FLOW_MESSAGE_BARRIER);
+    assert_int_equal(sent[1].batch.number, 1);
+    assert_int_equal(sent[2].first, 20);
+    tear_down(&f);
+}
+
 TEST(a_writer_that_may_be_replaced_leaves_when_its_reader_has_had_the_end)
 {
     struct fixture f;
@@ -701,6 +722,8 @@ int main(void)
         cmocka_unit_test(the_end_tells_every_reader_what_it_was_sent),
         cmocka_unit_test(what_a_new_reader_gets_again_keeps_to_its_credit),
         cmocka_unit_test(a_barrier_goes_behind_what_a_new_reader_gets_again),
+        cmocka_unit_test(
+            a_new_reader_gets_the_last_barrier_again_though_what_was_behind_it_is_acknowledged),
         cmocka_unit_test(a_writer_that_may_be_replaced_leaves_when_its_reader_has_had_the_end),
         cmocka_unit_test(a_worker_has_rows_for_all_that_its_writer_may_hold),
     };
