@@ -171,7 +171,7 @@ holds "... and is named for it" verdict_is stopped
 kill -CONT "$worker"
 leave
 
-sed '/"flowrun": 1,/a\  "run": { "stall": "300ms", "on_stall": "stop" },' hang.json >stop.json
+sed '/"flowrun": 1,/a\  "run": { "stall": "1s", "on_stall": "stop" },' hang.json >stop.json
 for mode in threads processes; do
     try stop.json --mode $mode --report none
     holds "$mode: a run that shall stop then, stops, and says why" \
@@ -179,8 +179,8 @@ for mode in threads processes; do
     holds "$mode: ... with the code of a failed run" [ "$code" -eq 1 ]
 done
 
-sed '/"flowrun": 1,/a\  "run": { "stall": "100ms", "on_stall": "stop" },' sleep.json |
-    sed 's/600s/500ms/' >nap.json
+sed '/"flowrun": 1,/a\  "run": { "stall": "1s", "on_stall": "stop" },' sleep.json |
+    sed 's/600s/2s/' >nap.json
 try nap.json --report none
 holds "a run that only waits for time goes on, even if it shall stop when it stands still" \
     [ "$code" -eq 0 ]
