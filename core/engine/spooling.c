@@ -48,6 +48,7 @@ enum flow_status flow_spooling_init(struct flow_replica *replica)
     if (replica->spooling == NULL)
         return flow_replica_fail(replica, FLOW_ENOMEM, NULL, "out of memory for its spool");
     replica->spooling->limit = limit;
+    replica->info.spools = true;
     replica->spooling->log = (struct flow_spool){
         .disk = epochs->options->disk,
         .folder = epochs->options->folder,
@@ -174,6 +175,7 @@ static enum flow_status emit_again(struct flow_replica *replica)
                                      "its spool has a record for port %u, which it has not",
                                      record.port);
         rc = flow_output_emit(&replica->output, record.port, &piece);
+        replica->info.respooled++;
     }
     if (rc == FLOW_OK && cursor.left > 0)
         return flow_replica_fail(replica, FLOW_EPROTO, NULL, "its spool has half a record");
