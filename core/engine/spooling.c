@@ -155,6 +155,18 @@ enum flow_status flow_spooling_settle(struct flow_replica *replica)
                : FLOW_OK;
 }
 
+enum flow_status flow_spooling_wait(struct flow_replica *replica, int fd, short events)
+{
+    struct pollfd ready = {.fd = fd, .events = events};
+    if (replica->spooling == NULL)
+        return FLOW_OK;
+    const bool answers = (replica->type->traits & FLOW_ANSWERS) != 0;
+    if (answers || poll(&ready, 1, 0) <= 0) /* who sleeps cannot look at the time */
+        return flow_spooling_sync(replica);
+    const enum flow_status rc = insist(replica, flow_spool_write);
+    return rc == FLOW_OK ? flow_spooling_settle(replica) : rc;
+}
+
 /* ---- turns ---- */
 
 /* One entry of a former run. */

@@ -79,6 +79,7 @@ static const char *weakness(const void *self)
 
 static const struct flow_stage_type source = {.name = "t.once",
                                               .role = FLOW_PRODUCER,
+                                              .traits = FLOW_ANSWERS,
                                               .produce = produce,
                                               .save = save_nothing,
                                               .weakness = weakness};
