@@ -235,7 +235,7 @@ static enum flow_status call_wait(struct flow_stage *stage, int fd, short events
     if (rc == FLOW_OK && replica->stage.in_hand != 0)
         rc = flow_task_flush(replica, false);
     if (rc == FLOW_OK)
-        rc = flow_spooling_sync(replica);
+        rc = flow_spooling_wait(replica, fd, events);
     while (rc == FLOW_OK) {
         if (stops && atomic_load_explicit(replica->env->draining, memory_order_relaxed))
             return FLOW_ECLOSED;

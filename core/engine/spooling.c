@@ -48,6 +48,7 @@ enum flow_status flow_spooling_init(struct flow_replica *replica)
     if (replica->spooling == NULL)
         return flow_replica_fail(replica, FLOW_ENOMEM, NULL, "out of memory for its spool");
     replica->spooling->limit = limit;
+    replica->info.spools = true;
     replica->spooling->log = (struct flow_spool){
         .disk = epochs->options->disk,
         .folder = epochs->options->folder,
@@ -154,6 +155,18 @@ enum flow_status flow_spooling_settle(struct flow_replica *replica)
                : FLOW_OK;
 }
 
+enum flow_status flow_spooling_wait(struct flow_replica *replica, int fd, short events)
+{
+    struct pollfd ready = {.fd = fd, .events = events};
+    if (replica->spooling == NULL)
+        return FLOW_OK;
+    const bool answers = (replica->type->traits & FLOW_ANSWERS) != 0;
+    if (answers || poll(&ready, 1, 0) <= 0) /* who sleeps cannot look at the time */
+        return flow_spooling_sync(replica);
+    const enum flow_status rc = insist(replica, flow_spool_write);
+    return rc == FLOW_OK ? flow_spooling_settle(replica) : rc;
+}
+
 /* ---- turns ---- */
 
 /* One entry of a former run. */
@@ -174,6 +187,7 @@ static enum flow_status emit_again(struct flow_replica *replica)
                                      "its spool has a record for port %u, which it has not",
                                      record.port);
         rc = flow_output_emit(&replica->output, record.port, &piece);
+        replica->info.respooled++;
     }
     if (rc == FLOW_OK && cursor.left > 0)
         return flow_replica_fail(replica, FLOW_EPROTO, NULL, "its spool has half a record");

@@ -6,9 +6,9 @@
  * A producer with a spool: what it emits is written to the state folder as it is sent on, so that
  * a run that goes on can emit it again although the producer cannot.  See docs/spool.md.
  *
- *     produce ──emit──┬──> open batch ──> readers          on the disk at the latest
- *                     └──> open entry ──> log              when flow_wait returns
- *                                                          and before a state is saved
+ *     produce ──emit──┬──> open batch ──> readers          written when flow_wait returns, and on
+ *                     └──> open entry ──> log              the disk if the producer answers its
+ *                                                          senders, and before a state is saved
  *
  * The position in the log is saved with the replica's numbers.  A run that goes on from there emits
  * what lies behind it in place of calling produce, and then goes on with produce.
@@ -43,6 +43,13 @@ FLOW_NODISCARD enum flow_status flow_spooling_add(struct flow_replica *replica, 
 
 /* Have everything on the disk; waits while that is full. */
 FLOW_NODISCARD enum flow_status flow_spooling_sync(struct flow_replica *replica);
+
+/*
+ * Before flow_wait, for `fd` and `events` of poll(2).  Whoever answers its senders, or is about to
+ * sleep, has everything on the disk then; others have it written, so that it outlives the process.
+ */
+FLOW_NODISCARD enum flow_status flow_spooling_wait(struct flow_replica *replica, int fd,
+                                                   short events);
 
 /* In place of produce, if `*taken` is set: emit what a former run had emitted, or wait for room. */
 FLOW_NODISCARD enum flow_status flow_spooling_turn(struct flow_replica *replica, bool *taken);

@@ -13,8 +13,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "lines/follow.h"
-#include "lines/input.h"
+#include "lines/reader.h"
 #include "shared/file.h"
 #include "shared/marks.h"
 #include "shared/paths.h"
@@ -24,35 +23,6 @@
 
 /* Records that a call of produce emits at most: checkpoints fall between calls. */
 #define BURST 512
-
-enum framing { FRAMING_LINES, FRAMING_NUL, FRAMING_LENGTH };
-enum start { START_BEGIN, START_END };
-
-struct reader {
-    struct flow_list path;
-    int framing;     /* enum framing */
-    int compression; /* enum flow_packing */
-    bool keep_ends;
-    uint64_t max_line;
-    bool follow;
-    int follow_from; /* enum start */
-    int64_t rotate_wait;
-
-    struct flow_paths files; /* the globs expanded */
-    size_t next_file;
-
-    struct flow_input in; /* what is open, if anything is */
-    uint64_t line;        /* records emitted of it */
-    char *buf;            /* `start` to `end` is read but not emitted */
-    size_t capacity;
-    size_t start, end;
-    bool more;       /* whole records may be among it */
-    size_t searched; /* that many bytes from `start` hold no end of a record */
-
-    struct flow_follow watch;
-    bool leaving; /* the name means another file, and this one is looked at for the last time */
-    bool skips;   /* the file to open is read from its end */
-};
 
 static const struct flow_param params[] = {
     FLOW_PARAM_LIST(struct reader, path, FLOW_REQUIRED,
@@ -78,6 +48,24 @@ static const struct flow_port outputs[] = {
     {NULL, NULL, NULL},
 };
 
+static bool is_read_once(const char *path)
+{
+    struct stat st;
+    return strcmp(path, "-") == 0 || (stat(path, &st) == 0 && !S_ISREG(st.st_mode));
+}
+
+/* Of what a spool emits again nobody could tell what came of a pipe, and what of a file behind. */
+static enum flow_status check_order(const struct reader *r, struct flow_stage *stage)
+{
+    for (size_t i = 0; flow_stage_info(stage)->spools && i + 1 < r->files.count; i++)
+        if (is_read_once(r->files.items[i]))
+            return flow_stage_fail(stage, FLOW_EINVAL,
+                                   "with a spool '%s' must be the last of 'path': use a stage "
+                                   "of its own for what comes behind it",
+                                   r->files.items[i]);
+    return FLOW_OK;
+}
+
 /* What cannot be read is found before the run starts, as far as that can be known. */
 static enum flow_status find_files(struct reader *r, struct flow_stage *stage)
 {
@@ -92,7 +80,7 @@ static enum flow_status find_files(struct reader *r, struct flow_stage *stage)
                                                  : flow_file_check(stage, r->files.items[i]);
     if (rc == FLOW_OK && r->files.count == 0)
         rc = flow_stage_fail(stage, FLOW_EINVAL, "'path' names no file");
-    return rc;
+    return rc == FLOW_OK ? check_order(r, stage) : rc;
 }
 
 /* The one file that is followed need not be there yet. */
@@ -153,6 +141,10 @@ static inline enum flow_status emit_one(struct reader *r, struct flow_stage *sta
     if (size - end_size > r->max_line)
         return record_fail(r, stage);
     r->line++;
+    if (r->owed > 0) {
+        r->owed--;
+        return FLOW_OK;
+    }
     return flow_writer_emit(writer, line, r->keep_ends ? size : size - end_size);
 }
 
@@ -220,9 +212,23 @@ static enum flow_status emit_records(struct reader *r, struct flow_stage *stage)
     return rc;
 }
 
+/*
+ * What comes by a pipe from here on is new.  If the spool had more than what was pending, it had
+ * the record that was begun, too.
+ */
+static void let_go(struct reader *r)
+{
+    if (r->in.waits && r->owed > 0) {
+        r->start = r->end;
+        r->searched = 0;
+        r->owed = 0;
+    }
+}
+
 /* The file has ended: its last line may lack a line end. */
 static enum flow_status emit_rest(struct reader *r, struct flow_stage *stage)
 {
+    let_go(r);
     const size_t size = r->end - r->start;
     if (size > 0 && r->framing == FRAMING_LENGTH)
         return flow_stage_fail(stage, FLOW_EIO,
@@ -329,6 +335,7 @@ static enum flow_status reader_produce(void *self, struct flow_stage *stage)
     struct reader *r = self;
     size_t got = 0;
     enum flow_status rc = FLOW_OK;
+    reader_look_at_spool(r, stage);
     if (r->in.open && r->more)
         return emit_records(r, stage);
     if (!r->in.open)
@@ -339,8 +346,9 @@ static enum flow_status reader_produce(void *self, struct flow_stage *stage)
         rc = flow_input_read(&r->in, stage, r->buf + r->end, r->capacity - r->end, &got);
     if (rc != FLOW_OK)
         return rc == FLOW_EAGAIN ? FLOW_OK : rc;
-    r->end += got;
     if (got > 0) {
+        let_go(r);
+        r->end += got;
         r->leaving = false;
         return emit_records(r, stage);
     }
@@ -351,122 +359,13 @@ static enum flow_status reader_produce(void *self, struct flow_stage *stage)
     return rc;
 }
 
-/* ---- checkpoints: the files, and how far the one in hand was emitted ---- */
-
-enum place { PLACE_NONE, PLACE_FILE, PLACE_PIPE };
-
-/* Of a plain file the place, and what lies before it; of others what was read and not emitted. */
-static enum flow_status save_place(const struct reader *r, struct flow_stage *stage,
-                                   struct flow_saver *to)
-{
-    const size_t pending = r->end - r->start;
-    const enum flow_status rc = flow_save_number(to, r->line);
-    if (rc != FLOW_OK)
-        return rc;
-    return r->in.waits ? flow_save_text(to, r->buf + r->start, pending)
-                       : flow_input_save(&r->in, stage, to, pending);
-}
-
-static enum flow_status reader_save(void *self, struct flow_stage *stage, struct flow_saver *to)
-{
-    const struct reader *r = self;
-    const enum place place = !r->in.open ? PLACE_NONE : r->in.waits ? PLACE_PIPE : PLACE_FILE;
-    enum flow_status rc = flow_paths_save(&r->files, to);
-    if (rc == FLOW_OK)
-        rc = flow_save_number(to, r->next_file);
-    if (rc == FLOW_OK)
-        rc = flow_save_number(to, place);
-    return rc == FLOW_OK && place != PLACE_NONE ? save_place(r, stage, to) : rc;
-}
-
-/* The file that was followed, which may have been renamed since. */
-static enum flow_status find_followed(struct reader *r, struct flow_stage *stage,
-                                      const struct flow_input_place *place)
-{
-    const char *path = r->path.items[0];
-    struct stat st;
-    enum flow_status rc = FLOW_OK;
-    r->in = (struct flow_input){.name = path};
-    const bool named = stat(path, &st) == 0 && st.st_dev == place->dev && st.st_ino == place->ino;
-    const int fd = named ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-                         : flow_follow_find(path, place->dev, place->ino);
-    if (fd < 0)
-        return flow_input_open(&r->in, stage, path, FLOW_PACKING_NONE);
-    r->in.fd = fd;
-    rc = flow_input_take(&r->in, stage, FLOW_PACKING_NONE);
-    flow_follow_file(&r->watch, fd);
-    return rc;
-}
-
-static enum flow_status restore_file(struct reader *r, struct flow_stage *stage,
-                                     struct flow_loader *from)
-{
-    struct flow_input_place place;
-    enum flow_status rc = flow_input_load(from, &place);
-    if (rc != FLOW_OK)
-        return rc;
-    rc = r->follow
-             ? find_followed(r, stage, &place)
-             : flow_input_open(&r->in, stage, r->files.items[r->next_file - 1], FLOW_PACKING_AUTO);
-    return rc == FLOW_OK ? flow_input_restore(&r->in, stage, &place) : rc;
-}
-
-/* What comes by a pipe now goes on where it left off. */
-static enum flow_status restore_pipe(struct reader *r, struct flow_stage *stage,
-                                     struct flow_loader *from)
-{
-    const char *text;
-    size_t size;
-    enum flow_status rc = flow_load_text(from, &text, &size);
-    if (rc == FLOW_OK && r->next_file == 0)
-        rc = FLOW_EPROTO;
-    if (rc == FLOW_OK)
-        rc = flow_input_open(&r->in, stage, r->files.items[r->next_file - 1],
-                             (enum flow_packing)r->compression);
-    if (rc != FLOW_OK)
-        return rc;
-    r->capacity = size + FLOW_INPUT_CHUNK;
-    r->buf = malloc(r->capacity);
-    if (r->buf == NULL)
-        return flow_stage_fail(stage, FLOW_ENOMEM, "no memory for a line of '%s'", r->in.name);
-    memcpy(r->buf, text, size);
-    r->end = size;
-    return FLOW_OK;
-}
-
-static enum flow_status reader_restore(void *self, struct flow_stage *stage,
-                                       struct flow_loader *from)
-{
-    struct reader *r = self;
-    uint64_t next;
-    uint64_t place;
-    enum flow_status rc = flow_paths_load(&r->files, stage, from);
-    if (rc == FLOW_OK)
-        rc = flow_load_number(from, &next);
-    if (rc == FLOW_OK)
-        rc = flow_load_number(from, &place);
-    if (rc != FLOW_OK)
-        return rc;
-    if (next > r->files.count || place > PLACE_PIPE ||
-        (place != PLACE_NONE && next == 0 && !r->follow))
-        return FLOW_EPROTO;
-    r->next_file = (size_t)next;
-    if (place == PLACE_NONE)
-        return FLOW_OK;
-    rc = flow_load_number(from, &r->line);
-    if (rc != FLOW_OK)
-        return rc;
-    return place == PLACE_FILE ? restore_file(r, stage, from) : restore_pipe(r, stage, from);
-}
-
 static const char *reader_weakness(const void *self)
 {
     const struct reader *r = self;
     for (size_t i = 0; i < r->path.count; i++) {
-        struct stat st;
         if (strcmp(r->path.items[i], "-") == 0)
             return "standard input is read once";
-        if (stat(r->path.items[i], &st) == 0 && !S_ISREG(st.st_mode))
+        if (is_read_once(r->path.items[i]))
             return "a pipe or device is read once";
     }
     return NULL;

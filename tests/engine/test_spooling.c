@@ -17,7 +17,7 @@
 #define BURST 16
 #define LONG_RECORD 1024 /* bytes, of a source that does not wait */
 
-static uint64_t sent;          /* numbers handed to the stage, in all runs */
+static atomic_ullong sent;     /* numbers handed to the stage, in all runs */
 static atomic_ullong accepted; /* ... whose sender knows that they are safe */
 static atomic_ullong calls;    /* of produce */
 static atomic_ullong most;     /* numbers that there are */
@@ -79,6 +79,7 @@ static const char *weakness(const void *self)
 
 static const struct flow_stage_type source = {.name = "t.once",
                                               .role = FLOW_PRODUCER,
+                                              .traits = FLOW_ANSWERS,
                                               .produce = produce,
                                               .save = save_nothing,
                                               .weakness = weakness};

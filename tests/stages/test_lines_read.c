@@ -293,6 +293,73 @@ TEST(standard_input_is_read_to_its_end)
     flow_harness_free(h);
 }
 
+/* From 0 on, `count` of them, and a line that is begun. */
+static void write_numbers(int fd, int count)
+{
+    for (int i = 0; i < count; i++)
+        assert_true(dprintf(fd, "%d\n", i) > 0);
+    assert_int_equal(write(fd, "cu", 2), 2);
+}
+
+/* A call of produce emits 512 lines, so 88 are read and not emitted, and the beginning of another.
+ */
+TEST(what_a_spool_has_emitted_of_the_pending_lines_is_not_emitted_again)
+{
+    static const struct {
+        size_t respooled;
+        const char *first;
+        size_t count;
+        const char *last;
+    } cases[] = {
+        {0, "512\n", 89, "cut\n"}, {50, "562\n", 39, "cut\n"}, {88, "cut\n", 1, "cut\n"},
+        {89, "t\n", 1, "t\n"}, /* the line that was begun is in the spool, whole */
+        {500, "t\n", 1, "t\n"},
+    };
+    for (size_t c = 0; c < COUNT(cases); c++) {
+        int ends[2];
+        struct flow_harness_saved saved;
+        struct flow_harness_options options = {.with = "{\"path\": \"-\"}", .checkpoints = true};
+        assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+        write_numbers(ends[1], 600);
+        const int input = replace_input(ends[0]);
+        struct flow_harness *h = flow_harness_new(harness_builtin("lines.read"), &options);
+        assert_int_equal(flow_harness_open(h), FLOW_OK);
+        assert_int_equal(flow_harness_step(h), FLOW_OK);
+        assert_int_equal(flow_harness_count(h, 0), 512);
+        assert_int_equal(flow_harness_save(h, &saved), FLOW_OK);
+        flow_harness_free(h);
+
+        options.resumes = true;
+        options.respooled = cases[c].respooled;
+        assert_int_equal(write(ends[1], "t\n", 2), 2);
+        (void)close(ends[1]);
+        h = flow_harness_new(harness_builtin("lines.read"), &options);
+        assert_int_equal(flow_harness_open(h), FLOW_OK);
+        assert_int_equal(flow_harness_restore(h, &saved), FLOW_OK);
+        assert_int_equal(flow_harness_work(h), FLOW_OK);
+        restore_input(input);
+        (void)close(ends[0]);
+        const char *text = flow_harness_text(h, 0);
+        assert_int_equal(flow_harness_count(h, 0), cases[c].count);
+        assert_int_equal(strncmp(text, cases[c].first, strlen(cases[c].first)), 0);
+        assert_string_equal(text + strlen(text) - strlen(cases[c].last), cases[c].last);
+        flow_harness_free(h);
+        free(saved.bytes);
+    }
+}
+
+TEST(with_a_spool_what_is_read_once_comes_last)
+{
+    const struct flow_harness_options options = {.with = "{\"path\": [\"-\", \"/dev/null\"]}",
+                                                 .respooled = 1};
+    struct flow_harness *h = flow_harness_new(harness_builtin("lines.read"), &options);
+    assert_int_equal(flow_harness_open(h), FLOW_EINVAL);
+    assert_string_equal(flow_harness_failure(h),
+                        "with a spool '-' must be the last of 'path': use a stage of its own for "
+                        "what comes behind it");
+    flow_harness_free(h);
+}
+
 /* The writing end stays open, so only the wish to stop can end it; half a line is no record. */
 TEST(a_wish_to_stop_ends_the_wait_for_standard_input)
 {
@@ -360,6 +427,8 @@ int main(void)
         cmocka_unit_test(what_cannot_be_read_is_named_before_anything_is),
         cmocka_unit_test(a_file_that_has_gone_since_is_named),
         cmocka_unit_test(standard_input_is_read_to_its_end),
+        cmocka_unit_test(what_a_spool_has_emitted_of_the_pending_lines_is_not_emitted_again),
+        cmocka_unit_test(with_a_spool_what_is_read_once_comes_last),
         cmocka_unit_test(a_wish_to_stop_ends_the_wait_for_standard_input),
         cmocka_unit_test(a_wish_to_stop_ends_the_reading_of_a_file_soon),
         cmocka_unit_test(a_named_pipe_is_waited_for),

@@ -264,6 +264,8 @@ static struct flow_info make_info(const struct flow_stage_type *type,
         .checkpoints = options->checkpoints,
         .resumes = options->resumes,
         .numbered = options->numbered,
+        .spools = options->respooled > 0,
+        .respooled = options->respooled,
     };
 }
 

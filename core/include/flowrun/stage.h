@@ -228,6 +228,12 @@ struct flow_info {
     bool resumes;     /* it goes on from one: restore will be called, if the type has it */
     bool numbered;    /* one of several workers whose results are put back in the order of their
                          input: everything is emitted for some record, or in finish */
+    bool spools;      /* a producer whose run keeps what it emits in a spool */
+    /*
+     * Records that its spool has emitted in its place since restore.  A producer whose state has
+     * what it had read and not emitted lets go of so many, before it emits and when it saves.
+     */
+    uint64_t respooled;
 };
 
 /*

@@ -46,6 +46,7 @@ struct flow_harness_options {
     bool checkpoints;   /* the run takes some */
     bool resumes;       /* it goes on from one: flow_harness_restore follows on flow_harness_open */
     bool numbered;      /* one of several workers whose results are put in order */
+    size_t respooled;   /* so many records a spool has emitted in its place since restore */
 };
 
 /* What a stage has saved; `bytes` is to be released with free(). */

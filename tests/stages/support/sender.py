@@ -3,7 +3,8 @@
 
     sender.py ADDRESS_FILE COUNT STATUS
 
-The address is read anew whenever the connection is gone: the server may have been killed and come
+The file holds the address, or is what a run says, with "... listens on ADDRESS" among it.  It is
+read anew whenever the connection is gone: the server may have been killed and come
 back somewhere else.  Numbers that were sent more than once are printed.
 """
 
@@ -21,7 +22,10 @@ lock = threading.Lock()
 
 def connect():
     with open(file) as text:
-        where = urllib.parse.urlparse(text.read().strip())
+        said = text.read().rpartition("listens on ")[2]
+    where = urllib.parse.urlparse(said.partition("\n")[0].strip())
+    if where.hostname is None:
+        raise ValueError("it does not listen yet")
     return http.client.HTTPConnection(where.hostname, where.port, timeout=20)
 
 
