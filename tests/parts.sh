@@ -77,6 +77,29 @@ holds "a drawing shows them" grep -q 'wc/words/split' out
 try in/outer.json --report json
 holds "the report names them" grep -q '"name": "wc/words/split"' err
 
+# The files that a stage of a part keeps for the run lie beside the graph that was started.
+cat >in/parts/sort.json <<'END'
+{
+  "flowrun": 1,
+  "ports": { "in": { "in": "sort" }, "out": { "out": "sort" } },
+  "stages": { "sort": { "use": "sort" } }
+}
+END
+cat >in/sorted.json <<'END'
+{
+  "flowrun": 1,
+  "stages": {
+    "read": { "use": "lines.read", "with": { "path": "text" } },
+    "part": { "use": "./parts/sort.json", "from": "read" },
+    "write": { "use": "lines.write", "from": "part", "with": { "path": "sorted.txt" } }
+  }
+}
+END
+try in/sorted.json --quiet --state kept
+holds "a stage of a part keeps files during a run with checkpoints" [ "$code" -eq 0 ]
+holds "... and sorts" [ "$(wc -l <sorted.txt)" -eq 500 ]
+holds "... and leaves no folder behind" [ -z "$(find in -name '.flowrun-*')" ]
+
 sed -i 's/"use": "text.words"/"use": "text.wrods"/' in/parts/deep/words.json
 try check in/outer.json
 holds "a fault is shown in its own file" grep -q '^in/parts/deep/words.json:5:33: error: unknown stage type' err

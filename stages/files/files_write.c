@@ -72,7 +72,7 @@ static char *name_folder(const struct filer *f, const struct flow_info *info)
     char *path = NULL;
     return asprintf(&path, "%.*s.flowrun-%s-%u", (int)size, f->path, info->name, info->replica) < 0
                ? NULL
-               : path;
+               : flow_scratch_flatten(path, size);
 }
 
 /* ---- names ---- */

@@ -34,6 +34,16 @@ static inline bool flow_scratch_make_way(char *path)
     return true;
 }
 
+/* The name of a stage in a part has a slash in it, which is to make no folder of its own: put a
+ * dot, which no name has, for each from `start` on.  NULL is given back as it is. */
+static inline char *flow_scratch_flatten(char *path, size_t start)
+{
+    for (char *at = path != NULL ? path + start : NULL; at != NULL && *at != '\0'; at++)
+        if (*at == '/')
+            *at = '.';
+    return path;
+}
+
 /* `path`, an allocation, is the folder's from here on. */
 static inline enum flow_status flow_scratch_open(struct flow_scratch *s, struct flow_stage *stage,
                                                  char *path)

@@ -94,7 +94,7 @@ static char *name_folder(const struct sorter *s, const struct flow_info *info)
                                                   info->replica)
                                        : asprintf(&path, "%s/.flowrun-sort-%s-%u-%ld", base,
                                                   info->name, info->replica, (long)getpid());
-    return done < 0 ? NULL : path;
+    return done < 0 ? NULL : flow_scratch_flatten(path, strlen(base) + 1);
 }
 
 /* Files are needed only when memory is short, or for checkpoints. */
