@@ -80,11 +80,11 @@ for mode; do
     wait $run || code=$?
     [ $code = 143 ] || fail "$mode: exit code $code"
     count=$(wc -l <"$WORK/samples")
-    early=$((count / 5 + 1)) later=$((count * 2 / 5 + 1)) late=$((count * 4 / 5 + 1))
+    early=$((count * 2 / 5 + 1)) later=$((count * 3 / 5 + 1)) late=$((count * 4 / 5 + 1))
     kib=$(middle 1 $early $later) last_kib=$(middle 1 $late "$count")
     fds=$(middle 2 $early $later) last_fds=$(middle 2 $late "$count")
     echo "$mode: $SECONDS_LONG s, $kills kills, $(field stages numbers out) records;" \
-        "$kib KiB in the second fifth, $last_kib in the last; $fds and $last_fds descriptors"
+        "$kib KiB in the middle fifth, $last_kib in the last; $fds and $last_fds descriptors"
     [ -z "${SAMPLES:-}" ] || cp "$WORK/samples" "$SAMPLES.$mode"
     holds "$last_kib <= $kib * 1.02 + 2048" "$mode: memory grew"
     holds "$last_fds <= $fds" "$mode: descriptors were not given back"
