@@ -11,8 +11,8 @@
 
 #include "simulate/switch.h"
 
-/* Messages that are late cost seconds each, until the watchdog looks.  They are so only for a while:
- * what has not ended long after that hangs. */
+/* Messages that are late cost seconds each, until the watchdog looks.  They are so only for a
+ * while: what has not ended long after that hangs. */
 #define LATE_NS (INT64_C(900) * 1000 * 1000 * 1000)
 #define LIMIT_NS (INT64_C(3600) * 1000 * 1000 * 1000)
 
