@@ -384,7 +384,8 @@ static void check(struct hand *h, bool ordered)
     hand_free(h);
 }
 
-TEST(a_pipeline_goes_on_where_it_was)
+/* A source, a worker with state, a sink. */
+static struct hand *pipeline(void)
 {
     struct hand *h = hand_new();
     const size_t from = hand_stage(h, "numbers", &source, 1);
@@ -392,7 +393,12 @@ TEST(a_pipeline_goes_on_where_it_was)
     const size_t to = hand_stage(h, "sink", &sink, 1);
     (void)hand_edge(h, from, work);
     (void)hand_edge(h, work, to);
-    check(h, true);
+    return h;
+}
+
+TEST(a_pipeline_goes_on_where_it_was)
+{
+    check(pipeline(), true);
 }
 
 TEST(a_checkpoint_waits_for_records_in_flight_and_knows_of_no_half_done_one)
@@ -563,12 +569,7 @@ TEST(a_barrier_queues_behind_what_waits_on_an_edge_that_drops_its_oldest)
 
 TEST(a_stop_ends_producers_without_an_end_of_their_output)
 {
-    struct hand *h = hand_new();
-    const size_t from = hand_stage(h, "numbers", &source, 1);
-    const size_t work = hand_stage(h, "rank", &ranker, 1);
-    const size_t to = hand_stage(h, "sink", &sink, 1);
-    (void)hand_edge(h, from, work);
-    (void)hand_edge(h, work, to);
+    struct hand *h = pipeline();
     struct group_run run;
     struct flow_checkpoints options = {.folder = -1, .disk = &flow_disk_real};
     group_checkpoints = &options;
@@ -649,12 +650,7 @@ TEST(a_state_that_is_not_what_the_type_saves_is_refused)
 /* Who replaces one that dies before its first barrier has nothing else to learn it from. */
 TEST(the_board_says_from_the_start_what_checkpoint_lies_behind_the_run)
 {
-    struct hand *h = hand_new();
-    const size_t from = hand_stage(h, "numbers", &source, 1);
-    const size_t work = hand_stage(h, "rank", &ranker, 1);
-    const size_t to = hand_stage(h, "sink", &sink, 1);
-    (void)hand_edge(h, from, work);
-    (void)hand_edge(h, work, to);
+    struct hand *h = pipeline();
     struct flow_manifest manifest = {0};
     atomic_store(&endless, true);
     (void)run_session(h, &manifest, 3);

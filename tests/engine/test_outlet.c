@@ -342,8 +342,7 @@ TEST(drop_old_keeps_the_newest_and_sends_them_when_there_is_room)
     tear_down(&f);
 }
 
-/* The writer has passed it long since, and the books of the checkpoint want what it stands behind.
- */
+/* The writer has passed it long since; the checkpoint's books want what it stands behind. */
 TEST(a_barrier_that_has_queued_is_noted_when_it_goes_out)
 {
     struct fixture f;

@@ -3,7 +3,8 @@
 # steady.sh BUILD [SECONDS] [MODE...]: at full rate neither memory nor descriptors grow, whatever ends
 # and begins meanwhile: batches, files that are rotated, windows, records that are dropped, a
 # checkpoint each second and, in processes, a worker that is killed each ten seconds.  With SAMPLES
-# in the environment, KiB, descriptors and processes over the time go to $SAMPLES.MODE.
+# in the environment, KiB, descriptors and processes over the time go to $SAMPLES.MODE.  Compared are
+# the middle and the last fifth: at first pools fill, which on a busy machine takes some 20 minutes.
 . "$(dirname "$0")/common.sh"
 SECONDS_LONG=${1:-3600}
 [ $# -eq 0 ] || shift
@@ -46,7 +47,7 @@ sample() {
     echo "$kib $fds $processes"
 }
 
-# strike PID: kill one of the two workers
+# strike PID REPLICA: kill one of the two workers
 strike() {
     victim=$(ps -o pid=,args= --ppid "$1" | awk -v n="work[$2]" 'index($0, n) { print $1; exit }')
     [ -z "$victim" ] || kill -9 "$victim"
