@@ -31,8 +31,9 @@ measure() {
     calm=$(field elapsed)
     cksum <"$WORK/out" >"$WORK/truth"
     rm -f "$WORK/out" "$WORK/begun"
-    # A fifth more than it takes undisturbed, and none falls after the end.
-    apart=$(awk "BEGIN { print int($calm * 1200 / $KILLS + 0.5) }")
+    # So many that they last to its end, if a kill costs what it does on an idle machine; and a worker
+    # that is killed before it has got anything done, again and again, would be held back (backoff).
+    apart=$(awk "BEGIN { print int($calm * 1000 / $KILLS + 7 / $workers + 0.5) }")
     "$TOOL" hail "$WORK/hail" "$WORK/begun" "$KILLS" "$apart" "$@" -- \
         "$FLOWRUN" "$GRAPH" --mode processes --report json >"$WORK/log" 2>"$WORK/err"
     . "$WORK/hail"
