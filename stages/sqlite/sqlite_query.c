@@ -10,13 +10,13 @@
 
 #include <inttypes.h>
 #include <jansson.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "shared/saved.h"
 #include "shared/text.h"
 #include "sqlite/database.h"
+#include "sqlite/query_row.h"
 
 #define BURST 512 /* rows that a call of produce emits at most */
 
@@ -210,95 +210,6 @@ static enum flow_status query_open(void *self, struct flow_stage *stage)
 
 /* ---- rows ---- */
 
-/* A real number shows that it is one. */
-static void put_double(struct flow_text *text, double value)
-{
-    const size_t start = text->size;
-    flow_text_double(text, value);
-    flow_text_add(text, "", 1);
-    if (text->failed)
-        return;
-    text->size--;
-    if (strpbrk(text->at + start, ".en") == NULL)
-        flow_text_put(text, ".0");
-}
-
-static enum flow_status put_json(struct query *q, struct flow_stage *stage, int i)
-{
-    const int type = sqlite3_column_type(q->rows, i);
-    const char *name = sqlite3_column_name(q->rows, i);
-    if (type == SQLITE_NULL) {
-        flow_text_put(&q->text, "null");
-    } else if (type == SQLITE_BLOB) {
-        flow_text_base64(&q->text, sqlite3_column_blob(q->rows, i),
-                         (size_t)sqlite3_column_bytes(q->rows, i));
-    } else if (type == SQLITE_FLOAT) {
-        if (!isfinite(sqlite3_column_double(q->rows, i)))
-            return flow_stage_fail(stage, FLOW_EINVAL,
-                                   "column '%s' is infinite in row %" PRIu64
-                                   ", which JSON cannot hold",
-                                   name, q->emitted + 1);
-        put_double(&q->text, sqlite3_column_double(q->rows, i));
-    } else {
-        const void *data = sqlite3_column_text(q->rows, i);
-        const size_t size = (size_t)sqlite3_column_bytes(q->rows, i);
-        if (type == SQLITE_INTEGER) {
-            flow_text_add(&q->text, data, size);
-        } else if (flow_utf8_check(data, size) < size) {
-            return flow_stage_fail(stage, FLOW_EINVAL, "column '%s' is not UTF-8 in row %" PRIu64,
-                                   name, q->emitted + 1);
-        } else {
-            flow_text_quote(&q->text, data, size);
-        }
-    }
-    return FLOW_OK;
-}
-
-static void put_tsv(struct query *q, int i)
-{
-    static const char plain[] = "\t\n\r\\";
-    static const char letters[] = "tnr\\";
-    const char *data = (const char *)sqlite3_column_text(q->rows, i);
-    const size_t size = (size_t)sqlite3_column_bytes(q->rows, i);
-    if (sqlite3_column_type(q->rows, i) == SQLITE_NULL) {
-        flow_text_put(&q->text, "\\N");
-        return;
-    }
-    if (!flow_text_reserve(&q->text, size * 2))
-        return;
-    char *at = q->text.at + q->text.size;
-    for (size_t n = 0; n < size; n++) {
-        const char *special = data[n] == '\0' ? NULL : strchr(plain, data[n]);
-        if (special != NULL)
-            *at++ = '\\';
-        *at++ = special != NULL ? letters[special - plain] : data[n];
-    }
-    q->text.size = (size_t)(at - q->text.at);
-}
-
-static enum flow_status put_row(struct query *q, struct flow_stage *stage)
-{
-    enum flow_status rc = FLOW_OK;
-    q->text.size = 0;
-    for (int i = 0; rc == FLOW_OK && i < sqlite3_column_count(q->rows); i++) {
-        if (q->format == FORMAT_TSV) {
-            flow_text_add(&q->text, "\t", i > 0);
-            put_tsv(q, i);
-            continue;
-        }
-        const char *name = sqlite3_column_name(q->rows, i);
-        flow_text_put(&q->text, i > 0 ? "," : "{");
-        flow_text_quote(&q->text, name, strlen(name));
-        flow_text_put(&q->text, ":");
-        rc = put_json(q, stage, i);
-    }
-    flow_text_add(&q->text, "}", q->format == FORMAT_JSON);
-    if (rc == FLOW_OK && (q->text.failed || q->text.size > FLOW_RECORD_MAX))
-        rc = flow_stage_fail(stage, FLOW_ENOMEM, "no memory for row %" PRIu64 " of %zu bytes",
-                             q->emitted + 1, q->text.size);
-    return rc;
-}
-
 static bool is_equal(sqlite3_value *a, sqlite3_value *b)
 {
     if (sqlite3_value_type(a) != sqlite3_value_type(b))
@@ -330,7 +241,8 @@ static enum flow_status note_place(struct query *q, struct flow_stage *stage)
 static enum flow_status emit_row(struct query *q, struct flow_stage *stage)
 {
     struct flow_target to = {0};
-    enum flow_status rc = put_row(q, stage);
+    struct flow_sqlite_row row = {q->rows, q->emitted + 1, q->format == FORMAT_TSV, &q->text};
+    enum flow_status rc = flow_sqlite_row_put(&row, stage);
     if (rc == FLOW_OK)
         rc = note_place(q, stage);
     if (rc != FLOW_OK)
