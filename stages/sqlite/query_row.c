@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
 
 /* A real number shows that it is one. */
 static void put_double(struct flow_text *text, double value)
@@ -17,7 +18,7 @@ static void put_double(struct flow_text *text, double value)
         flow_text_put(text, ".0");
 }
 
-static enum flow_status put_json(struct flow_sqlite_row *row, struct flow_stage *stage, int i)
+static enum flow_status put_json(const struct flow_sqlite_row *row, struct flow_stage *stage, int i)
 {
     const int type = sqlite3_column_type(row->from, i);
     const char *name = sqlite3_column_name(row->from, i);
@@ -48,7 +49,7 @@ static enum flow_status put_json(struct flow_sqlite_row *row, struct flow_stage 
     return FLOW_OK;
 }
 
-static void put_tsv(struct flow_sqlite_row *row, int i)
+static void put_tsv(const struct flow_sqlite_row *row, int i)
 {
     static const char plain[] = "\t\n\r\\";
     static const char letters[] = "tnr\\";
@@ -70,7 +71,7 @@ static void put_tsv(struct flow_sqlite_row *row, int i)
     row->text->size = (size_t)(at - row->text->at);
 }
 
-enum flow_status flow_sqlite_row_put(struct flow_sqlite_row *row, struct flow_stage *stage)
+enum flow_status flow_sqlite_row_put(const struct flow_sqlite_row *row, struct flow_stage *stage)
 {
     enum flow_status rc = FLOW_OK;
     row->text->size = 0;

@@ -16,8 +16,9 @@ struct flow_sqlite_row {
     struct flow_text *text; /* what was in it is replaced */
 };
 
-/* Write the row into its text.  A blob is base64 in JSON.  Fails, with the reason given to `stage`:
- * FLOW_EINVAL, a value that JSON cannot hold; FLOW_ENOMEM, no memory, or longer than a record. */
-enum flow_status flow_sqlite_row_put(struct flow_sqlite_row *row, struct flow_stage *stage);
+/* Write the row as the text that `row` points to.  A blob is base64 in JSON.  Fails, with the
+ * reason given to `stage`: FLOW_EINVAL, a value that JSON cannot hold; FLOW_ENOMEM, no memory, or
+ * longer than a record. */
+enum flow_status flow_sqlite_row_put(const struct flow_sqlite_row *row, struct flow_stage *stage);
 
 #endif /* FLOW_STAGES_SQLITE_QUERY_ROW_H */
